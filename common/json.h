@@ -1,0 +1,23 @@
+// JSON as users write it (comments allowed) and as digests need it (canonical).
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "common/status.h"
+
+namespace voxbit {
+
+using Json = nlohmann::json;
+
+// Parses JSON with // and /* */ comments. The error names line and column.
+Result<Json> ParseJson(std::string_view text);
+// ParseJson of a file; the error names the file.
+Result<Json> ReadJsonFile(const std::string& path);
+// Keys sorted, no white space, shortest number form: equal values give equal text.
+std::string CanonicalJson(const Json& value);
+// "integer 3", "string \"abc\"", "array of 2": a value as an error message shows it.
+std::string Describe(const Json& value);
+
+}  // namespace voxbit
