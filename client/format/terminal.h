@@ -1,0 +1,25 @@
+// What the standard streams are connected to.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace voxbit::client {
+
+// Value of an environment variable; "" where it is not set.
+using Environment = std::function<std::string(const std::string& name)>;
+
+struct Terminal {
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  bool color = false;      // of standard output
+  bool err_color = false;  // of standard error
+  size_t width = 80;       // columns
+};
+
+// COLUMNS wins over the size of the terminal; 80 where there is neither. Colours need a terminal
+// that is not "dumb", and no NO_COLOR (no-color.org).
+Terminal DetectTerminal(const Environment& environment);
+
+}  // namespace voxbit::client

@@ -1,0 +1,35 @@
+// What both ends of a connection must agree on: keepalive, deadlines, chunk size.
+#pragma once
+
+#include <grpcpp/server_builder.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <chrono>
+#include <cstddef>
+
+#include "common/clock.h"
+
+namespace voxbit::rpc {
+
+// Deadline of a call that does not wait for work.
+inline constexpr Milliseconds kControlDeadline{5'000};
+// How long the server may hold an idle worker's Sync open, and what the worker allows on top.
+inline constexpr Milliseconds kIdleWait{30'000};
+inline constexpr Milliseconds kIdleMargin{10'000};
+// Artifacts travel in pieces of this size; a gRPC message may have 4 MiB.
+inline constexpr size_t kChunkBytes = size_t{1} << 20;
+
+// Deadline for moving `bytes` bytes: generous enough for 1 MiB/s.
+Milliseconds TransferDeadline(int64_t bytes);
+
+// Client: a ping every 30 s, also without a call under way, so that a dead peer or a forgetful NAT
+// is noticed within 40 s; reconnects after at most 5 s (the default back-off grows to 2 minutes);
+// ignores http_proxy, which on clusters points away from the machines next door.
+grpc::ChannelArguments ClientArguments();
+
+// Server: tolerates those pings (by default more than one in 5 minutes without data ends the
+// connection with too_many_pings), pings silent clients itself, and refuses a port that another
+// process has (by default Linux would let both listen).
+void ApplyServerArguments(grpc::ServerBuilder& builder);
+
+}  // namespace voxbit::rpc

@@ -1,0 +1,74 @@
+// The interface of every search algorithm: ask for candidates, tell results.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/registry.h"
+#include "common/rng.h"
+#include "search/domain/study.h"
+#include "search/domain/trial.h"
+#include "search/space/search_space.h"
+
+namespace voxbit::search {
+
+struct Proposal {
+  Candidate candidate;  // canonical and new to this algorithm
+  std::string origin;   // "random", "mutation of 3", "crossover of 3 and 5"
+};
+
+struct AskResult {
+  std::vector<Proposal> proposals;  // empty and not exhausted: tell more first
+  bool exhausted = false;  // no further candidate can be found; may come with the last proposals
+};
+
+// Decides before any measurement whether a candidate may be proposed.
+class CandidateFilter {
+ public:
+  virtual ~CandidateFilter() = default;
+  // Sum of relative violations of the computable constraints; 0: may be proposed.
+  virtual double Violation(const Candidate& candidate) const = 0;
+  // A candidate near `candidate` without violation, found in a bounded number of steps. Proved to
+  // exist before the study starts (search/algorithm/feasibility.h).
+  virtual Candidate Repair(const Candidate& candidate, Rng& rng) const = 0;
+};
+
+// Not thread-safe: one study runner owns one algorithm. No call waits or performs I/O.
+class Algorithm {
+ public:
+  virtual ~Algorithm() = default;
+  // At most `max` proposals, each of which satisfies space.Validate() and the filter.
+  virtual AskResult Ask(int64_t max) = 0;
+  // Finished trials, failed ones included, in the order of Trial::sequence. A trial told before
+  // is ignored. Trials of any origin are welcome, also ones this object did not propose.
+  // Trials that are not final or not of this space give no score; the former are not proposed.
+  virtual void Tell(std::span<const Trial> trials) = 0;
+  // Load(Save()) gives an object that makes the same future proposals. Text, at most a few hundred
+  // bytes for each trial. Load returns DATA_LOSS for damaged text and FAILED_PRECONDITION for the
+  // state of another algorithm, space or version; the object is then as it was.
+  virtual std::string Save() const = 0;
+  virtual Status Load(std::string_view blob) = 0;
+};
+
+// Everything that is referred to outlives the algorithm. Proposals depend on the seed of `rng` and
+// on what was told, never on how often Ask was called or in which order results came in.
+struct AlgorithmContext {
+  const SearchSpace& space;
+  const CandidateFilter& filter;
+  const std::vector<Objective>& objectives;
+  const std::vector<Constraint>& constraints;
+  const SearchSettings& settings;
+  Rng rng;
+};
+
+using AlgorithmFactory = std::function<std::unique_ptr<Algorithm>(const AlgorithmContext&)>;
+using AlgorithmRegistry = Registry<AlgorithmFactory>;
+// Adds every algorithm of builtin.def.
+void RegisterBuiltins(AlgorithmRegistry& registry);
+
+}  // namespace voxbit::search

@@ -1,0 +1,63 @@
+// Constraints that can be checked without measuring, and the proof that they can be met.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "search/algorithm/algorithm.h"
+#include "search/cost/cost_model.h"
+#include "search/space/supernet_spec.h"
+
+namespace voxbit::search {
+
+// The computable costs of candidates of one study, and the filter over its constraints.
+// Thread-compatible; remembers nothing.
+class CostFilter final : public CandidateFilter {
+ public:
+  // Proves feasibility: FAILED_PRECONDITION with reason CONSTRAINTS_INFEASIBLE names the
+  // constraint, its bound and the smallest (or largest) value that any candidate has. Metrics
+  // without a cost model (measured ones) cannot be proved and are left out. Lower and upper
+  // bounds together are met by a bounded climb from the smallest candidate, several times; only
+  // spaces of up to 20000 candidates are searched completely when that fails.
+  // NOT_FOUND when the workload lacks what a layer needs. `spec` outlives the filter.
+  // With `workload` null, only metrics that need none are considered, for a network of
+  // `workload`-independent shape (4 input channels, 2 classes: the smallest possible).
+  static Result<std::unique_ptr<CostFilter>> Create(const SupernetSpec& spec,
+                                                    const cost::CostModelRegistry& models,
+                                                    const Workload* workload,
+                                                    std::vector<Constraint> constraints);
+
+  double Violation(const Candidate& candidate) const override;
+  // Moves gene after gene, in random order, to a candidate that is known to satisfy everything,
+  // until the constraints are met; the last gene only as far as needed. At most one step for each
+  // dimension and the logarithm of the largest number of choices.
+  Candidate Repair(const Candidate& candidate, Rng& rng) const override;
+  // Every computable metric of the candidate, as measurements with target "".
+  Measurements Costs(const Candidate& candidate) const;
+
+ private:
+  CostFilter(const SupernetSpec& spec, std::map<std::string, std::unique_ptr<cost::CostModel>> models,
+             Workload workload, std::vector<Constraint> constraints);
+
+  // Value of one metric; NOT_FOUND when the workload lacks a key.
+  Result<double> Value(const std::string& metric, const LayerTable& layers) const;
+  LayerTable Layers(const Candidate& candidate) const;
+  // Violation of the upper (or lower) bounds alone.
+  double UpperViolation(const Candidate& candidate) const;
+  double LowerViolation(const Candidate& candidate) const;
+  Status CheckExtremes() const;
+  // Finds anchor_ where lower and upper bounds work against each other.
+  Status FindAnchor();
+  std::optional<Candidate> Climb(const std::vector<size_t>& order, bool round_robin) const;
+
+  const SupernetSpec& spec_;
+  std::map<std::string, std::unique_ptr<cost::CostModel>> models_;
+  Workload workload_;
+  std::vector<Constraint> constraints_;  // the computable ones
+  Candidate anchor_;                     // satisfies every constraint
+};
+
+}  // namespace voxbit::search

@@ -1,0 +1,40 @@
+// New feasible candidates for the algorithms, by ever stronger means and in bounded time.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "search/algorithm/algorithm.h"
+
+namespace voxbit::search {
+
+// Refers to both arguments. Thread-compatible.
+class FeasibleSampler {
+ public:
+  FeasibleSampler(const SearchSpace& space, const CandidateFilter& filter)
+      : space_(space), filter_(filter) {}
+
+  // A feasible candidate that is not in `known`; empty when none was found. Depends only on
+  // `known` and the seed of `rng`. Uniform draws come first; then, for spaces of up to 20000
+  // candidates, the complete list, so that empty means that there is none; for larger spaces
+  // repaired draws and a walk among their neighbours.
+  std::optional<Candidate> Draw(const std::set<Candidate>& known, const Rng& rng);
+
+  // True when the candidate is new and feasible.
+  bool Accepts(const std::set<Candidate>& known, const Candidate& candidate) const {
+    return known.count(candidate) == 0 && filter_.Violation(candidate) == 0;
+  }
+
+ private:
+  // Every feasible candidate; empty when the space is too large to list.
+  const std::optional<std::vector<Candidate>>& Listed();
+  std::optional<Candidate> Walk(const std::set<Candidate>& known, const Rng& rng) const;
+
+  const SearchSpace& space_;
+  const CandidateFilter& filter_;
+  bool is_listed_ = false;
+  std::optional<std::vector<Candidate>> feasible_;
+};
+
+}  // namespace voxbit::search

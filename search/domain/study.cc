@@ -1,0 +1,335 @@
+#include "search/domain/study.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/domain/json_fields.h"
+#include "search/domain/name_table.h"
+
+namespace voxbit::search {
+namespace {
+
+constexpr size_t kMaxNameLength = 100;
+constexpr size_t kMaxObjectives = 4;
+constexpr char kDefaultTarget[] = "local";
+
+constexpr std::array<NameRow<StudyState>, 5> kStates = {{
+    {StudyState::kActive, "active"},
+    {StudyState::kPaused, "paused"},
+    {StudyState::kStopped, "stopped"},
+    {StudyState::kCompleted, "completed"},
+    {StudyState::kFailed, "failed"},
+}};
+
+constexpr std::array<NameRow<StudyPhase>, 5> kPhases = {{
+    {StudyPhase::kProfile, "profile"},
+    {StudyPhase::kTrain, "train"},
+    {StudyPhase::kSearch, "search"},
+    {StudyPhase::kFinetune, "finetune"},
+    {StudyPhase::kFinished, "finished"},
+}};
+
+bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+// Names become folders and arguments: neither "..", nor "-x", nor anything to be quoted.
+Status ParseName(const Json& found, const std::string& pointer, StudyConfig& out) {
+  const auto allowed = [](char c) { return IsLowerOrDigit(c) || c == '.' || c == '_' || c == '-'; };
+  const std::string name = found.is_string() ? found.get<std::string>() : "";
+  if (name.empty() || name.size() > kMaxNameLength || !IsLowerOrDigit(name[0]) ||
+      !std::all_of(name.begin(), name.end(), allowed)) {
+    return ExpectedError(pointer,
+                         "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter "
+                         "or a digit",
+                         found);
+  }
+  out.name = name;
+  return OkStatus();
+}
+
+// A part of the study that its owner checks later; here only that it says which owner.
+template <Json StudyConfig::* kMember>
+Status ParseKinded(const Json& found, const std::string& pointer, StudyConfig& out) {
+  if (!found.is_object()) return ExpectedError(pointer, "an object", found);
+  const auto kind = found.find("kind");
+  if (kind == found.end()) return FieldError(pointer + "/kind", "missing");
+  if (!kind->is_string() || kind->get<std::string>().empty()) {
+    return ExpectedError(pointer + "/kind", "a name", *kind);
+  }
+  out.*kMember = found;
+  return OkStatus();
+}
+
+template <class T>
+Status ParseMetric(const Json& found, const std::string& pointer, T& out) {
+  if (!found.is_string()) return ExpectedError(pointer, "the name of a metric", found);
+  const auto name = found.get<std::string>();
+  if (const Result<Metric> metric = FindMetric(name); !metric.ok()) {
+    return FieldError(pointer, metric.status().message());
+  }
+  out.metric = name;
+  return OkStatus();
+}
+
+template <class T>
+Status ParseTarget(const Json& found, const std::string& pointer, T& out) {
+  if (!found.is_string() || found.get<std::string>().empty()) {
+    return ExpectedError(pointer, "the name of a target", found);
+  }
+  out.target = found.get<std::string>();
+  return OkStatus();
+}
+
+// The resolved form names a target only where the metric has one.
+template <class T>
+Json ObjectiveJson(const T& in) {
+  Json json = {{"metric", in.metric}};
+  if (!in.target.empty()) json["target"] = in.target;
+  return json;
+}
+
+template <class T>
+Fields<T> ObjectiveFields() {
+  Fields<T> fields;
+  fields.Custom("metric", "text", "what is measured or computed", &ParseMetric<T>,
+                [](const T& in) { return Json(in.metric); });
+  fields.Required();
+  fields.Custom("target", "text", "hardware on which a latency is measured", &ParseTarget<T>,
+                [](const T& in) { return Json(in.target); });
+  return fields;
+}
+
+// A latency belongs to a target, everything else to none.
+template <class T>
+Status ResolveTarget(const std::string& pointer, T& entry) {
+  const bool is_latency = FindMetric(entry.metric)->source == MetricSource::kLatency;
+  if (is_latency && entry.target.empty()) entry.target = kDefaultTarget;
+  if (!is_latency && !entry.target.empty()) {
+    return FieldError(pointer + "/target", entry.metric +
+                                               " does not depend on the hardware; leave the "
+                                               "target out");
+  }
+  return OkStatus();
+}
+
+template <class T>
+Status ParseEntries(const Json& found, const std::string& pointer, const Fields<T>& fields,
+                    Status (*check)(const std::string&, const T&), std::vector<T>& out) {
+  if (!found.is_array()) return ExpectedError(pointer, "a list of objects", found);
+  out.clear();
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::string at = pointer + "/" + std::to_string(i);
+    VOXBIT_ASSIGN_OR_RETURN(T entry, fields.Parse(found[i], at));
+    VOXBIT_RETURN_IF_ERROR(ResolveTarget(at, entry));
+    VOXBIT_RETURN_IF_ERROR(check(at, entry));
+    for (const T& earlier : out) {
+      if (earlier.metric == entry.metric && earlier.target == entry.target) {
+        return FieldError(at, MetricKey(entry.metric, entry.target) + " is listed twice");
+      }
+    }
+    out.push_back(std::move(entry));
+  }
+  return OkStatus();
+}
+
+Status ParseObjectives(const Json& found, const std::string& pointer, StudyConfig& out) {
+  VOXBIT_RETURN_IF_ERROR(ParseEntries<Objective>(
+      found, pointer, ObjectiveFields<Objective>(),
+      [](const std::string&, const Objective&) { return OkStatus(); }, out.objectives));
+  if (out.objectives.empty() || out.objectives.size() > kMaxObjectives) {
+    return ExpectedError(pointer, "a list of 1 to 4 objectives", found);
+  }
+  return OkStatus();
+}
+
+template <std::optional<double> Constraint::* kMember>
+Status ParseBound(const Json& found, const std::string& pointer, Constraint& out) {
+  if (!found.is_number() || !std::isfinite(found.get<double>())) {
+    return ExpectedError(pointer, "a finite number", found);
+  }
+  out.*kMember = found.get<double>();
+  return OkStatus();
+}
+
+Status CheckBounds(const std::string& pointer, const Constraint& constraint) {
+  if (!constraint.min && !constraint.max) {
+    return FieldError(pointer, "a constraint needs \"min\" or \"max\"");
+  }
+  if (constraint.min && constraint.max && *constraint.min > *constraint.max) {
+    return FieldError(pointer + "/min", "is above \"max\"");
+  }
+  return OkStatus();
+}
+
+Json BoundJson(const std::optional<double>& bound) { return bound ? Json(*bound) : Json(); }
+
+Status ParseConstraints(const Json& found, const std::string& pointer, StudyConfig& out) {
+  auto fields = ObjectiveFields<Constraint>();
+  fields.Custom("min", "number", "smallest value allowed", &ParseBound<&Constraint::min>,
+                [](const Constraint& in) { return BoundJson(in.min); });
+  fields.Custom("max", "number", "largest value allowed", &ParseBound<&Constraint::max>,
+                [](const Constraint& in) { return BoundJson(in.max); });
+  return ParseEntries<Constraint>(found, pointer, fields, &CheckBounds, out.constraints);
+}
+
+Json PrintObjectives(const StudyConfig& in) {
+  Json list = Json::array();
+  for (const Objective& objective : in.objectives) list.push_back(ObjectiveJson(objective));
+  return list;
+}
+
+Json PrintConstraints(const StudyConfig& in) {
+  Json list = Json::array();
+  for (const Constraint& constraint : in.constraints) {
+    Json json = ObjectiveJson(constraint);
+    if (constraint.min) json["min"] = *constraint.min;
+    if (constraint.max) json["max"] = *constraint.max;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string_view Name(StudyState state) { return NameIn(kStates, state); }
+std::string_view Name(StudyPhase phase) { return NameIn(kPhases, phase); }
+
+Result<StudyState> ParseStudyState(std::string_view name) {
+  return ParseIn(kStates, "study state", name);
+}
+Result<StudyPhase> ParseStudyPhase(std::string_view name) {
+  return ParseIn(kPhases, "study phase", name);
+}
+
+bool CanMove(StudyState from, StudyState to) {
+  switch (from) {
+    case StudyState::kActive:
+      return to != StudyState::kActive;
+    case StudyState::kPaused:
+      return to == StudyState::kActive || to == StudyState::kStopped;
+    case StudyState::kStopped:
+    case StudyState::kCompleted:
+    case StudyState::kFailed:
+      return false;
+  }
+  return false;
+}
+
+Fields<TrainSettings> TrainFields() {
+  Fields<TrainSettings> fields;
+  fields
+      .Int("steps", &TrainSettings::steps, {1, 10'000'000}, "steps",
+           "optimiser steps of the supernet's training")
+      .Int("batch", &TrainSettings::batch, {1, 1024}, "scans", "scans of one step")
+      .Number("lr", &TrainSettings::lr, {1e-9, 100}, "", "learning rate at the start of the cosine")
+      .Number("momentum", &TrainSettings::momentum, {0, 1}, "", "momentum of the gradient descent")
+      .Number("weight_decay", &TrainSettings::weight_decay, {0, 1}, "", "L2 penalty on the weights")
+      .Int("warmup_steps", &TrainSettings::warmup_steps, {0, 10'000'000}, "steps",
+           "steps of linear rise before the learning rate falls")
+      .Text("sampling", &TrainSettings::sampling, {"sandwich", "random"},
+            "which sub-networks train: largest, smallest and random ones, or only random ones as "
+            "published")
+      .Bool("progressive_depth", &TrainSettings::progressive_depth,
+            "start at full depth and admit shallower sub-networks later")
+      .Text("class_weights", &TrainSettings::class_weights, {"none", "sqrt_inverse"},
+            "weights of the classes in the loss");
+  return fields;
+}
+
+Fields<SearchSettings> SearchFields() {
+  Fields<SearchSettings> fields;
+  fields
+      .Text("algorithm", &SearchSettings::algorithm, {},
+            "how candidates are chosen, e.g. evolution or random")
+      .Int("trials", &SearchSettings::trials, {1, 1'000'000}, "trials", "candidates to try in all")
+      .Int("population", &SearchSettings::population, {2, 10'000}, "candidates",
+           "candidates of one generation")
+      .Int("parents", &SearchSettings::parents, {0, 10'000}, "candidates",
+           "best candidates that have children; 0: a quarter of the population, at least 2")
+      .Number("mutation_probability", &SearchSettings::mutation_probability, {0, 1}, "",
+              "probability with which a mutation re-draws each choice")
+      .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
+           "trials that may be under way at once; 0: the population");
+  return fields;
+}
+
+Fields<EvaluateSettings> EvaluateFields() {
+  Fields<EvaluateSettings> fields;
+  fields
+      .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
+           "scans from which the batch-norm statistics of a candidate are taken anew")
+      .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans", "scans of one forward pass");
+  return fields;
+}
+
+Fields<LatencySettings> LatencyFields() {
+  Fields<LatencySettings> fields;
+  fields
+      .Int("warmup", &LatencySettings::warmup, {0, 1000}, "runs", "runs before the clock starts")
+      .Int("repeats", &LatencySettings::repeats, {1, 10'000}, "runs",
+           "measured runs, whose median counts")
+      .Int("threads", &LatencySettings::threads, {1, 1024}, "threads", "threads of a run on a CPU");
+  return fields;
+}
+
+Fields<FinetuneSettings> FinetuneFields() {
+  Fields<FinetuneSettings> fields;
+  fields
+      .Int("top", &FinetuneSettings::top, {0, 1000}, "trials",
+           "best trials that are trained further; 0: none")
+      .Int("steps", &FinetuneSettings::steps, {1, 10'000'000}, "steps",
+           "optimiser steps for each of them")
+      .Number("lr", &FinetuneSettings::lr, {1e-9, 100}, "",
+              "learning rate at the start of the cosine");
+  return fields;
+}
+
+Fields<StudyConfig> StudyFields() {
+  Fields<StudyConfig> fields;
+  fields.Custom("name", "text", "unique name of the study", &ParseName,
+                [](const StudyConfig& in) { return Json(in.name); });
+  fields.Required();
+  fields.Int("seed", &StudyConfig::seed, {.min = 0}, "",
+             "root of every random choice of the study");
+  fields.Custom("supernet", "object", "\"kind\" and the settings of that supernet",
+                &ParseKinded<&StudyConfig::supernet>,
+                [](const StudyConfig& in) { return in.supernet; });
+  fields.Required();
+  fields.Custom("dataset", "object", "\"kind\" and the settings of that dataset",
+                &ParseKinded<&StudyConfig::dataset>,
+                [](const StudyConfig& in) { return in.dataset; });
+  fields.Required();
+  fields.Object("train", &StudyConfig::train, TrainFields(), "training of the supernet");
+  fields.Object("search", &StudyConfig::search, SearchFields(), "the search itself");
+  fields.Object("evaluate", &StudyConfig::evaluate, EvaluateFields(), "scoring of a candidate");
+  fields.Object("latency", &StudyConfig::latency, LatencyFields(), "measuring of latencies");
+  fields.Object("finetune", &StudyConfig::finetune, FinetuneFields(),
+                "further training of the best candidates");
+  fields.Custom("objectives", "list", "what is optimised: {\"metric\", \"target\"}",
+                &ParseObjectives, &PrintObjectives);
+  fields.Required();
+  fields.Custom("constraints", "list",
+                "what must hold: {\"metric\", \"target\", \"min\", \"max\"}", &ParseConstraints,
+                &PrintConstraints);
+  return fields;
+}
+
+Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(StudyConfig config, StudyFields().Parse(json, pointer));
+  if (config.search.parents > config.search.population) {
+    return FieldError(pointer + "/search/parents",
+                      "expected at most the population of " +
+                          std::to_string(config.search.population) + ", found " +
+                          std::to_string(config.search.parents));
+  }
+  if (config.train.warmup_steps > config.train.steps) {
+    return FieldError(pointer + "/train/warmup_steps",
+                      "expected at most the " + std::to_string(config.train.steps) +
+                          " steps of the training, found " +
+                          std::to_string(config.train.warmup_steps));
+  }
+  return config;
+}
+
+Json ToJson(const StudyConfig& config) { return StudyFields().ToJson(config); }
+
+}  // namespace voxbit::search

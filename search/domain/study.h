@@ -1,0 +1,108 @@
+// A study: one search with its settings, state and phase.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config.h"
+#include "search/domain/objective.h"
+
+namespace voxbit::search {
+
+// A user's view of a study's life. Legal moves: see CanMove.
+enum class StudyState { kActive, kPaused, kStopped, kCompleted, kFailed };
+// Where the work of an active study stands.
+enum class StudyPhase { kProfile, kTrain, kSearch, kFinetune, kFinished };
+
+std::string_view Name(StudyState state);
+std::string_view Name(StudyPhase phase);
+Result<StudyState> ParseStudyState(std::string_view name);
+Result<StudyPhase> ParseStudyPhase(std::string_view name);
+// active <-> paused; active, paused -> stopped; active -> completed, failed. Ends are final.
+bool CanMove(StudyState from, StudyState to);
+inline bool IsFinal(StudyState state) {
+  return state == StudyState::kStopped || state == StudyState::kCompleted ||
+         state == StudyState::kFailed;
+}
+
+struct TrainSettings {
+  int64_t steps = 300;
+  int64_t batch = 2;
+  double lr = 0.1;
+  double momentum = 0.9;
+  double weight_decay = 1e-4;
+  int64_t warmup_steps = 0;
+  std::string sampling = "sandwich";  // or "random", as published
+  bool progressive_depth = true;
+  std::string class_weights = "none";  // or "sqrt_inverse"
+};
+
+struct SearchSettings {
+  std::string algorithm = "evolution";
+  int64_t trials = 64;
+  int64_t population = 16;
+  int64_t parents = 0;              // 0: a quarter of the population, at least 2
+  double mutation_probability = 0.1;
+  int64_t in_flight = 0;            // 0: the population
+};
+
+struct EvaluateSettings {
+  int64_t calibration_scans = 64;
+  int64_t batch = 2;
+};
+
+struct LatencySettings {
+  int64_t warmup = 3;
+  int64_t repeats = 10;
+  int64_t threads = 1;
+};
+
+struct FinetuneSettings {
+  int64_t top = 0;
+  int64_t steps = 200;
+  double lr = 0.02;
+};
+
+struct StudyConfig {
+  std::string name;
+  uint64_t seed = 1;
+  Json supernet;  // {"kind": ..., its own settings}
+  Json dataset;   // {"kind": ..., its own settings}
+  TrainSettings train;
+  SearchSettings search;
+  EvaluateSettings evaluate;
+  LatencySettings latency;
+  FinetuneSettings finetune;
+  std::vector<Objective> objectives;
+  std::vector<Constraint> constraints;
+};
+
+// Field tables; what follows "kind" in supernet and dataset is checked by their owners.
+Fields<StudyConfig> StudyFields();
+Fields<TrainSettings> TrainFields();
+Fields<SearchSettings> SearchFields();
+Fields<EvaluateSettings> EvaluateFields();
+Fields<LatencySettings> LatencyFields();
+Fields<FinetuneSettings> FinetuneFields();
+
+// Parses and checks what one study says on its own: field types and ranges, known metrics,
+// a name of [a-z0-9._-] up to 100 characters that starts with a letter or digit, one to four
+// objectives, no metric twice. A latency metric without a target means the target "local".
+// Every error is INVALID_ARGUMENT and starts with the JSON pointer below `pointer`.
+Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer);
+Json ToJson(const StudyConfig& config);
+
+struct Study {
+  int64_t id = 0;
+  StudyConfig config;
+  std::string config_json;  // the resolved configuration, canonical
+  StudyState state = StudyState::kActive;
+  StudyPhase phase = StudyPhase::kProfile;
+  std::string message;      // why it failed or was stopped
+  int64_t created_ms = 0;
+  int64_t finished_ms = 0;  // 0 while it is not final
+};
+
+}  // namespace voxbit::search

@@ -1,0 +1,36 @@
+// What the server knows of a supernet: its space and the layers of each candidate. No torch.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/json.h"
+#include "common/registry.h"
+#include "search/space/layer_table.h"
+#include "search/space/search_space.h"
+
+namespace voxbit::search {
+
+// Immutable; thread-safe.
+class SupernetSpec {
+ public:
+  virtual ~SupernetSpec() = default;
+  virtual const SearchSpace& space() const = 0;
+  // The configuration with every default filled in, "kind" included.
+  virtual Json config() const = 0;
+  // Layers of `candidate` for a network of these input channels and classes.
+  // Requires: space().Validate(candidate).
+  virtual LayerTable Expand(const Candidate& candidate, int64_t in_channels,
+                            int64_t num_classes) const = 0;
+  // The candidate in the words of its paper, for people and for the export manifest.
+  virtual Json Describe(const Candidate& candidate) const = 0;
+};
+
+// Reads the study's "supernet" object found at `pointer`; INVALID_ARGUMENT names what is wrong.
+using SupernetSpecFactory =
+    std::function<Result<std::unique_ptr<SupernetSpec>>(const Json& config,
+                                                        const std::string& pointer)>;
+using SupernetSpecRegistry = Registry<SupernetSpecFactory>;
+
+}  // namespace voxbit::search

@@ -1,0 +1,55 @@
+// Matches tasks to workers and keeps the leases: the server's side of the worker conversation.
+// Rules: docs/protocol.md.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "search/domain/worker.h"
+#include "storage/store.h"
+
+namespace voxbit::server {
+
+struct DispatchSettings {
+  storage::LeasePolicy lease;
+  Milliseconds sync_interval{10'000};  // between two calls of a busy worker
+  // A worker silent for this long is listed as lost; its lease expires on its own.
+  Milliseconds lost_after{60'000};
+};
+
+// Thread-safe. Holds no state of its own: everything is in the store, so a restart changes nothing.
+class Dispatcher {
+ public:
+  Dispatcher(storage::Store& store, const Clock& clock, DispatchSettings settings);
+
+  // FAILED_PRECONDITION, reason PROTOCOL_MISMATCH; INVALID_ARGUMENT for an incomplete info.
+  Result<search::RegisterReply> Register(const search::WorkerInfo& worker);
+
+  // One turn of the conversation. Empty: the worker is idle and there is nothing to do, so the
+  // caller may hold the call open and ask again after a change. A worker that says idle although
+  // it holds a lease is handed that task again (the answer to it was lost).
+  Result<std::optional<search::SyncReply>> Sync(const search::SyncRequest& request);
+  // What to answer when the wait is over: idle.
+  search::SyncReply IdleReply() const;
+
+  Status Drain(const std::string& worker);
+  Result<std::vector<search::WorkerRow>> ListWorkers() const;
+
+  // Puts tasks of expired leases back in the queue. Returns how many; logs each with its reason.
+  Result<int64_t> Sweep();
+  // At start: every live lease gets a full duration.
+  Status RefreshLeases();
+
+  const DispatchSettings& settings() const { return settings_; }
+
+ private:
+  storage::Store& store_;
+  const Clock& clock_;
+  DispatchSettings settings_;
+};
+
+}  // namespace voxbit::server

@@ -1,0 +1,45 @@
+// Worker processes that the server starts on its own machine.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+
+namespace voxbit::server {
+
+// Starts them, starts them again (with a growing pause) when they end by themselves, and ends them
+// with the server: on SIGTERM by the supervisor, and by the kernel if the server is killed.
+class LocalWorkers {
+ public:
+  struct Settings {
+    std::string program;                 // path of search-worker
+    std::string server;                  // HOST:PORT
+    std::string log_format = "text";
+    std::vector<std::string> devices;    // one worker for each entry
+    int64_t threads = 0;                 // for each CPU worker; 0: all cores
+  };
+
+  explicit LocalWorkers(Settings settings);
+  // Asks all to stop, waits up to `grace`, then kills.
+  ~LocalWorkers();
+
+  // Devices for `count` workers; kAutoWorkers asks the worker program which GPUs it can use.
+  static Result<std::vector<std::string>> Devices(const std::string& program, int64_t count);
+
+ private:
+  void Run(const std::stop_token& stop);
+  pid_t Spawn(size_t index) const;
+
+  const Settings settings_;
+  std::jthread thread_;
+};
+
+// Path of a program that is installed beside this one.
+std::string SiblingProgram(const std::string& name);
+
+}  // namespace voxbit::server

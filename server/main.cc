@@ -1,0 +1,209 @@
+// search-server: wires store, dispatcher, study runners and gRPC together.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/log.h"
+#include "common/shutdown.h"
+#include "server/local_workers.h"
+#include "server/rpc/services.h"
+#include "server/study/report.h"
+#include "server/study/server_config.h"
+#include "server/study/study_supervisor.h"
+#include "storage/artifact_store.h"
+#include "storage/store.h"
+#include "supernet/models/specs.h"
+
+namespace voxbit::server {
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;
+
+struct Flags {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool until_done = false;
+  bool check = false;
+  std::string log_format = "text";
+};
+
+int Report(const Status& status) {
+  std::cerr << "search-server: " << status.message() << "\n";
+  return status.code() == StatusCode::kInvalidArgument ||
+                 status.code() == StatusCode::kFailedPrecondition ||
+                 status.code() == StatusCode::kNotFound
+             ? kUsage
+             : kFailed;
+}
+
+Plugins BuiltinPlugins() {
+  Plugins plugins;
+  supernet::RegisterBuiltinSpecs(plugins.supernets);
+  data::RegisterBuiltins(plugins.datasets);
+  search::RegisterBuiltins(plugins.algorithms);
+  cost::RegisterBuiltins(plugins.costs);
+  return plugins;
+}
+
+// A study of the file that the store has already goes on; other settings under its name are an
+// error, because its trials would not be comparable.
+Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
+  for (const StudyEntry& entry : config.studies) {
+    const auto existing = store.GetStudy(entry.name);
+    if (existing.ok()) {
+      if (existing->config_json != entry.config_json) {
+        return FailedPrecondition(entry.where + ": the store " + config.server.store +
+                                  " has a study \"" + entry.name +
+                                  "\" with other settings; give this one another name or store");
+      }
+      continue;
+    }
+    if (existing.status().code() != StatusCode::kNotFound) return existing.status();
+    VOXBIT_ASSIGN_OR_RETURN(const Json json, ParseJson(entry.config_json));
+    VOXBIT_ASSIGN_OR_RETURN(const auto plan, StudyPlan::Create(json, "", plugins));
+    const auto created = store.CreateStudy(plan->config(), plan->config_json());
+    if (!created.ok()) return created.status();
+  }
+  return OkStatus();
+}
+
+// Waits for a signal, or with `until_done` for the end of all studies.
+Status WaitForEnd(const Flags& flags, storage::Store& store, ChangeSignal& changes,
+                  const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const int64_t seen = changes.version();
+    if (flags.until_done) {
+      VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
+      bool all_ended = true;
+      for (const auto& study : studies) all_ended = all_ended && search::IsFinal(study.state);
+      if (all_ended) return OkStatus();
+    }
+    changes.Wait(seen, Milliseconds(500), stop);
+  }
+  return OkStatus();
+}
+
+// Prints how each study ended. kFailed if one failed.
+Result<int> PrintResults(storage::Store& store, Reporter& reporter) {
+  int code = kDone;
+  VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
+  for (const auto& study : studies) {
+    std::cout << "study " << study.config.name << ": " << search::Name(study.state);
+    if (!study.message.empty()) std::cout << ": " << study.message;
+    std::cout << "\n";
+    if (study.state == search::StudyState::kFailed) code = kFailed;
+    VOXBIT_ASSIGN_OR_RETURN(const Front front, reporter.GetFront(study, {}));
+    if (!front.trials.empty()) {
+      std::cout << "front of " << front.trials.size() << " trials:\n" << FrontTable(front);
+    }
+  }
+  return code;
+}
+
+Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins& plugins,
+                  ShutdownSignals& signals) {
+  const SystemClock clock;
+  const ServerSettings& settings = config.server;
+  VOXBIT_ASSIGN_OR_RETURN(
+      const auto store,
+      storage::Store::Open(settings.store, clock,
+                           {.allow_network_filesystem = settings.allow_network_filesystem}));
+  VOXBIT_ASSIGN_OR_RETURN(const auto artifacts,
+                          storage::ArtifactStore::Open(settings.store + "/artifacts"));
+  VOXBIT_RETURN_IF_ERROR(AdoptStudies(config, plugins, *store));
+  VOXBIT_RETURN_IF_ERROR(store->PurgeRequests());
+
+  ChangeSignal changes;
+  Dispatcher dispatcher(*store, clock, settings.Dispatch());
+  VOXBIT_RETURN_IF_ERROR(dispatcher.RefreshLeases());
+  StudySupervisor supervisor(*store, plugins, changes);
+  Reporter reporter(*store);
+  const ServiceContext context{*store,   *artifacts, dispatcher, supervisor,
+                               reporter, plugins,    changes,    clock};
+  VOXBIT_ASSIGN_OR_RETURN(const auto rpc, RpcServer::Start(settings.grpc, context));
+  if (!settings.http.empty()) {
+    log::Warning("this version has no dashboard: nothing listens on /server/http",
+                 {{"http", settings.http}});
+  }
+  log::Info("listening", {{"grpc", rpc->address()}, {"store", settings.store}});
+  std::cout << "listening on " << rpc->address() << std::endl;
+
+  std::unique_ptr<LocalWorkers> workers;
+  if (settings.local_workers != 0) {
+    const std::string program = SiblingProgram("search-worker");
+    VOXBIT_ASSIGN_OR_RETURN(const auto devices,
+                            LocalWorkers::Devices(program, settings.local_workers));
+    const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+    const auto count = static_cast<int64_t>(devices.size());
+    workers = std::make_unique<LocalWorkers>(
+        LocalWorkers::Settings{.program = program,
+                               .server = rpc->address(),
+                               .log_format = flags.log_format,
+                               .devices = devices,
+                               .threads = std::max<int64_t>(1, cores / count)});
+  }
+
+  VOXBIT_RETURN_IF_ERROR(supervisor.StartAll());
+  VOXBIT_RETURN_IF_ERROR(WaitForEnd(flags, *store, changes, signals.token()));
+  if (signals.signal() != 0) log::Info("stopping: running tasks are handed back");
+  workers.reset();  // while the server still answers, so that tasks are handed back
+  rpc->Shutdown();
+  if (signals.signal() != 0) return kInterrupted;
+  return PrintResults(*store, reporter);
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"Voxbit coordinator: runs studies, hands tasks to workers, keeps the results."};
+  app.set_version_flag("--version", "search-server " VOXBIT_VERSION);
+  app.add_option("--config", flags.config, "JSON file with the server and its studies")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--set", flags.overrides,
+                 "overrides one value of the config, as in /studies/0/search/trials=100; repeatable")
+      ->type_name("POINTER=VALUE")
+      ->expected(1)
+      ->take_all();
+  app.add_flag("--until-done", flags.until_done,
+               "end when all studies have; exit 0, or 1 if one failed; prints the fronts");
+  app.add_flag("--check", flags.check, "check the config, print what it resolves to, and end");
+  app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.footer("Keys of \"server\" in the config:\n" + HelpTable(ServerFields().Help()) +
+             "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+
+  ShutdownSignals signals;
+  log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
+                 log::Level::kInfo, "search-server");
+  const Plugins plugins = BuiltinPlugins();
+  const auto config = ReadServerConfig(flags.config, flags.overrides, plugins);
+  if (!config.ok()) return Report(config.status());
+  if (flags.check) {
+    Json resolved = {{"server", ServerFields().ToJson(config->server)}, {"studies", Json::array()}};
+    for (const auto& entry : config->studies) {
+      resolved["studies"].push_back(Json::parse(entry.config_json));
+    }
+    std::cout << resolved.dump(2) << "\n";
+    return kDone;
+  }
+  const auto code = Serve(flags, *config, plugins, signals);
+  return code.ok() ? *code : Report(code.status());
+}
+
+}  // namespace
+}  // namespace voxbit::server
+
+int main(int argc, char** argv) { return voxbit::server::Main(argc, argv); }

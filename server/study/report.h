@@ -1,0 +1,68 @@
+// The one view of a study's results: front, hypervolume, progress. RPC, command line and the
+// server's own closing words all show it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/mutex.h"
+#include "search/domain/study.h"
+#include "search/domain/trial.h"
+#include "storage/store.h"
+
+namespace voxbit::server {
+
+struct Front {
+  std::vector<search::Objective> objectives;  // what was compared
+  std::vector<search::Trial> trials;          // non-dominated, best first by the first objective
+  std::vector<search::Trial> dominated;       // the other trials that can be compared, by number
+  // Of the front above the worst value seen of each objective, each scaled to the range seen; in
+  // [0, 1]. 0 for fewer than two different values.
+  double hypervolume = 0;
+};
+
+// Trials that succeeded, have every objective measured and meet every constraint.
+Front ComputeFront(const std::vector<search::Trial>& trials,
+                   const std::vector<search::Objective>& objectives,
+                   const std::vector<search::Constraint>& constraints);
+
+// "miou" or "latency_ms[local]" as an objective; INVALID_ARGUMENT for an unknown metric.
+Result<search::Objective> ParseMetricKey(const std::string& key);
+
+struct Progress {
+  int64_t trials_total = 0;
+  storage::TrialCounts counts;
+  int64_t front_size = 0;
+  double hypervolume = 0;
+  double trials_per_minute = 0;  // over the trials finished so far
+  std::vector<search::Task> running;
+};
+
+// Thread-safe. Remembers each study's front until another trial is final, so that a poll costs
+// little however many trials there are.
+class Reporter {
+ public:
+  explicit Reporter(const storage::Store& store) : store_(store) {}
+
+  Result<Progress> GetProgress(const search::Study& study);
+  // By the study's own objectives if `metrics` is empty.
+  Result<Front> GetFront(const search::Study& study, const std::vector<std::string>& metrics) const;
+
+ private:
+  struct Summary {
+    int64_t finals = -1;
+    int64_t front_size = 0;
+    double hypervolume = 0;
+    double trials_per_minute = 0;
+  };
+
+  const storage::Store& store_;
+  Mutex mutex_;
+  std::map<int64_t, Summary> summaries_ GUARDED_BY(mutex_);
+};
+
+// The front as a plain-text table for the end of `search-server --until-done`.
+std::string FrontTable(const Front& front);
+
+}  // namespace voxbit::server

@@ -1,0 +1,51 @@
+// The file that `search-server --config` reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "server/dispatch/dispatcher.h"
+#include "server/study/study_plan.h"
+
+namespace voxbit::server {
+
+struct ServerSettings {
+  std::string grpc = "127.0.0.1:50051";
+  std::string http;
+  std::string store = "runs/voxbit";
+  int64_t local_workers = kAutoWorkers;
+  int64_t lease_duration_ms = 60'000;
+  int64_t sync_interval_ms = 10'000;
+  int64_t max_lost_attempts = 5;
+  int64_t max_failed_attempts = 2;
+  int64_t first_backoff_ms = 1'000;
+  bool allow_network_filesystem = false;
+
+  static constexpr int64_t kAutoWorkers = -1;  // one per GPU, or one for the CPU
+
+  DispatchSettings Dispatch() const;
+};
+
+Fields<ServerSettings> ServerFields();
+
+// One entry of "studies": its JSON and where it stands, as error messages name it.
+struct StudyEntry {
+  std::string where;  // "quickstart.json: /studies/0" or "lidar.json: /"
+  std::string name;
+  std::string config_json;  // resolved
+};
+
+struct ServerConfig {
+  ServerSettings server;
+  std::vector<StudyEntry> studies;
+};
+
+// Reads and checks the file and the study files that it names (relative to its folder).
+// `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data": the value is JSON, or
+// text where it is none. INVALID_ARGUMENT names file and JSON pointer.
+Result<ServerConfig> ReadServerConfig(const std::string& path,
+                                      const std::vector<std::string>& overrides,
+                                      const Plugins& plugins);
+
+}  // namespace voxbit::server

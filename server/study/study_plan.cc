@@ -1,0 +1,183 @@
+#include "server/study/study_plan.h"
+
+#include <set>
+#include <utility>
+
+#include "common/config.h"
+#include "common/digest.h"
+#include "search/algorithm/feasibility.h"
+
+namespace voxbit::server {
+namespace {
+
+// How many scans of the evaluation split the kernel-map averages rest on.
+constexpr int64_t kProfileScans = 32;
+
+Status CheckAlgorithm(const search::StudyConfig& config, const std::string& pointer,
+                      const Plugins& plugins) {
+  const auto found = plugins.algorithms.Find(config.search.algorithm);
+  if (found.ok()) return OkStatus();
+  return FieldError(pointer + "/search/algorithm", found.status().message());
+}
+
+std::set<std::string> LatencyTargets(const search::StudyConfig& config) {
+  std::set<std::string> targets;
+  for (const auto& objective : config.objectives) {
+    if (objective.metric == "latency_ms") targets.insert(objective.target);
+  }
+  for (const auto& constraint : config.constraints) {
+    if (constraint.metric == "latency_ms") targets.insert(constraint.target);
+  }
+  return targets;
+}
+
+Json MetricRows(const search::Measurements& measured, const char* stage) {
+  Json rows = Json::array();
+  for (const auto& [key, value] : measured) {
+    Json row = {{"metric", value.metric}, {"value", value.value},     {"stage", stage},
+                {"spread", value.spread}, {"samples", value.samples}, {"detail", value.detail}};
+    if (const auto metric = search::FindMetric(value.metric); metric.ok()) {
+      row["unit"] = std::string(metric->unit);
+    }
+    if (!value.target.empty()) row["target"] = value.target;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std::string& pointer,
+                                                     const Plugins& plugins) {
+  std::unique_ptr<StudyPlan> plan(new StudyPlan());
+  VOXBIT_ASSIGN_OR_RETURN(plan->config_, search::ParseStudyConfig(json, pointer));
+  search::StudyConfig& config = plan->config_;
+  VOXBIT_RETURN_IF_ERROR(CheckAlgorithm(config, pointer, plugins));
+
+  const auto kind = config.supernet.at("kind").get<std::string>();
+  const auto make_spec = plugins.supernets.Find(kind);
+  if (!make_spec.ok()) {
+    return FieldError(pointer + "/supernet/kind", make_spec.status().message());
+  }
+  VOXBIT_ASSIGN_OR_RETURN(plan->spec_, (*make_spec)(config.supernet, pointer + "/supernet"));
+  config.supernet = plan->spec_->config();
+  VOXBIT_ASSIGN_OR_RETURN(
+      config.dataset,
+      data::ParseDatasetConfig(plugins.datasets, config.dataset, pointer + "/dataset"));
+  plan->config_json_ = CanonicalJson(search::ToJson(config));
+
+  const auto provable =
+      search::CostFilter::Create(*plan->spec_, plugins.costs, nullptr, config.constraints);
+  if (!provable.ok()) return provable.status().Annotate(pointer + "/constraints");
+  return plan;
+}
+
+search::TaskSpec StudyPlan::BaseTask(search::TaskKind kind) const {
+  search::TaskSpec task;
+  task.kind = kind;
+  task.supernet = config_.supernet;
+  task.dataset = config_.dataset;
+  task.space_digest = spec_->space().digest();
+  task.seed = config_.seed;
+  return task;
+}
+
+search::TaskSpec StudyPlan::ProfileTask() const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kProfile);
+  task.settings = {{"max_scans", kProfileScans}};
+  return task;
+}
+
+search::TaskSpec StudyPlan::TrainTask() const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kTrainSupernet);
+  task.settings = search::TrainFields().ToJson(config_.train);
+  return task;
+}
+
+std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& candidate,
+                                                    const std::string& checkpoint) const {
+  std::vector<search::TaskSpec> tasks;
+  search::TaskSpec evaluate = BaseTask(search::TaskKind::kEvaluate);
+  evaluate.settings = search::EvaluateFields().ToJson(config_.evaluate);
+  evaluate.candidate = candidate;
+  evaluate.checkpoint = checkpoint;
+  tasks.push_back(std::move(evaluate));
+  for (const std::string& target : LatencyTargets(config_)) {
+    search::TaskSpec latency = BaseTask(search::TaskKind::kMeasureLatency);
+    latency.settings = search::LatencyFields().ToJson(config_.latency);
+    latency.candidate = candidate;
+    latency.checkpoint = checkpoint;
+    latency.target = target;
+    tasks.push_back(std::move(latency));
+  }
+  return tasks;
+}
+
+search::TaskSpec StudyPlan::FinetuneTask(const search::Candidate& candidate,
+                                         const std::string& checkpoint) const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kFinetune);
+  task.settings = {{"finetune", search::FinetuneFields().ToJson(config_.finetune)},
+                   {"train", search::TrainFields().ToJson(config_.train)},
+                   {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+  task.candidate = candidate;
+  task.checkpoint = checkpoint;
+  return task;
+}
+
+Json StudyPlan::LayerRows(const search::Candidate& candidate,
+                          const search::Workload& workload) const {
+  Json rows = Json::array();
+  for (const auto& layer :
+       spec_->Expand(candidate, workload.in_channels, workload.num_classes)) {
+    Json row = search::ToJson(layer);
+    row["parameters"] = layer.ParameterCount();
+    if (const auto it = workload.counts.find(layer.workload); it != workload.counts.end()) {
+      row["macs"] = it->second * static_cast<double>(layer.in_channels * layer.out_channels);
+    }
+    row["weight_bits"] = 32;
+    row["activation_bits"] = 32;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json StudyPlan::Manifest(const search::Trial& trial, const search::Workload& workload,
+                         const std::string& checkpoint) const {
+  Json metrics = MetricRows(trial.measured, "search");
+  for (Json& row : MetricRows(trial.finetuned, "finetune")) metrics.push_back(std::move(row));
+  return {{"format", "voxbit-export"},
+          {"format_version", 1},
+          {"study", config_.name},
+          {"trial", trial.number},
+          {"supernet", config_.supernet},
+          {"candidate",
+           {{"choices", trial.candidate.choices},
+            {"digest", trial.digest},
+            {"architecture", spec_->Describe(trial.candidate)}}},
+          {"layers", LayerRows(trial.candidate, workload)},
+          {"metrics", std::move(metrics)},
+          {"provenance",
+           {{"study", config_.name},
+            {"study_config", Json::parse(config_json_)},
+            {"study_config_sha256", Sha256Hex(config_json_)},
+            {"seed", config_.seed},
+            {"space_sha256", spec_->space().digest()},
+            {"supernet_checkpoint_sha256", checkpoint},
+            {"origin", trial.origin},
+            {"measured_unix_ms", trial.finished_ms}}}};
+}
+
+search::TaskSpec StudyPlan::ExportTask(const search::Trial& trial,
+                                       const search::Workload& workload,
+                                       const std::string& checkpoint) const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kExport);
+  const auto weights = trial.artifacts.find("finetuned_weights");
+  task.settings = {{"manifest", Manifest(trial, workload, checkpoint)},
+                   {"weights", weights == trial.artifacts.end() ? "" : weights->second},
+                   {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+  task.candidate = trial.candidate;
+  task.checkpoint = checkpoint;
+  return task;
+}
+
+}  // namespace voxbit::server

@@ -1,0 +1,67 @@
+// What a study's configuration means: its space, its costs and the task of every step.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "common/status.h"
+#include "search/algorithm/algorithm.h"
+#include "search/cost/cost_model.h"
+#include "search/domain/study.h"
+#include "search/domain/task.h"
+#include "search/domain/trial.h"
+#include "search/space/supernet_spec.h"
+#include "worker/data/dataset.h"
+
+namespace voxbit::server {
+
+// The families of plug-ins that a study may name.
+struct Plugins {
+  search::SupernetSpecRegistry supernets{"supernet"};
+  data::DatasetRegistry datasets{"dataset"};
+  search::AlgorithmRegistry algorithms{"algorithm"};
+  cost::CostModelRegistry costs{"cost model"};
+};
+
+// Immutable; thread-safe.
+class StudyPlan {
+ public:
+  // Checks everything that can be checked without data: the owners' settings, the algorithm's
+  // name and the constraints on costs that need no profile. INVALID_ARGUMENT names the JSON
+  // pointer; FAILED_PRECONDITION, reason CONSTRAINTS_INFEASIBLE, names the bound found.
+  static Result<std::unique_ptr<StudyPlan>> Create(const Json& config, const std::string& pointer,
+                                                   const Plugins& plugins);
+
+  // With every default filled in, those of the owners too.
+  const search::StudyConfig& config() const { return config_; }
+  const std::string& config_json() const { return config_json_; }
+  const search::SupernetSpec& spec() const { return *spec_; }
+
+  search::TaskSpec ProfileTask() const;
+  search::TaskSpec TrainTask() const;
+  // The tasks that give a trial its measurements: one evaluation, and one latency measurement for
+  // each target that the objectives and constraints name.
+  std::vector<search::TaskSpec> TrialTasks(const search::Candidate& candidate,
+                                           const std::string& checkpoint) const;
+  search::TaskSpec FinetuneTask(const search::Candidate& candidate,
+                                const std::string& checkpoint) const;
+  search::TaskSpec ExportTask(const search::Trial& trial, const search::Workload& workload,
+                              const std::string& checkpoint) const;
+
+  // Per-layer table with parameters and MACs, for people and manifests.
+  Json LayerRows(const search::Candidate& candidate, const search::Workload& workload) const;
+
+ private:
+  StudyPlan() = default;
+  search::TaskSpec BaseTask(search::TaskKind kind) const;
+  Json Manifest(const search::Trial& trial, const search::Workload& workload,
+                const std::string& checkpoint) const;
+
+  search::StudyConfig config_;
+  std::string config_json_;
+  std::unique_ptr<search::SupernetSpec> spec_;
+};
+
+}  // namespace voxbit::server

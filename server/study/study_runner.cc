@@ -1,0 +1,218 @@
+#include "server/study/study_runner.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "common/log.h"
+#include "server/study/report.h"
+
+namespace voxbit::server {
+
+using search::StudyPhase;
+using search::StudyState;
+using search::TaskKind;
+using search::TaskState;
+
+namespace {
+
+// The result of the study's only task of a kind.
+Result<search::TaskResult> DoneResult(const storage::Store& store, int64_t study_id,
+                                      TaskKind kind) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks, store.ListTasks(study_id, kind, TaskState::kDone));
+  for (const search::Task& task : tasks) {
+    if (task.trial_number == 0 && task.result.has_value()) return *task.result;
+  }
+  return FailedPrecondition("the study has no finished " + std::string(Name(kind)) + " yet");
+}
+
+}  // namespace
+
+Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto result, DoneResult(store, study_id, TaskKind::kProfile));
+  return search::ParseWorkload(result.detail.value("workload", result.detail));
+}
+
+Result<std::string> StudyCheckpoint(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto result, DoneResult(store, study_id, TaskKind::kTrainSupernet));
+  const auto it = result.artifacts.find("checkpoint");
+  if (it == result.artifacts.end()) return DataLoss("the training task has no checkpoint");
+  return it->second;
+}
+
+Result<std::unique_ptr<StudyRunner>> StudyRunner::Create(int64_t study_id, storage::Store& store,
+                                                         const Plugins& plugins) {
+  VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store.GetStudy(study_id));
+  VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(study.config_json));
+  VOXBIT_ASSIGN_OR_RETURN(auto plan, StudyPlan::Create(config, "", plugins));
+  return std::unique_ptr<StudyRunner>(
+      new StudyRunner(study_id, store, plugins, std::move(plan)));
+}
+
+StudyRunner::StudyRunner(int64_t study_id, storage::Store& store, const Plugins& plugins,
+                         std::unique_ptr<StudyPlan> plan)
+    : study_id_(study_id), store_(store), plugins_(plugins), plan_(std::move(plan)) {}
+
+Result<StudyRunner::Outcome> StudyRunner::Step() {
+  VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(study_id_));
+  if (search::IsFinal(study.state)) return Outcome::kEnded;
+  if (study.state == StudyState::kPaused) return Outcome::kWaiting;
+  switch (study.phase) {
+    case StudyPhase::kProfile: return StepProfile();
+    case StudyPhase::kTrain: return StepTrain();
+    case StudyPhase::kSearch: return StepSearch();
+    case StudyPhase::kFinetune: return StepFinetune();
+    case StudyPhase::kFinished: return Finish();
+  }
+  return Internal("study in an unknown phase");
+}
+
+Result<search::Task> StudyRunner::EnsureTask(const search::TaskSpec& spec) {
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t id, store_.AppendTask(study_id_, 0, spec));
+  return store_.GetTask(id);
+}
+
+Result<StudyRunner::Outcome> StudyRunner::StepProfile() {
+  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->ProfileTask()));
+  if (task.state == TaskState::kFailed) return Fail("profile: " + task.message);
+  if (task.state != TaskState::kDone) return Outcome::kWaiting;
+  VOXBIT_ASSIGN_OR_RETURN(const search::Workload workload, StudyWorkload(store_, study_id_));
+  const auto proof = search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload,
+                                                plan_->config().constraints);
+  if (!proof.ok()) return Fail(proof.status().message());
+  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kTrain));
+  return Outcome::kProgressed;
+}
+
+Result<StudyRunner::Outcome> StudyRunner::StepTrain() {
+  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->TrainTask()));
+  if (task.state == TaskState::kFailed) return Fail("train_supernet: " + task.message);
+  if (task.state != TaskState::kDone) return Outcome::kWaiting;
+  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kSearch));
+  return Outcome::kProgressed;
+}
+
+Result<bool> StudyRunner::PrepareSearch() {
+  if (algorithm_ != nullptr) return true;
+  VOXBIT_ASSIGN_OR_RETURN(workload_, StudyWorkload(store_, study_id_));
+  VOXBIT_ASSIGN_OR_RETURN(checkpoint_, StudyCheckpoint(store_, study_id_));
+  const search::StudyConfig& config = plan_->config();
+  auto filter = search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload_,
+                                           config.constraints);
+  if (!filter.ok()) {
+    VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const Outcome ended, Fail(filter.status().message()));
+    return false;
+  }
+  filter_ = std::move(filter).value();
+  VOXBIT_ASSIGN_OR_RETURN(const auto make, plugins_.algorithms.Find(config.search.algorithm));
+  auto algorithm = make({.space = plan_->spec().space(),
+                         .filter = *filter_,
+                         .objectives = config.objectives,
+                         .constraints = config.constraints,
+                         .settings = config.search,
+                         .rng = Rng(config.seed).Fork(config.search.algorithm)});
+  VOXBIT_ASSIGN_OR_RETURN(const auto state, store_.LoadAlgorithmState(study_id_));
+  told_sequence_ = state.has_value() ? state->told_sequence : 0;
+  if (state.has_value()) VOXBIT_RETURN_IF_ERROR(algorithm->Load(state->blob));
+  algorithm_ = std::move(algorithm);
+  return true;
+}
+
+Status StudyRunner::TellNewResults() {
+  VOXBIT_ASSIGN_OR_RETURN(const auto finished, store_.TrialsAfter(study_id_, told_sequence_));
+  if (finished.empty()) return OkStatus();
+  algorithm_->Tell(finished);
+  told_sequence_ = finished.back().sequence;
+  return OkStatus();
+}
+
+Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
+  VOXBIT_ASSIGN_OR_RETURN(const bool prepared, PrepareSearch());
+  if (!prepared) return Outcome::kEnded;
+  VOXBIT_RETURN_IF_ERROR(TellNewResults());
+
+  const search::SearchSettings& settings = plan_->config().search;
+  VOXBIT_ASSIGN_OR_RETURN(const storage::TrialCounts counts, store_.CountTrials(study_id_));
+  const int64_t finals = counts.succeeded + counts.infeasible + counts.failed + counts.cancelled;
+  const int64_t running = counts.proposed - finals;
+  const int64_t most = settings.in_flight > 0 ? settings.in_flight : settings.population;
+  const int64_t wanted = std::min(settings.trials - counts.proposed, most - running);
+  if (wanted > 0 && !exhausted_) {
+    VOXBIT_ASSIGN_OR_RETURN(const Outcome outcome, AskAndAppend(wanted));
+    if (outcome == Outcome::kProgressed) return outcome;
+  }
+  if (running > 0) return Outcome::kWaiting;
+  if (counts.proposed < settings.trials && !exhausted_) return Outcome::kWaiting;
+  if (counts.succeeded == 0) {
+    return Fail("none of " + std::to_string(finals) + " trials succeeded; see 'trial list'");
+  }
+  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinetune));
+  return Outcome::kProgressed;
+}
+
+Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
+  const search::AskResult asked = algorithm_->Ask(max);
+  if (asked.exhausted && asked.proposals.empty()) {
+    exhausted_ = true;
+    log::Info("the space has no further candidate", {{"study", plan_->config().name}});
+    return Outcome::kWaiting;
+  }
+  if (asked.proposals.empty()) return Outcome::kWaiting;
+  std::vector<storage::NewTrial> trials;
+  for (const search::Proposal& proposal : asked.proposals) {
+    storage::NewTrial trial;
+    trial.candidate = proposal.candidate;
+    trial.digest = search::CandidateDigest(plan_->spec().space().digest(), proposal.candidate);
+    trial.origin = proposal.origin;
+    trial.costs = filter_->Costs(proposal.candidate);
+    for (search::TaskSpec& spec : plan_->TrialTasks(proposal.candidate, checkpoint_)) {
+      trial.tasks.push_back({std::move(spec)});
+    }
+    trials.push_back(std::move(trial));
+  }
+  const auto appended = store_.AppendTrials(
+      study_id_, trials, {.blob = algorithm_->Save(), .told_sequence = told_sequence_});
+  if (!appended.ok()) {
+    // What was asked for is not on disk: forget it, so that the next step asks the same again.
+    algorithm_.reset();
+    return appended.status();
+  }
+  return Outcome::kProgressed;
+}
+
+Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {
+  const search::StudyConfig& config = plan_->config();
+  VOXBIT_ASSIGN_OR_RETURN(const auto trials, store_.ListTrials(study_id_, {}));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string checkpoint, StudyCheckpoint(store_, study_id_));
+  const Front front = ComputeFront(trials, config.objectives, config.constraints);
+  const auto top = std::min(static_cast<size_t>(config.finetune.top), front.trials.size());
+  bool waiting = false;
+  for (size_t i = 0; i < top; ++i) {
+    const search::Trial& trial = front.trials[i];
+    VOXBIT_ASSIGN_OR_RETURN(
+        const int64_t id, store_.AppendTask(study_id_, trial.number,
+                                            plan_->FinetuneTask(trial.candidate, checkpoint)));
+    VOXBIT_ASSIGN_OR_RETURN(const search::Task task, store_.GetTask(id));
+    waiting = waiting || task.state == TaskState::kQueued || task.state == TaskState::kLeased;
+    // A fine-tuning that fails costs its refinement, not the study's results.
+  }
+  if (waiting) return Outcome::kWaiting;
+  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinished));
+  return Outcome::kProgressed;
+}
+
+Result<StudyRunner::Outcome> StudyRunner::Finish() {
+  VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
+                          store_.MoveStudy(study_id_, StudyState::kCompleted, ""));
+  log::Info("study completed", {{"study", plan_->config().name}});
+  return Outcome::kEnded;
+}
+
+Result<StudyRunner::Outcome> StudyRunner::Fail(const std::string& message) {
+  VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
+                          store_.MoveStudy(study_id_, StudyState::kFailed, message));
+  log::Error("study failed", {{"study", plan_->config().name}, {"why", message}});
+  return Outcome::kEnded;
+}
+
+}  // namespace voxbit::server

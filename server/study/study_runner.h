@@ -1,0 +1,67 @@
+// Moves one study through its life: profile, train, search, fine-tune, finished.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/status.h"
+#include "search/algorithm/algorithm.h"
+#include "search/algorithm/feasibility.h"
+#include "server/study/study_plan.h"
+#include "storage/store.h"
+
+namespace voxbit::server {
+
+// Not thread-safe: one thread steps it. What it knows is in the store; an object made anew after
+// a crash goes on where the old one stood and proposes the same candidates.
+class StudyRunner {
+ public:
+  // `store` and `plugins` outlive the runner. INVALID_ARGUMENT when the stored configuration is
+  // not understood by this version.
+  static Result<std::unique_ptr<StudyRunner>> Create(int64_t study_id, storage::Store& store,
+                                                     const Plugins& plugins);
+
+  enum class Outcome { kWaiting, kProgressed, kEnded };
+  // Does what can be done now, without waiting for anything. An error is the store's and worth
+  // another try; a study that cannot go on is moved to `failed` instead.
+  Result<Outcome> Step();
+
+ private:
+  StudyRunner(int64_t study_id, storage::Store& store, const Plugins& plugins,
+              std::unique_ptr<StudyPlan> plan);
+
+  Result<Outcome> StepProfile();
+  Result<Outcome> StepTrain();
+  Result<Outcome> StepSearch();
+  Result<Outcome> StepFinetune();
+  Result<Outcome> Finish();
+  Result<Outcome> Fail(const std::string& message);
+
+  // The study's own task of this spec: added if it is not there.
+  Result<search::Task> EnsureTask(const search::TaskSpec& spec);
+  // Workload, filter, checkpoint and algorithm, restored from the store. False: the study has
+  // failed.
+  Result<bool> PrepareSearch();
+  Status TellNewResults();
+  Result<Outcome> AskAndAppend(int64_t max);
+
+  const int64_t study_id_;
+  storage::Store& store_;
+  const Plugins& plugins_;
+  const std::unique_ptr<StudyPlan> plan_;
+
+  search::Workload workload_;
+  std::string checkpoint_;
+  std::unique_ptr<search::CostFilter> filter_;
+  std::unique_ptr<search::Algorithm> algorithm_;
+  int64_t told_sequence_ = 0;
+  bool exhausted_ = false;
+};
+
+// Facts of a study that its finished tasks hold, for reports and exports.
+// FAILED_PRECONDITION while the step has not been done.
+Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id);
+Result<std::string> StudyCheckpoint(const storage::Store& store, int64_t study_id);
+
+}  // namespace voxbit::server

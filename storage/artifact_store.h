@@ -1,0 +1,55 @@
+// Blobs as files named by their SHA-256: <folder>/<first two digits>/<digest>.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/digest.h"
+#include "common/status.h"
+
+namespace voxbit::storage {
+
+// Thread-safe. A file that has its final name is complete: it was written under a temporary name,
+// synced and renamed. Used by the server for its store and by the worker for its cache.
+class ArtifactStore {
+ public:
+  // Creates the folder; removes temporary files that a crash left behind.
+  static Result<std::unique_ptr<ArtifactStore>> Open(const std::string& folder);
+
+  // One blob being written. Destroyed without Commit: nothing remains.
+  class Writer {
+   public:
+    ~Writer();
+    Status Append(std::string_view bytes);
+    // Makes the blob visible. DATA_LOSS, reason ARTIFACT_HASH_MISMATCH, if `expected` is not ""
+    // and not the digest of the bytes. Returns the digest.
+    Result<std::string> Commit(const std::string& expected);
+
+   private:
+    friend class ArtifactStore;
+    Writer(std::string folder, std::string temporary, int descriptor);
+    std::string folder_;
+    std::string temporary_;
+    int descriptor_;
+    Sha256 hash_;
+  };
+  Result<std::unique_ptr<Writer>> NewWriter();
+
+  Result<std::string> Put(std::string_view bytes);
+  // Copies a file in.
+  Result<std::string> PutFile(const std::string& path);
+  bool Has(const std::string& sha256) const;
+  // Path of the blob; NOT_FOUND. The caller may read it, nothing else.
+  Result<std::string> Path(const std::string& sha256) const;
+  Result<int64_t> SizeBytes(const std::string& sha256) const;
+
+ private:
+  explicit ArtifactStore(std::string folder) : folder_(std::move(folder)) {}
+  std::string FinalPath(const std::string& sha256) const;
+  std::string folder_;
+};
+
+}  // namespace voxbit::storage

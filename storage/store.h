@@ -1,0 +1,214 @@
+// The results store: every fact that must survive a crash. Verbs of the product, no SQL outside.
+//
+// Acknowledged means committed: a verb that returns OK has its change on disk (WAL with
+// synchronous=FULL). There is one write connection, behind one lock; every write transaction is
+// BEGIN IMMEDIATE. Reads use a connection of their own and never block a write.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "search/domain/study.h"
+#include "search/domain/task.h"
+#include "search/domain/trial.h"
+#include "search/domain/worker.h"
+
+namespace voxbit::storage {
+
+// Identity of one mutating call.
+struct RequestKey {
+  std::string id;           // UUID chosen by the caller
+  std::string method;       // "StudyService/CreateStudy"
+  std::string body_sha256;  // of the request without its id
+};
+
+// How long leases live and how often work is tried again.
+struct LeasePolicy {
+  Milliseconds lease_duration{60'000};
+  // Attempts that ended without the work being at fault: worker lost, transient failure.
+  int64_t max_lost_attempts = 5;
+  // Attempts in which the work itself failed.
+  int64_t max_failed_attempts = 2;
+  Milliseconds first_backoff{1'000};  // doubles with each lost or failed attempt
+  Milliseconds max_backoff{60'000};
+};
+
+struct NewTask {
+  search::TaskSpec spec;
+};
+
+struct NewTrial {
+  search::Candidate candidate;
+  std::string digest;
+  std::string origin;
+  search::Measurements costs;    // what needs no worker
+  std::vector<NewTask> tasks;    // the trial is final once all of them are
+};
+
+// The algorithm's state as of the trials told so far.
+struct AlgorithmState {
+  std::string blob;
+  int64_t told_sequence = 0;  // trials with a larger sequence are still to be told
+};
+
+struct TrialFilter {
+  std::vector<search::TrialState> states;  // empty: all
+  int64_t after_number = 0;                // keyset paging: trials with a larger number
+  int64_t limit = 1'000'000;
+};
+
+struct TrialCounts {
+  int64_t proposed = 0;
+  int64_t succeeded = 0;
+  int64_t infeasible = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+};
+
+// One attempt at a task, for people who ask why something was repeated.
+struct AttemptRow {
+  int64_t task_id = 0;
+  int64_t attempt = 0;
+  std::string worker;
+  int64_t started_ms = 0;
+  int64_t ended_ms = 0;
+  std::string outcome;  // running, done, failed, infeasible, transient, released, lost, superseded,
+                        // cancelled
+  std::string message;
+};
+
+// Thread-safe.
+class Store {
+ public:
+  struct Options {
+    bool allow_network_filesystem = false;  // SQLite's locks are not reliable there
+  };
+
+  // Opens or creates `folder`/voxbit.db, takes an exclusive lock on the folder for the life of
+  // the object (FAILED_PRECONDITION, reason STORE_IN_USE, when another process has it), migrates
+  // the schema (FAILED_PRECONDITION, reason SCHEMA_TOO_NEW, for a database of a later version).
+  // PERMISSION_DENIED, reason STORE_READ_ONLY; RESOURCE_EXHAUSTED, reason STORE_DISK_FULL;
+  // DATA_LOSS for a file that is no database.
+  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Clock& clock,
+                                             const Options& options);
+  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Clock& clock) {
+    return Open(folder, clock, Options{});
+  }
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Runs `body` in one write transaction; verbs that it calls join it. An error rolls back all.
+  Status Write(const std::function<Status()>& body);
+
+  // Runs `body` at most once for a request: its answer is committed together with its changes,
+  // and the same request gets the same answer for 24 hours. An error is not kept, nor is an
+  // empty answer (nothing was decided; what was written is committed).
+  // INVALID_ARGUMENT, reason REQUEST_ID_REUSED, for another body or method under the same id, and
+  // for an id that is no UUID.
+  Result<std::optional<std::string>> RunOnce(
+      const RequestKey& key, const std::function<Result<std::optional<std::string>>()>& body);
+
+  // ---- studies -------------------------------------------------------------------------------
+  // ALREADY_EXISTS for a taken name.
+  Result<search::Study> CreateStudy(const search::StudyConfig& config,
+                                    const std::string& config_json);
+  Result<search::Study> GetStudy(const std::string& name) const;  // NOT_FOUND
+  Result<search::Study> GetStudy(int64_t id) const;
+  // By id, those above `after_id`.
+  Result<std::vector<search::Study>> ListStudies(int64_t after_id, int64_t limit) const;
+  // FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for a move that search::CanMove forbids; a move
+  // to the state that it has is fine and changes nothing. A final state cancels all tasks and
+  // trials that are not final (exports stay).
+  Result<search::Study> MoveStudy(int64_t id, search::StudyState to, const std::string& message);
+  Status SetPhase(int64_t id, search::StudyPhase phase);
+
+  // ---- trials --------------------------------------------------------------------------------
+  // Numbers follow the last one; trials, tasks and the algorithm's state are one transaction.
+  // ALREADY_EXISTS, reason CANDIDATE_DUPLICATE, when a digest is in the study already. A trial
+  // without tasks is final (succeeded) at once.
+  Result<std::vector<int64_t>> AppendTrials(int64_t study_id, const std::vector<NewTrial>& trials,
+                                            const AlgorithmState& state);
+  Status SaveAlgorithmState(int64_t study_id, const AlgorithmState& state);
+  Result<std::optional<AlgorithmState>> LoadAlgorithmState(int64_t study_id) const;
+  Result<search::Trial> GetTrial(int64_t study_id, int64_t number) const;  // NOT_FOUND
+  Result<std::vector<search::Trial>> ListTrials(int64_t study_id, const TrialFilter& filter) const;
+  // Final trials with a sequence above `sequence`, in that order.
+  Result<std::vector<search::Trial>> TrialsAfter(int64_t study_id, int64_t sequence) const;
+  Result<TrialCounts> CountTrials(int64_t study_id) const;
+
+  // ---- tasks ---------------------------------------------------------------------------------
+  // `trial_number` 0: of the study. The same spec digest for the same study and trial is the same
+  // task: its id is returned and nothing is added.
+  Result<int64_t> AppendTask(int64_t study_id, int64_t trial_number, const search::TaskSpec& spec);
+  Result<search::Task> GetTask(int64_t id) const;  // NOT_FOUND
+  Result<std::vector<search::Task>> ListTasks(int64_t study_id,
+                                              std::optional<search::TaskKind> kind,
+                                              std::optional<search::TaskState> state) const;
+  Result<std::vector<AttemptRow>> ListAttempts(int64_t task_id) const;
+
+  // Hands the oldest queued task that `worker` can do: kind, supernet, dataset and target match,
+  // its study is active (exports: any study), its back-off has passed. Prefers a task that this
+  // worker did not fail last. One UPDATE ... RETURNING raises attempt and lease token.
+  Result<std::optional<search::Task>> ClaimTask(const search::WorkerInfo& worker,
+                                                const LeasePolicy& policy);
+  // The task that the worker holds a live lease on, if any.
+  Result<std::optional<search::Task>> LeasedBy(const std::string& worker) const;
+  // Extends the lease and keeps the progress. kSuperseded when the token is not the current one
+  // or the task is final; an expired lease that nobody took over is simply taken up again.
+  Result<search::Verdict> RenewLease(int64_t task_id, const std::string& token,
+                                     const Json& progress, const LeasePolicy& policy);
+  // Records a result exactly once. kRecorded: counted (also after the lease expired, if nobody
+  // took over); kDuplicate: this attempt's result was recorded before; kSuperseded: kept with the
+  // attempt as evidence, not counted. For a trial's task: measurements and artifacts go to the
+  // trial, and the last task makes it succeeded and gives it its sequence, all in one
+  // transaction. INVALID_ARGUMENT, reason RESULT_NON_FINITE, changes nothing.
+  Result<search::Verdict> CompleteTask(int64_t task_id, const std::string& token,
+                                       const search::TaskResult& result);
+  // As CompleteTask, for an attempt without a result: queues the task again with back-off, or,
+  // when the policy's attempts are used up or the failure is final, ends it, and with it its
+  // trial (infeasible, failed).
+  Result<search::Verdict> FailTask(int64_t task_id, const std::string& token,
+                                   const search::TaskFailure& failure, const LeasePolicy& policy);
+  // Queues again every task whose lease has expired; returns them.
+  Result<std::vector<search::Task>> ExpireLeases(const LeasePolicy& policy);
+  // After a restart of the server: every live lease gets a full duration from now.
+  Status RefreshLeases(const LeasePolicy& policy);
+  // Earliest moment at which ExpireLeases or a back-off has something to do.
+  Result<std::optional<int64_t>> NextDeadlineMs() const;
+
+  // ---- workers -------------------------------------------------------------------------------
+  // A new session replaces the old one of the same name; a lease that the old session holds is
+  // treated as lost at once (the process that held it is gone).
+  Status RegisterWorker(const search::WorkerInfo& worker, const std::string& session,
+                        const LeasePolicy& policy);
+  struct Worker {
+    search::WorkerInfo info;
+    std::string session;
+    bool draining = false;
+    int64_t last_seen_ms = 0;
+  };
+  Result<Worker> GetWorker(const std::string& name) const;  // NOT_FOUND
+  Result<std::vector<Worker>> ListWorkers() const;
+  Status TouchWorker(const std::string& name);
+  Status DrainWorker(const std::string& name, bool draining);  // NOT_FOUND
+
+  // Forgets answers of RunOnce that are older than 24 hours.
+  Status PurgeRequests();
+
+  // Checks the invariants (docs/protocol.md); one line for each violation found.
+  Result<std::vector<std::string>> CheckInvariants() const;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace voxbit::storage

@@ -1,0 +1,115 @@
+// Transactions and connections.
+#include "storage/store_impl.h"
+
+#include "common/files.h"
+#include "storage/migrations/migrate.h"
+
+namespace voxbit::storage {
+namespace {
+
+// Enough for the server's threads; a reader that finds none free waits.
+constexpr int kMaxReaders = 8;
+
+std::string DatabasePath(const std::string& folder) { return folder + "/voxbit.db"; }
+
+}  // namespace
+
+Store::Impl::~Impl() {
+  MutexLock lock(readers_mutex_);
+  idle_readers_.clear();
+  write_.reset();
+}
+
+Status Store::Impl::Open(const Options& options) {
+  const Status made = MakeFolders(folder_);
+  if (!made.ok()) return WithStoreReason(made);
+  VOXBIT_ASSIGN_OR_RETURN(guard_, FolderGuard::Lock(folder_, options.allow_network_filesystem));
+  const std::string path = DatabasePath(folder_);
+  VOXBIT_ASSIGN_OR_RETURN(write_, Database::Open(path, Database::Mode::kReadWrite));
+  VOXBIT_RETURN_IF_ERROR(Migrate(*write_).Annotate(path));
+  // The name of a new database must survive a power cut, too.
+  return WithStoreReason(SyncFolder(folder_));
+}
+
+Status Store::Impl::Usable() const {
+  if (write_->in_transaction()) return OkStatus();
+  return Aborted("the transaction was rolled back after an earlier error", "STORE_ROLLED_BACK");
+}
+
+Status Store::Impl::Transaction::Begin() NO_THREAD_SAFETY_ANALYSIS {
+  if (impl_.InTransaction()) {
+    VOXBIT_RETURN_IF_ERROR(impl_.Usable());
+    VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute("SAVEPOINT verb"));
+    ++impl_.depth_;
+    is_open_ = true;
+    return OkStatus();
+  }
+  impl_.write_mutex_.Lock();
+  const Status begun = impl_.write_->Execute("BEGIN IMMEDIATE");
+  if (!begun.ok()) {
+    impl_.write_mutex_.Unlock();
+    return begun;
+  }
+  impl_.writer_ = std::this_thread::get_id();
+  impl_.depth_ = 1;
+  is_outer_ = true;
+  is_open_ = true;
+  return OkStatus();
+}
+
+Status Store::Impl::Transaction::Commit() {
+  VOXBIT_RETURN_IF_ERROR(impl_.Usable());
+  // On an error the destructor rolls back.
+  VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "RELEASE verb"));
+  is_open_ = is_outer_;
+  if (!is_outer_) --impl_.depth_;
+  return OkStatus();
+}
+
+// Savepoints of one name nest: ROLLBACK TO and RELEASE mean the innermost.
+Store::Impl::Transaction::~Transaction() NO_THREAD_SAFETY_ANALYSIS {
+  if (!is_open_) return;
+  if (is_outer_) {
+    // After a commit there is nothing left to roll back.
+    if (impl_.write_->in_transaction()) (void)impl_.write_->Execute("ROLLBACK");
+    impl_.depth_ = 0;
+    impl_.writer_ = std::thread::id();
+    impl_.write_mutex_.Unlock();
+    return;
+  }
+  if (impl_.write_->in_transaction()) {
+    (void)impl_.write_->Execute("ROLLBACK TO verb; RELEASE verb");
+  }
+  --impl_.depth_;
+}
+
+Result<std::unique_ptr<Database>> Store::Impl::BorrowReader() {
+  {
+    MutexLock lock(readers_mutex_);
+    while (idle_readers_.empty() && num_readers_ >= kMaxReaders) {
+      reader_returned_.Wait(readers_mutex_);
+    }
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<Database> reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+    ++num_readers_;
+  }
+  Result<std::unique_ptr<Database>> reader =
+      Database::Open(DatabasePath(folder_), Database::Mode::kReadOnly);
+  if (!reader.ok()) {
+    MutexLock lock(readers_mutex_);
+    --num_readers_;
+    reader_returned_.NotifyAll();
+  }
+  return reader;
+}
+
+void Store::Impl::ReturnReader(std::unique_ptr<Database> reader) {
+  MutexLock lock(readers_mutex_);
+  idle_readers_.push_back(std::move(reader));
+  reader_returned_.NotifyAll();
+}
+
+}  // namespace voxbit::storage

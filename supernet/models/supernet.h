@@ -1,0 +1,101 @@
+// The networks that a worker trains and measures, and the interface of weight-sharing ones.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/registry.h"
+#include "common/status.h"
+#include "search/domain/candidate.h"
+#include "search/space/supernet_spec.h"
+#include "supernet/ops/sparse_tensor.h"
+
+namespace voxbit::supernet {
+
+// One batch, prepared once and then used by any number of forward passes: the kernel maps live in
+// the caches of its tensors and are built by the first pass that needs them.
+struct NetInput {
+  SparseTensor voxels;  // stride 1
+  PointTensor points;
+  int64_t num_samples = 0;  // batch indices are 0 .. num_samples - 1
+};
+
+// A batch in which every voxel is a point, as the official SemanticKITTI pipeline has it.
+//   coords [N,4] int32 (x, y, z, batch), unique rows, CPU
+//   feats  [N,C] float32 on the device that computes
+// Requires: unique rows.
+NetInput MakeNetInput(const at::Tensor& coords, const at::Tensor& feats, int64_t num_samples);
+
+// Moves the features to `device`; coordinates and maps stay shared.
+NetInput ToDevice(const NetInput& input, const at::Device& device);
+
+using TensorMap = std::map<std::string, at::Tensor>;
+
+// Running mean and variance of every batch norm, copied.
+struct BatchNormState {
+  std::vector<at::Tensor> buffers;
+};
+
+// A network over NetInput. Not thread-safe.
+class Network : public torch::nn::Module {
+ public:
+  // Logits [P, num_classes], one row per point of the input (per voxel where the network has no
+  // points). Train or eval behaviour as torch::nn::Module says. Gradients flow to parameters.
+  virtual at::Tensor Forward(const NetInput& input) = 0;
+
+  // Copies of the running statistics, and putting them back: evaluate a candidate between the
+  // two, and the shared statistics are as they were.
+  BatchNormState SaveBatchNorm() const;
+  void RestoreBatchNorm(const BatchNormState& state);
+
+  // Calibration: after Begin, each forward pass (eval mode, no gradients) normalises with its own
+  // batch's statistics and accumulates their sample-weighted mean; End writes the means into the
+  // running statistics of the channels that were active. The variance is the biased one, averaged
+  // per batch. Source: once-for-all, elastic_nn/utils.py (set_running_statistics).
+  void BeginCalibration();
+  void EndCalibration();
+
+  // Parameters and buffers by name, without copying; num_batches_tracked left out.
+  TensorMap NamedTensors() const;
+  int64_t CountParameters() const;
+};
+
+// A network from which sub-networks are cut.
+class Supernet : public Network {
+ public:
+  virtual const search::SupernetSpec& spec() const = 0;
+
+  // The candidate that Forward runs; the largest one at first.
+  // Requires: spec().space().Validate(candidate).
+  virtual void Select(const search::Candidate& candidate) = 0;
+
+  // Select, then Forward.
+  using Network::Forward;
+  at::Tensor Forward(const NetInput& input, const search::Candidate& candidate);
+
+  // The candidate as a network of its own, with copies of its slices of weights and statistics.
+  virtual std::shared_ptr<Network> Standalone(const search::Candidate& candidate) const = 0;
+  // The tensors of Standalone by name.
+  TensorMap Extract(const search::Candidate& candidate) const;
+
+  // Workload numbers (search/space/layer_table.h keys) of one batch, summed over its samples.
+  virtual std::map<std::string, double> CountWorkload(const NetInput& input) const = 0;
+};
+
+// Builds a supernet from a study's "supernet" object found at `pointer`, freshly initialised from
+// `seed`; INVALID_ARGUMENT names what is wrong.
+using SupernetFactory = std::function<Result<std::shared_ptr<Supernet>>(
+    const Json& config, const std::string& pointer, int64_t in_channels, int64_t num_classes,
+    uint64_t seed)>;
+using SupernetRegistry = Registry<SupernetFactory>;
+
+void RegisterBuiltinSupernets(SupernetRegistry& registry);
+
+}  // namespace voxbit::supernet

@@ -1,0 +1,62 @@
+#include "worker/data/ground.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+namespace voxbit::data {
+namespace {
+
+// Points every half metre on the surface z(x, y) over a square of `side_m`.
+std::vector<float> Surface(double side_m, const std::function<double(double, double)>& z) {
+  std::vector<float> points;
+  for (double x = 0; x < side_m; x += 0.5) {
+    for (double y = 0; y < side_m; y += 0.5) {
+      for (const double value : {x, y, z(x, y), 0.0}) points.push_back(static_cast<float>(value));
+    }
+  }
+  return points;
+}
+
+TEST(HeightAboveGroundTest, IsZeroOnAGentleSlope) {
+  const auto points = Surface(60, [](double x, double y) { return 100 + 0.06 * x - 0.04 * y; });
+  for (const float height : HeightAboveGround(points)) {
+    // A cell's lowest point lies up to a cell's rise (0.2 m) under its others.
+    EXPECT_NEAR(height, 0, 0.25);
+  }
+}
+
+TEST(HeightAboveGroundTest, SeesAWideRoofAsHigh) {
+  const auto is_roof = [](double x, double y) {
+    return std::fabs(x - 60) < 25 && std::fabs(y - 60) < 20;
+  };
+  const auto points =
+      Surface(120, [&](double x, double y) { return 0.03 * x + (is_roof(x, y) ? 8.0 : 0.0); });
+  const auto heights = HeightAboveGround(points);
+  for (size_t i = 0; i < heights.size(); ++i) {
+    const double truth = is_roof(points[4 * i], points[4 * i + 1]) ? 8 : 0;
+    // Within a cell of the wall the ground is seen on one side only.
+    EXPECT_NEAR(heights[i], truth, 0.3) << points[4 * i] << ", " << points[4 * i + 1];
+  }
+}
+
+TEST(HeightAboveGroundTest, IsNotPulledDownByASinglePointBelowTheGround) {
+  auto points = Surface(40, [](double, double) { return 0.0; });
+  for (int i = 0; i < 40; ++i) points.insert(points.end(), {20.5F, 20.5F, 0, 0});
+  points.insert(points.end(), {20.5F, 20.5F, -30, 0});
+  const auto heights = HeightAboveGround(points);
+  for (size_t i = 0; i + 1 < heights.size(); ++i) EXPECT_NEAR(heights[i], 0, 0.01);
+  EXPECT_NEAR(heights.back(), -30, 0.01);
+}
+
+TEST(HeightAboveGroundTest, CopesWithOnePointWithNoneAndWithAHugeExtent) {
+  EXPECT_TRUE(HeightAboveGround({}).empty());
+  EXPECT_EQ(HeightAboveGround({5, 6, 7, 0}), std::vector<float>{0});
+  const auto heights = HeightAboveGround({0, 0, 1, 0, 50000, 50000, 3, 0});
+  EXPECT_NEAR(heights[0], 0, 0.01);
+  EXPECT_NEAR(heights[1], 0, 0.01);
+}
+
+}  // namespace
+}  // namespace voxbit::data

@@ -1,0 +1,131 @@
+#include "worker/data/class_map.h"
+
+#include <charconv>
+#include <optional>
+
+#include "common/check.h"
+#include "worker/data/dataset.h"
+
+namespace voxbit::data {
+namespace {
+
+constexpr uint32_t kMaxRawId = 0xFFFF;
+
+std::vector<std::string_view> SplitAt(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::optional<uint32_t> ParseId(std::string_view text, uint32_t max) {
+  uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id > max) return std::nullopt;
+  return id;
+}
+
+Status LineError(const std::string& source, size_t line, const std::string& message) {
+  return InvalidArgument(source + ": line " + std::to_string(line) + ": " + message);
+}
+
+// One line of the table; `name_of` collects the names by train id.
+Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::string>& name_of) {
+  const auto columns = SplitAt(text, '\t');
+  if (columns.size() != 3) {
+    return InvalidArgument("expected 3 columns separated by tabs, found " +
+                           std::to_string(columns.size()));
+  }
+  const auto raw = ParseId(columns[0], kMaxRawId);
+  if (!raw) {
+    return InvalidArgument("expected a raw id from 0 to 65535, found \"" +
+                           std::string(columns[0]) + "\"");
+  }
+  const auto train = ParseId(columns[1], static_cast<uint32_t>(kIgnoredLabel));
+  if (!train) {
+    return InvalidArgument("expected a train id from 0 to 255, found \"" +
+                           std::string(columns[1]) + "\"");
+  }
+  const auto train_id = static_cast<int32_t>(*train);
+  if (!map.raw_to_train.emplace(*raw, train_id).second) {
+    return InvalidArgument("raw id " + std::to_string(*raw) + " is listed already");
+  }
+  if (train_id != kIgnoredLabel) name_of.emplace(train_id, columns[2]);
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source) {
+  ClassMap map;
+  std::map<int32_t, std::string> name_of;
+  size_t number = 0;
+  for (std::string_view line : SplitAt(table, '\n')) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (number == 1) {
+      if (line != "raw_id\ttrain_id\tname") {
+        return LineError(source, number, "expected the header raw_id, train_id, name");
+      }
+      continue;
+    }
+    if (line.empty()) continue;
+    const Status added = AddLine(line, map, name_of);
+    if (!added.ok()) return LineError(source, number, added.message());
+  }
+  if (name_of.empty()) return InvalidArgument(source + ": no class with a train id below 255");
+  for (const auto& [train_id, name] : name_of) {
+    if (train_id != static_cast<int32_t>(map.names.size())) {
+      return InvalidArgument(source + ": train ids have a gap: " +
+                             std::to_string(map.names.size()) + " is missing");
+    }
+    map.names.push_back(name);
+  }
+  return map;
+}
+
+ClassMap SemanticKittiClassMap(std::string_view which) {
+  VOXBIT_CHECK(which == "spvnas" || which == "official", "no such SemanticKITTI class map");
+  ClassMap map;
+  map.names = {"car",         "bicycle",      "motorcycle", "truck",    "other-vehicle",
+               "person",      "bicyclist",    "motorcyclist", "road",   "parking",
+               "sidewalk",    "other-ground", "building",   "fence",    "vegetation",
+               "trunk",       "terrain",      "pole",       "traffic-sign"};
+  map.raw_to_train = {{0, 255},  {1, 255},  {10, 0},   {11, 1},   {13, 4},  {15, 2},  {16, 4},
+                      {18, 3},   {20, 4},   {30, 5},   {31, 6},   {32, 7},  {40, 8},  {44, 9},
+                      {48, 10},  {49, 11},  {50, 12},  {51, 13},  {52, 255}, {60, 8}, {70, 14},
+                      {71, 15},  {72, 16},  {80, 17},  {81, 18},  {99, 255}, {252, 0}, {253, 6},
+                      {254, 5},  {255, 7},  {256, 4},  {257, 4},  {258, 3}, {259, 4}};
+  if (which == "spvnas") {
+    for (const uint32_t raw : {13U, 16U, 60U, 256U, 257U}) map.raw_to_train[raw] = kIgnoredLabel;
+  }
+  return map;
+}
+
+Result<std::vector<int32_t>> MapLabels(const ClassMap& map, const std::vector<uint32_t>& raw,
+                                       const std::string& source) {
+  std::vector<int32_t> table(kMaxRawId + 1, -1);
+  for (const auto& [raw_id, train_id] : map.raw_to_train) table[raw_id] = train_id;
+  std::vector<int32_t> labels(raw.size());
+  for (size_t i = 0; i < raw.size(); ++i) {
+    const uint32_t raw_id = raw[i] & kMaxRawId;
+    labels[i] = table[raw_id];
+    if (labels[i] < 0) {
+      return InvalidArgument(source + ": label out of map: point " + std::to_string(i) +
+                             " has the raw id " + std::to_string(raw_id) +
+                             ", which the class map does not list");
+    }
+  }
+  return labels;
+}
+
+Json ToJson(const ClassMap& map) {
+  Json pairs = Json::array();
+  for (const auto& [raw_id, train_id] : map.raw_to_train) pairs.push_back({raw_id, train_id});
+  return {{"names", map.names}, {"raw_to_train", pairs}};
+}
+
+}  // namespace voxbit::data

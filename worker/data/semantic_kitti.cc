@@ -1,0 +1,313 @@
+// Folders in the SemanticKITTI layout: one folder with class table and split files, or the
+// sequences as the benchmark publishes them.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "common/digest.h"
+#include "common/files.h"
+#include "worker/data/class_map.h"
+#include "worker/data/dataset.h"
+
+namespace voxbit::data {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the files are little-endian");
+
+struct SemanticKittiConfig : LidarSettings {
+  std::string kind = "semantic_kitti";
+  std::string root;
+  std::string class_map = "spvnas";
+  std::vector<std::string> train_sequences = {"00", "01", "02", "03", "04",
+                                              "05", "06", "07", "09", "10"};
+  std::vector<std::string> val_sequences = {"08"};
+  int64_t sample_stride = 1;
+};
+
+Fields<SemanticKittiConfig> ConfigFields() {
+  using Config = SemanticKittiConfig;
+  Fields<Config> fields;
+  fields.Text("kind", &Config::kind, {"semantic_kitti"}, "kind of dataset")
+      .Text("root", &Config::root, {},
+            "folder with velodyne/, labels/, classes.tsv, train.txt and val.txt, or with "
+            "sequences/NN/velodyne and sequences/NN/labels")
+      .Required()
+      .Text("class_map", &Config::class_map, {"spvnas", "official"},
+            "sequences layout: the 19 classes as the SPVNAS models have them, or as the benchmark")
+      .TextList("train_sequences", &Config::train_sequences, {},
+                "sequences layout: folders of the training split")
+      .TextList("val_sequences", &Config::val_sequences, {},
+                "sequences layout: folders of the validation split")
+      .Int("sample_stride", &Config::sample_stride, {.min = 1}, "scans",
+           "take every n-th scan of each split");
+  AddLidarFields(fields, AllFeatures());
+  return fields;
+}
+
+Status CheckSequences(const std::vector<std::string>& names, const std::string& pointer) {
+  if (names.empty()) return FieldError(pointer, "expected at least one sequence, found none");
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty() || names[i].find('/') != std::string::npos || names[i] == "..") {
+      return FieldError(pointer + "/" + std::to_string(i),
+                        "expected the name of a folder, found \"" + names[i] + "\"");
+    }
+  }
+  return OkStatus();
+}
+
+Result<SemanticKittiConfig> ReadConfig(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ConfigFields().Parse(json, pointer));
+  VOXBIT_RETURN_IF_ERROR(CheckLidarSettings(config, pointer));
+  if (config.root.empty()) return FieldError(pointer + "/root", "expected a folder, found \"\"");
+  VOXBIT_RETURN_IF_ERROR(CheckSequences(config.train_sequences, pointer + "/train_sequences"));
+  VOXBIT_RETURN_IF_ERROR(CheckSequences(config.val_sequences, pointer + "/val_sequences"));
+  return config;
+}
+
+// The files of one scan.
+struct Entry {
+  std::string name;
+  std::string points;
+  std::string labels;
+  std::string returns;
+};
+
+Entry MakeEntry(std::string name, const std::string& folder, const std::string& stem) {
+  return {std::move(name), folder + "/velodyne/" + stem + ".bin",
+          folder + "/labels/" + stem + ".label", folder + "/returns/" + stem + ".returns"};
+}
+
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
+bool IsFile(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+// Values of type T in the file at `path`. DATA_LOSS when its size is no multiple of `row_bytes`.
+template <class T>
+Result<std::vector<T>> ReadValues(const std::string& path, size_t row_bytes) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+  if (bytes.size() % row_bytes != 0) {
+    return DataLoss(path + ": " + std::to_string(bytes.size()) +
+                    " bytes are not a multiple of the " + std::to_string(row_bytes) +
+                    " bytes of a point; the file is cut short or of another format");
+  }
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+// Every scan of the split file `<root>/<split>.txt`: one name a line.
+Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
+  const std::string path = root + "/" + std::string(SplitName(split)) + ".txt";
+  if (!IsFile(path)) {
+    return NotFound(path + ": missing split file; it lists one scan name a line, without .bin");
+  }
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::vector<Entry> entries;
+  std::set<std::string> seen;
+  size_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    begin = end + 1;
+    ++number;
+    while (!name.empty() && (name.back() == '\r' || name.back() == ' ')) name.pop_back();
+    if (name.empty()) continue;
+    if (!seen.insert(name).second) {
+      return InvalidArgument(path + ": line " + std::to_string(number) + ": scan \"" + name +
+                             "\" is listed already");
+    }
+    entries.push_back(MakeEntry(name, root, name));
+  }
+  return entries;
+}
+
+// Every scan of the given sequences, by number.
+Result<std::vector<Entry>> ListSequences(const std::string& root,
+                                         const std::vector<std::string>& sequences) {
+  std::vector<Entry> entries;
+  for (const std::string& sequence : sequences) {
+    const std::string folder = root + "/sequences/" + sequence;
+    std::error_code error;
+    std::vector<std::string> stems;
+    for (std::filesystem::directory_iterator it(folder + "/velodyne", error), end;
+         !error && it != end; it.increment(error)) {
+      if (it->path().extension() == ".bin") stems.push_back(it->path().stem().string());
+    }
+    if (error) return FromErrno(error.value(), folder + "/velodyne");
+    std::sort(stems.begin(), stems.end());
+    for (const std::string& stem : stems) {
+      entries.push_back(MakeEntry(sequence + "/" + stem, folder, stem));
+    }
+  }
+  return entries;
+}
+
+Status CheckEntries(const std::vector<Entry>& entries, const SemanticKittiConfig& config,
+                    Split split) {
+  if (entries.empty()) {
+    return InvalidArgument(config.root + ": the split " + std::string(SplitName(split)) +
+                           " has no scans");
+  }
+  const bool with_returns = config.HasFeature("returns") || config.HasFeature("return_ratio");
+  for (const Entry& entry : entries) {
+    if (!IsFile(entry.points)) return NotFound(entry.points + ": missing points of a scan");
+    if (!IsFile(entry.labels)) return NotFound(entry.labels + ": missing labels of a scan");
+    if (with_returns && !IsFile(entry.returns)) {
+      return NotFound(entry.returns + ": missing returns of a scan, which the feature needs");
+    }
+  }
+  return OkStatus();
+}
+
+std::vector<Entry> EveryNth(std::vector<Entry> entries, int64_t stride) {
+  std::vector<Entry> kept;
+  for (size_t i = 0; i < entries.size(); i += static_cast<size_t>(stride)) {
+    kept.push_back(std::move(entries[i]));
+  }
+  return kept;
+}
+
+// Adds the channels "returns" and "return_ratio" from a file of uint8 [N,2]: return number and
+// number of returns, both from 1.
+Status AddReturns(const std::string& path, Scan& scan) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint8_t> raw, ReadValues<uint8_t>(path, 2));
+  const auto num_points = static_cast<size_t>(scan.num_points());
+  if (raw.size() != 2 * num_points) {
+    return InvalidArgument(path + ": " + std::to_string(raw.size() / 2) + " rows for " +
+                           std::to_string(num_points) + " points of " + scan.source);
+  }
+  ExtraChannel returns{"returns", std::vector<float>(num_points)};
+  ExtraChannel ratio{"return_ratio", std::vector<float>(num_points)};
+  for (size_t i = 0; i < num_points; ++i) {
+    const int number = raw[2 * i];
+    const int count = raw[2 * i + 1];
+    if (number < 1 || count < number) {
+      return InvalidArgument(path + ": point " + std::to_string(i) + " is return " +
+                             std::to_string(number) + " of " + std::to_string(count));
+    }
+    returns.values[i] = static_cast<float>(count - 1);
+    ratio.values[i] = static_cast<float>(number) / static_cast<float>(count);
+  }
+  scan.extra.push_back(std::move(returns));
+  scan.extra.push_back(std::move(ratio));
+  return OkStatus();
+}
+
+class SemanticKitti final : public Dataset {
+ public:
+  SemanticKitti(SemanticKittiConfig config, ClassMap map, std::vector<Entry> train,
+                std::vector<Entry> val)
+      : config_(std::move(config)),
+        map_(std::move(map)),
+        train_(std::move(train)),
+        val_(std::move(val)) {}
+
+  const std::vector<std::string>& class_names() const override { return map_.names; }
+  const LidarSettings& settings() const override { return config_; }
+  int64_t size(Split split) const override { return static_cast<int64_t>(Entries(split).size()); }
+
+  Result<Scan> Load(Split split, int64_t index) const override {
+    if (index < 0 || index >= size(split)) {
+      return InvalidArgument("scan " + std::to_string(index) + " of the split " +
+                             std::string(SplitName(split)) + ", which has " +
+                             std::to_string(size(split)));
+    }
+    const Entry& entry = Entries(split)[static_cast<size_t>(index)];
+    Scan scan;
+    scan.name = entry.name;
+    scan.source = entry.points;
+    VOXBIT_ASSIGN_OR_RETURN(scan.points, ReadValues<float>(entry.points, 4 * sizeof(float)));
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint32_t> raw,
+                            ReadValues<uint32_t>(entry.labels, sizeof(uint32_t)));
+    if (raw.size() != static_cast<size_t>(scan.num_points())) {
+      return InvalidArgument(entry.labels + ": " + std::to_string(raw.size()) + " labels for " +
+                             std::to_string(scan.num_points()) + " points of " + entry.points);
+    }
+    VOXBIT_ASSIGN_OR_RETURN(scan.labels, MapLabels(map_, raw, entry.labels));
+    if (config_.HasFeature("returns") || config_.HasFeature("return_ratio")) {
+      VOXBIT_RETURN_IF_ERROR(AddReturns(entry.returns, scan));
+    }
+    return scan;
+  }
+
+  Json Describe() const override {
+    Json names = {{"train", Json::array()}, {"val", Json::array()}};
+    for (const Entry& entry : train_) names["train"].push_back(entry.name);
+    for (const Entry& entry : val_) names["val"].push_back(entry.name);
+    Json config = ConfigFields().ToJson(config_);
+    const Json identity = {{"config", config}, {"classes", ToJson(map_)}, {"scans", names}};
+    return {{"kind", config_.kind},
+            {"config", std::move(config)},
+            {"classes", map_.names},
+            {"scans", {{"train", train_.size()}, {"val", val_.size()}}},
+            {"digest", Sha256Hex(CanonicalJson(identity))}};
+  }
+
+ private:
+  const std::vector<Entry>& Entries(Split split) const {
+    return split == Split::kTrain ? train_ : val_;
+  }
+
+  const SemanticKittiConfig config_;
+  const ClassMap map_;
+  const std::vector<Entry> train_;
+  const std::vector<Entry> val_;
+};
+
+Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published) {
+  if (published) return SemanticKittiClassMap(config.class_map);
+  const std::string path = config.root + "/classes.tsv";
+  VOXBIT_ASSIGN_OR_RETURN(const std::string table, ReadFile(path));
+  return ParseClassMap(table, path);
+}
+
+Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ReadConfig(json, pointer));
+  if (!IsFolder(config.root)) {
+    return NotFound(pointer + "/root: no such folder: " + config.root);
+  }
+  const bool published = IsFolder(config.root + "/sequences");
+  if (!published && !IsFolder(config.root + "/velodyne")) {
+    return NotFound(config.root + ": neither a folder velodyne/ nor a folder sequences/ in it; " +
+                    "expected one of the two SemanticKITTI layouts");
+  }
+  VOXBIT_ASSIGN_OR_RETURN(ClassMap map, ReadClassMap(config, published));
+  std::vector<Entry> entries[2];
+  for (const Split split : {Split::kTrain, Split::kVal}) {
+    const bool train = split == Split::kTrain;
+    Result<std::vector<Entry>> listed =
+        published ? ListSequences(config.root,
+                                  train ? config.train_sequences : config.val_sequences)
+                  : ReadSplitFile(config.root, split);
+    if (!listed.ok()) return listed.status();
+    std::vector<Entry>& kept = entries[train ? 0 : 1];
+    kept = EveryNth(std::move(listed).value(), config.sample_stride);
+    VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split));
+  }
+  return std::unique_ptr<Dataset>(std::make_unique<SemanticKitti>(
+      std::move(config), std::move(map), std::move(entries[0]), std::move(entries[1])));
+}
+
+}  // namespace
+
+DatasetKind MakeSemanticKitti() {
+  return {
+      .parse_config = [](const Json& json, const std::string& pointer) -> Result<Json> {
+        VOXBIT_ASSIGN_OR_RETURN(const SemanticKittiConfig config, ReadConfig(json, pointer));
+        return ConfigFields().ToJson(config);
+      },
+      .open = Open,
+      .help = [] { return ConfigFields().Help(); },
+  };
+}
+
+}  // namespace voxbit::data

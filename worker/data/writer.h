@@ -1,0 +1,18 @@
+// Writes any dataset as files.
+#pragma once
+
+#include <string>
+
+#include "common/status.h"
+#include "worker/data/dataset.h"
+
+namespace voxbit::data {
+
+// Writes every scan of both splits under `root` in the folder layout that "semantic_kitti" reads:
+// velodyne/<name>.bin (float32 [N,4]), labels/<name>.label (uint32 [N]), classes.tsv, train.txt,
+// val.txt. Raw ids are train id + 1; 0 is ignored. A "/" in a scan's name becomes "_". The split
+// files come last, so a folder that was cut off cannot be opened by mistake.
+// INVALID_ARGUMENT for an unlabelled scan; what Load and the file system say otherwise.
+Status WriteSemanticKittiFolder(const Dataset& dataset, const std::string& root);
+
+}  // namespace voxbit::data

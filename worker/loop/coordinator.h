@@ -1,0 +1,26 @@
+// What the worker needs of the server. Owned here, implemented in worker/rpc and in tests.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "common/status.h"
+#include "search/domain/worker.h"
+
+namespace voxbit::worker {
+
+// Blocking; each call has a deadline. UNAVAILABLE when the server is away.
+class Coordinator {
+ public:
+  virtual ~Coordinator() = default;
+  virtual Result<search::RegisterReply> Register(const search::WorkerInfo& worker) = 0;
+  // An idle call may be held open by the server; returns early, CANCELLED, once `stop` is raised.
+  virtual Result<search::SyncReply> Sync(const search::SyncRequest& request,
+                                         std::stop_token stop) = 0;
+  // Copies a file to the server's artifacts under its digest.
+  virtual Status Upload(const std::string& path, const std::string& sha256) = 0;
+  // Fetches an artifact into a file; the digest has been checked when OK is returned.
+  virtual Status Download(const std::string& sha256, const std::string& path) = 0;
+};
+
+}  // namespace voxbit::worker

@@ -1,0 +1,33 @@
+// Batch-norm statistics of one candidate, and putting the shared ones back.
+#pragma once
+
+#include <stop_token>
+
+#include "common/status.h"
+#include "supernet/models/supernet.h"
+#include "worker/train/loader.h"
+
+namespace voxbit::train {
+
+// Saves the running statistics on construction and restores them on destruction: what happens to
+// them between the two concerns one candidate only. `net` outlives it.
+class BatchNormGuard {
+ public:
+  explicit BatchNormGuard(supernet::Network& net) : net_(net), saved_(net.SaveBatchNorm()) {}
+  ~BatchNormGuard() { net_.RestoreBatchNorm(saved_); }
+  BatchNormGuard(const BatchNormGuard&) = delete;
+  BatchNormGuard& operator=(const BatchNormGuard&) = delete;
+
+ private:
+  supernet::Network& net_;
+  const supernet::BatchNormState saved_;
+};
+
+// Replaces the running statistics of the layers that `net` runs (its selected candidate) by those
+// of the batches of `scans`: each batch is normalised by its own statistics, whose means, weighted
+// by rows, become the running ones. Leaves the network in eval mode. CANCELLED once `stop` is
+// raised; the statistics are then unchanged by the batches seen.
+// Source: once-for-all, elastic_nn/utils.py (set_running_statistics).
+Status CalibrateBatchNorm(supernet::Network& net, EvaluationSet& scans, std::stop_token stop);
+
+}  // namespace voxbit::train

@@ -1,0 +1,45 @@
+#include "worker/train/class_weights.h"
+
+#include <cmath>
+
+namespace voxbit::train {
+namespace {
+
+constexpr int64_t kCountedScans = 64;
+
+}  // namespace
+
+std::vector<float> SqrtInverseWeights(const std::vector<int64_t>& counts) {
+  double sum = 0;
+  int64_t present = 0;
+  for (const int64_t count : counts) {
+    if (count == 0) continue;
+    sum += 1 / std::sqrt(static_cast<double>(count));
+    ++present;
+  }
+  std::vector<float> weights;
+  for (const int64_t count : counts) {
+    const double inverse = count == 0 ? 0 : 1 / std::sqrt(static_cast<double>(count));
+    weights.push_back(
+        count == 0 ? 1.0F : static_cast<float>(inverse * static_cast<double>(present) / sum));
+  }
+  return weights;
+}
+
+Result<std::vector<float>> ClassWeights(const std::string& kind, ScanSource& source,
+                                        const std::stop_token& stop) {
+  if (kind == "none") return std::vector<float>();
+  if (kind != "sqrt_inverse") return InvalidArgument("unknown class weights \"" + kind + "\"");
+  std::vector<int64_t> counts(static_cast<size_t>(source.dataset().num_classes()), 0);
+  for (const int64_t index :
+       SpreadIndices(source.dataset().size(data::Split::kTrain), kCountedScans)) {
+    if (stop.stop_requested()) return Cancelled("asked to stop");
+    VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(data::Split::kTrain, index));
+    for (const int32_t label : scan->labels) {
+      if (label != data::kIgnoredLabel) ++counts[static_cast<size_t>(label)];
+    }
+  }
+  return SqrtInverseWeights(counts);
+}
+
+}  // namespace voxbit::train

@@ -1,0 +1,144 @@
+#include "worker/train/loader.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "common/rng.h"
+
+namespace voxbit::train {
+namespace {
+
+// Batches made ahead: one is being used, one is ready, one is in the making.
+constexpr int64_t kDepth = 2;
+
+Result<data::PreparedScan> PrepareScan(ScanSource& source, data::Split split, int64_t index,
+                                       Rng* augment) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(split, index));
+  return data::Prepare(*scan, source.dataset().settings(), augment);
+}
+
+// The endless stream of training scans.
+class TrainingStream {
+ public:
+  TrainingStream(ScanSource& source, int64_t batch, uint64_t seed, const at::Device& device)
+      : source_(source),
+        num_scans_(source.dataset().size(data::Split::kTrain)),
+        batch_(batch),
+        seed_(seed),
+        device_(device) {}
+
+  Result<Batch> Make(int64_t step) {
+    std::vector<data::PreparedScan> scans;
+    for (int64_t i = 0; i < batch_; ++i) {
+      const int64_t position = step * batch_ + i;
+      const int64_t epoch = position / num_scans_;
+      if (epoch != epoch_) {
+        order_ = EpochOrder(num_scans_, seed_, epoch);
+        epoch_ = epoch;
+      }
+      const int64_t scan = order_[static_cast<size_t>(position % num_scans_)];
+      Rng augment = Rng(seed_)
+                        .Fork("augment", static_cast<uint64_t>(epoch))
+                        .Fork("scan", static_cast<uint64_t>(scan));
+      VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan prepared,
+                              PrepareScan(source_, data::Split::kTrain, scan, &augment));
+      scans.push_back(std::move(prepared));
+    }
+    return Collate(scans, BatchUse::kTraining, device_);
+  }
+
+ private:
+  ScanSource& source_;
+  const int64_t num_scans_;
+  const int64_t batch_;
+  const uint64_t seed_;
+  const at::Device device_;
+  int64_t epoch_ = -1;
+  std::vector<int64_t> order_;
+};
+
+}  // namespace
+
+std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch) {
+  std::vector<int64_t> order(static_cast<size_t>(num_scans));
+  std::iota(order.begin(), order.end(), 0);
+  Rng rng = Rng(seed).Fork("shuffle", static_cast<uint64_t>(epoch));
+  for (int64_t i = num_scans - 1; i > 0; --i) {
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.Below(i + 1))]);
+  }
+  return order;
+}
+
+std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, int64_t batch,
+                                            uint64_t seed, const at::Device& device) {
+  auto stream = std::make_shared<TrainingStream>(source, batch, seed, device);
+  return std::make_unique<BatchQueue>([stream](int64_t step) { return stream->Make(step); }, steps,
+                                      kDepth);
+}
+
+EvaluationSet::EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans,
+                             int64_t batch, at::Device device)
+    : source_(source),
+      split_(split),
+      scans_(std::move(scans)),
+      batch_(batch),
+      device_(device),
+      resident_(static_cast<size_t>((num_scans() + batch - 1) / batch)) {
+  VOXBIT_CHECK(!scans_.empty() && batch > 0, "an evaluation set has scans");
+}
+
+EvaluationSet::~EvaluationSet() { source_.budget()->GiveBack(taken_); }
+
+int64_t EvaluationSet::num_resident() const {
+  return std::count_if(resident_.begin(), resident_.end(),
+                       [](const auto& batch) { return batch != nullptr; });
+}
+
+Result<Batch> EvaluationSet::Make(int64_t index) const {
+  std::vector<data::PreparedScan> prepared;
+  const int64_t end = std::min(num_scans(), (index + 1) * batch_);
+  for (int64_t i = index * batch_; i < end; ++i) {
+    VOXBIT_ASSIGN_OR_RETURN(
+        data::PreparedScan scan,
+        PrepareScan(source_, split_, scans_[static_cast<size_t>(i)], /*augment=*/nullptr));
+    prepared.push_back(std::move(scan));
+  }
+  return Collate(prepared, BatchUse::kEvaluation, device_);
+}
+
+void EvaluationSet::Keep(int64_t index, const Batch& batch) {
+  const int64_t bytes = batch.bytes();
+  if (!source_.budget()->Take(bytes)) return;
+  taken_ += bytes;
+  resident_[static_cast<size_t>(index)] = std::make_unique<Batch>(batch);
+}
+
+Status EvaluationSet::ForEach(const std::function<Status(const Batch&)>& visit,
+                              std::stop_token stop) {
+  std::vector<int64_t> missing;
+  for (int64_t i = 0; i < num_batches(); ++i) {
+    if (resident_[static_cast<size_t>(i)] == nullptr) missing.push_back(i);
+  }
+  std::unique_ptr<BatchQueue> queue;
+  if (!missing.empty()) {
+    queue = std::make_unique<BatchQueue>(
+        [this, &missing](int64_t position) { return Make(missing[static_cast<size_t>(position)]); },
+        static_cast<int64_t>(missing.size()), kDepth);
+  }
+  for (int64_t i = 0; i < num_batches(); ++i) {
+    if (stop.stop_requested()) return Cancelled("asked to stop");
+    if (const Batch* batch = resident_[static_cast<size_t>(i)].get()) {
+      VOXBIT_RETURN_IF_ERROR(visit(*batch));
+      continue;
+    }
+    VOXBIT_ASSIGN_OR_RETURN(const Batch batch, queue->Next(stop));
+    Keep(i, batch);
+    VOXBIT_RETURN_IF_ERROR(visit(batch));
+  }
+  return OkStatus();
+}
+
+}  // namespace voxbit::train

@@ -1,0 +1,62 @@
+// The two ways a split is read: shuffled and augmented without end for training, in order and as
+// recorded for evaluation.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "common/status.h"
+#include "worker/train/batch.h"
+#include "worker/train/batch_queue.h"
+#include "worker/train/scan_source.h"
+
+namespace voxbit::train {
+
+// The training split in `steps` batches of `batch` scans. Every epoch is a permutation of its own;
+// a batch may reach over the end of an epoch, so that all have the same size. The augmentation of
+// a scan depends on (seed, epoch, scan) alone. Equal arguments give equal batches.
+// `source` outlives the queue.
+std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, int64_t batch,
+                                            uint64_t seed, const at::Device& device);
+
+// The epoch's scans in the order in which training sees them.
+std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch);
+
+// Chosen scans of a split, without augmentation, in batches that stay in memory (kernel maps
+// included) while the budget lasts; the rest is prepared anew in every pass, ahead of its use.
+class EvaluationSet {
+ public:
+  // `source` outlives the set. Requires: scans not empty, batch > 0.
+  EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans, int64_t batch,
+                at::Device device);
+  ~EvaluationSet();
+  EvaluationSet(const EvaluationSet&) = delete;
+  EvaluationSet& operator=(const EvaluationSet&) = delete;
+
+  int64_t num_scans() const { return static_cast<int64_t>(scans_.size()); }
+  int64_t num_batches() const { return static_cast<int64_t>(resident_.size()); }
+  int64_t num_resident() const;
+
+  // Calls visit(batch) for every batch in order. Stops at the first error; CANCELLED once `stop`
+  // is raised, which is looked at before each batch.
+  Status ForEach(const std::function<Status(const Batch&)>& visit, std::stop_token stop);
+
+ private:
+  Result<Batch> Make(int64_t index) const;
+  void Keep(int64_t index, const Batch& batch);
+
+  ScanSource& source_;
+  const data::Split split_;
+  const std::vector<int64_t> scans_;
+  const int64_t batch_;
+  const at::Device device_;
+  std::vector<std::unique_ptr<Batch>> resident_;
+  int64_t taken_ = 0;
+};
+
+}  // namespace voxbit::train

@@ -1,0 +1,60 @@
+// Scans of an opened dataset, kept in memory as far as they fit.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/mutex.h"
+#include "common/status.h"
+#include "worker/data/dataset.h"
+
+namespace voxbit::train {
+
+// Bytes that several caches share. Thread-safe.
+class ByteBudget {
+ public:
+  explicit ByteBudget(int64_t bytes) : left_(bytes) {}
+  // False, and nothing taken, when fewer than `bytes` are left.
+  bool Take(int64_t bytes);
+  void GiveBack(int64_t bytes) { left_ += bytes; }
+  int64_t left() const { return left_; }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+// Thread-safe.
+class ScanSource {
+ public:
+  ScanSource(std::unique_ptr<data::Dataset> dataset, std::shared_ptr<ByteBudget> budget);
+  ~ScanSource();
+  ScanSource(const ScanSource&) = delete;
+  ScanSource& operator=(const ScanSource&) = delete;
+
+  const data::Dataset& dataset() const { return *dataset_; }
+  // The dataset's digest: what must be equal for two measurements to be comparable.
+  const std::string& digest() const { return digest_; }
+  const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
+
+  // Dataset::Load, or the copy in memory.
+  Result<std::shared_ptr<const data::Scan>> Load(data::Split split, int64_t index);
+
+ private:
+  const std::unique_ptr<data::Dataset> dataset_;
+  const std::string digest_;
+  const std::shared_ptr<ByteBudget> budget_;
+  Mutex mutex_;
+  std::map<std::pair<data::Split, int64_t>, std::shared_ptr<const data::Scan>> scans_
+      GUARDED_BY(mutex_);
+  int64_t taken_ GUARDED_BY(mutex_) = 0;
+};
+
+// `num` indices in [0, size) at equal distances, the first one 0; all of them if num >= size.
+std::vector<int64_t> SpreadIndices(int64_t size, int64_t num);
+
+}  // namespace voxbit::train

@@ -1,0 +1,156 @@
+#include "worker/train/trainer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/rng.h"
+#include "worker/train/candidate_sampler.h"
+#include "worker/train/class_weights.h"
+#include "worker/train/loader.h"
+#include "worker/train/schedule.h"
+
+namespace voxbit::train {
+namespace {
+
+// Chooses what the next forward pass runs; returns its name for error messages.
+using SelectStep = std::function<std::string(int64_t step)>;
+
+class Training {
+ public:
+  Training(supernet::Network& net, const search::TrainSettings& settings, uint64_t seed,
+           const std::vector<float>& class_weights, const RunContext& run)
+      : net_(net),
+        settings_(settings),
+        seed_(seed),
+        run_(run),
+        optimizer_(net.parameters(), torch::optim::SGDOptions(settings.lr)
+                                         .momentum(settings.momentum)
+                                         .nesterov(settings.momentum > 0)
+                                         .weight_decay(settings.weight_decay)) {
+    if (!class_weights.empty()) {
+      class_weights_ = torch::tensor(class_weights, at::kFloat).to(run.device);
+    }
+  }
+
+  Result<TrainReport> Run(BatchQueue& batches, const SelectStep& select) {
+    const int64_t start_ms = run_.clock.MonotonicMs();
+    const auto elapsed_s = [&] {
+      return static_cast<double>(run_.clock.MonotonicMs() - start_ms) / 1000;
+    };
+    TrainReport report;
+    double tail_sum = 0;
+    int64_t tail_steps = 0;
+    for (int64_t step = 0; step < settings_.steps; ++step) {
+      VOXBIT_ASSIGN_OR_RETURN(const Batch batch, batches.Next(run_.stop));
+      const std::string name = select(step);
+      double loss = std::nan("");
+      if (batch.num_labelled > 0) {
+        loss = Step(batch, step);
+        if (!std::isfinite(loss)) return NotFinite("the loss", step, name);
+      } else {
+        ++report.skipped_steps;
+      }
+      ++report.steps;
+      if (std::isfinite(loss) && 10 * (step + 1) > 9 * settings_.steps) {
+        tail_sum += loss;
+        ++tail_steps;
+      }
+      if (run_.progress) {
+        const auto done = static_cast<double>(report.steps);
+        const auto left = static_cast<double>(settings_.steps - report.steps);
+        run_.progress({report.steps, settings_.steps, loss, elapsed_s() / done * left});
+      }
+      if (step + 1 == settings_.steps && !WeightsFinite()) {
+        return NotFinite("a weight", step, name);
+      }
+    }
+    if (tail_steps > 0) report.final_loss = tail_sum / static_cast<double>(tail_steps);
+    report.seconds = elapsed_s();
+    return report;
+  }
+
+ private:
+  // One descent step; returns the loss before it.
+  double Step(const Batch& batch, int64_t step) {
+    // Dropout draws from torch's default generator.
+    torch::manual_seed(Rng(seed_).Fork("torch", static_cast<uint64_t>(step)).seed());
+    optimizer_.zero_grad(/*set_to_none=*/true);
+    const at::Tensor logits = net_.Forward(batch.input);
+    const at::Tensor loss = torch::nn::functional::cross_entropy(
+        logits, batch.labels,
+        torch::nn::functional::CrossEntropyFuncOptions()
+            .weight(class_weights_)
+            .ignore_index(data::kIgnoredLabel));
+    const auto value = loss.item<double>();
+    if (!std::isfinite(value)) return value;
+    loss.backward();
+    const double lr = LearningRate(settings_.lr, settings_.warmup_steps, settings_.steps, step);
+    for (auto& group : optimizer_.param_groups()) {
+      static_cast<torch::optim::SGDOptions&>(group.options()).lr(lr);
+    }
+    optimizer_.step();
+    return value;
+  }
+
+  bool WeightsFinite() const {
+    const at::NoGradGuard no_grad;
+    for (const at::Tensor& parameter : net_.parameters()) {
+      if (!at::isfinite(parameter).all().item<bool>()) return false;
+    }
+    return true;
+  }
+
+  static Status NotFinite(const std::string& what, int64_t step, const std::string& name) {
+    return Infeasible(what + " is no finite number at training step " + std::to_string(step) +
+                      " with " + name + "; a smaller learning rate may help");
+  }
+
+  supernet::Network& net_;
+  const search::TrainSettings& settings_;
+  const uint64_t seed_;
+  const RunContext& run_;
+  at::Tensor class_weights_;
+  torch::optim::SGD optimizer_;
+};
+
+Result<TrainReport> Train(supernet::Network& net, ScanSource& source,
+                          const search::TrainSettings& settings, uint64_t seed,
+                          const RunContext& run, const SelectStep& select) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> weights,
+                          ClassWeights(settings.class_weights, source, run.stop));
+  const auto batches = TrainingBatches(source, settings.steps, settings.batch, seed, run.device);
+  const at::AutoGradMode with_gradients(true);
+  net.train();
+  Training training(net, settings, seed, weights, run);
+  Result<TrainReport> report = training.Run(*batches, select);
+  net.zero_grad();
+  net.eval();
+  return report;
+}
+
+}  // namespace
+
+Result<TrainReport> TrainSupernet(supernet::Supernet& net, ScanSource& source,
+                                  const search::TrainSettings& settings, uint64_t seed,
+                                  const RunContext& run) {
+  const CandidateSampler sampler(net.spec().space(), settings.sampling,
+                                 settings.progressive_depth, settings.steps, seed);
+  return Train(net, source, settings, seed, run, [&](int64_t step) {
+    const search::Candidate candidate = sampler.At(step);
+    net.Select(candidate);
+    return "candidate " + search::Encode(candidate);
+  });
+}
+
+Result<TrainReport> TrainNetwork(supernet::Network& net, const std::string& name,
+                                 ScanSource& source, const search::TrainSettings& settings,
+                                 uint64_t seed, const RunContext& run) {
+  return Train(net, source, settings, seed, run, [&](int64_t) { return name; });
+}
+
+}  // namespace voxbit::train
