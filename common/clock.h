@@ -36,7 +36,7 @@ class ManualClock final : public Clock {
 
  private:
   mutable Mutex mutex_;
-  int64_t now_ms_ GUARDED_BY(mutex_);
+  int64_t now_ms_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 }  // namespace voxbit

@@ -22,6 +22,12 @@ Result<Json> ParseJson(std::string_view text) {
     if (reason != std::string_view::npos) what.remove_prefix(reason + 2);
     return InvalidArgument("line " + std::to_string(line) + ", column " + std::to_string(column) +
                            ": not valid JSON: " + std::string(what));
+  } catch (const Json::exception& error) {
+    // A number such as 1e999 is no parse error to nlohmann.
+    std::string_view what = error.what();
+    const size_t reason = what.find("] ");
+    if (reason != std::string_view::npos) what.remove_prefix(reason + 2);
+    return InvalidArgument("not valid JSON: " + std::string(what));
   }
 }
 

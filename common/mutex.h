@@ -11,31 +11,31 @@
 #define VOXBIT_THREAD_ANNOTATION(x)
 #endif
 
-#define CAPABILITY(x) VOXBIT_THREAD_ANNOTATION(capability(x))
-#define SCOPED_CAPABILITY VOXBIT_THREAD_ANNOTATION(scoped_lockable)
-#define GUARDED_BY(x) VOXBIT_THREAD_ANNOTATION(guarded_by(x))
-#define REQUIRES(...) VOXBIT_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-#define ACQUIRE(...) VOXBIT_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
-#define RELEASE(...) VOXBIT_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
-#define EXCLUDES(...) VOXBIT_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
-#define NO_THREAD_SAFETY_ANALYSIS VOXBIT_THREAD_ANNOTATION(no_thread_safety_analysis)
+#define VOXBIT_CAPABILITY(x) VOXBIT_THREAD_ANNOTATION(capability(x))
+#define VOXBIT_SCOPED_CAPABILITY VOXBIT_THREAD_ANNOTATION(scoped_lockable)
+#define VOXBIT_GUARDED_BY(x) VOXBIT_THREAD_ANNOTATION(guarded_by(x))
+#define VOXBIT_REQUIRES(...) VOXBIT_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+#define VOXBIT_ACQUIRE(...) VOXBIT_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define VOXBIT_RELEASE(...) VOXBIT_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define VOXBIT_EXCLUDES(...) VOXBIT_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define VOXBIT_NO_THREAD_SAFETY_ANALYSIS VOXBIT_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace voxbit {
 
-class CAPABILITY("mutex") Mutex {
+class VOXBIT_CAPABILITY("mutex") Mutex {
  public:
-  void Lock() ACQUIRE() { mutex_.lock(); }
-  void Unlock() RELEASE() { mutex_.unlock(); }
+  void Lock() VOXBIT_ACQUIRE() { mutex_.lock(); }
+  void Unlock() VOXBIT_RELEASE() { mutex_.unlock(); }
 
  private:
   friend class CondVar;
   std::mutex mutex_;
 };
 
-class SCOPED_CAPABILITY MutexLock {
+class VOXBIT_SCOPED_CAPABILITY MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
-  ~MutexLock() RELEASE() { mutex_.Unlock(); }
+  explicit MutexLock(Mutex& mutex) VOXBIT_ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
+  ~MutexLock() VOXBIT_RELEASE() { mutex_.Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
@@ -45,14 +45,14 @@ class SCOPED_CAPABILITY MutexLock {
 
 class CondVar {
  public:
-  void Wait(Mutex& mutex) REQUIRES(mutex) NO_THREAD_SAFETY_ANALYSIS {
+  void Wait(Mutex& mutex) VOXBIT_REQUIRES(mutex) VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
     lock.release();
   }
   // False when `span` passed without a notification.
   bool WaitFor(Mutex& mutex, std::chrono::milliseconds span)
-      REQUIRES(mutex) NO_THREAD_SAFETY_ANALYSIS {
+      VOXBIT_REQUIRES(mutex) VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     const bool notified = condition_.wait_for(lock, span) == std::cv_status::no_timeout;
     lock.release();

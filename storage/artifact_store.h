@@ -13,16 +13,23 @@
 namespace voxbit::storage {
 
 // Thread-safe. A file that has its final name is complete: it was written under a temporary name,
-// synced and renamed. Used by the server for its store and by the worker for its cache.
+// synced and renamed. Used by the server for its store and by the worker for its cache; several
+// processes may share a folder. A full disk is RESOURCE_EXHAUSTED, reason STORE_DISK_FULL; a
+// folder that may only be read is PERMISSION_DENIED, reason STORE_READ_ONLY.
 class ArtifactStore {
  public:
-  // Creates the folder; removes temporary files that a crash left behind.
+  // Creates the folder; removes temporary files that a crash left behind, none that a living
+  // process is writing.
   static Result<std::unique_ptr<ArtifactStore>> Open(const std::string& folder);
 
-  // One blob being written. Destroyed without Commit: nothing remains.
+  // One blob being written. Destroyed without Commit: nothing remains. Thread-compatible;
+  // may outlive the store.
   class Writer {
    public:
     ~Writer();
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    // After a failure every further Append and Commit fails the same way.
     Status Append(std::string_view bytes);
     // Makes the blob visible. DATA_LOSS, reason ARTIFACT_HASH_MISMATCH, if `expected` is not ""
     // and not the digest of the bytes. Returns the digest.
@@ -35,11 +42,12 @@ class ArtifactStore {
     std::string temporary_;
     int descriptor_;
     Sha256 hash_;
+    Status failure_;
   };
   Result<std::unique_ptr<Writer>> NewWriter();
 
   Result<std::string> Put(std::string_view bytes);
-  // Copies a file in.
+  // Copies a file in. NOT_FOUND.
   Result<std::string> PutFile(const std::string& path);
   bool Has(const std::string& sha256) const;
   // Path of the blob; NOT_FOUND. The caller may read it, nothing else.

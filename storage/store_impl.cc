@@ -36,11 +36,10 @@ Status Store::Impl::Usable() const {
   return Aborted("the transaction was rolled back after an earlier error", "STORE_ROLLED_BACK");
 }
 
-Status Store::Impl::Transaction::Begin() NO_THREAD_SAFETY_ANALYSIS {
+Status Store::Impl::Transaction::Begin() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
   if (impl_.InTransaction()) {
     VOXBIT_RETURN_IF_ERROR(impl_.Usable());
     VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute("SAVEPOINT verb"));
-    ++impl_.depth_;
     is_open_ = true;
     return OkStatus();
   }
@@ -51,7 +50,6 @@ Status Store::Impl::Transaction::Begin() NO_THREAD_SAFETY_ANALYSIS {
     return begun;
   }
   impl_.writer_ = std::this_thread::get_id();
-  impl_.depth_ = 1;
   is_outer_ = true;
   is_open_ = true;
   return OkStatus();
@@ -60,27 +58,24 @@ Status Store::Impl::Transaction::Begin() NO_THREAD_SAFETY_ANALYSIS {
 Status Store::Impl::Transaction::Commit() {
   VOXBIT_RETURN_IF_ERROR(impl_.Usable());
   // On an error the destructor rolls back.
-  VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "RELEASE verb"));
+  VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "VOXBIT_RELEASE verb"));
   is_open_ = is_outer_;
-  if (!is_outer_) --impl_.depth_;
   return OkStatus();
 }
 
-// Savepoints of one name nest: ROLLBACK TO and RELEASE mean the innermost.
-Store::Impl::Transaction::~Transaction() NO_THREAD_SAFETY_ANALYSIS {
+// Savepoints of one name nest: ROLLBACK TO and VOXBIT_RELEASE mean the innermost.
+Store::Impl::Transaction::~Transaction() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
   if (!is_open_) return;
   if (is_outer_) {
     // After a commit there is nothing left to roll back.
     if (impl_.write_->in_transaction()) (void)impl_.write_->Execute("ROLLBACK");
-    impl_.depth_ = 0;
     impl_.writer_ = std::thread::id();
     impl_.write_mutex_.Unlock();
     return;
   }
   if (impl_.write_->in_transaction()) {
-    (void)impl_.write_->Execute("ROLLBACK TO verb; RELEASE verb");
+    (void)impl_.write_->Execute("ROLLBACK TO verb; VOXBIT_RELEASE verb");
   }
-  --impl_.depth_;
 }
 
 Result<std::unique_ptr<Database>> Store::Impl::BorrowReader() {

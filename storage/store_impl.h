@@ -90,17 +90,16 @@ struct Store::Impl {
   const Clock& clock_;
   std::unique_ptr<FolderGuard> guard_;
 
-  // Held for the whole of an outer transaction, across functions, which the analysis of clang
-  // cannot follow; write_ and depth_ belong to the thread that writer_ names.
+  // Held for the whole of an outer transaction, across functions, which clang's analysis cannot
+  // follow; write_ belongs to the thread that writer_ names.
   Mutex write_mutex_;
   std::atomic<std::thread::id> writer_{};
   std::unique_ptr<Database> write_;
-  int depth_ = 0;
 
   Mutex readers_mutex_;
   CondVar reader_returned_;
-  std::vector<std::unique_ptr<Database>> idle_readers_ GUARDED_BY(readers_mutex_);
-  int num_readers_ GUARDED_BY(readers_mutex_) = 0;
+  std::vector<std::unique_ptr<Database>> idle_readers_ VOXBIT_GUARDED_BY(readers_mutex_);
+  int num_readers_ VOXBIT_GUARDED_BY(readers_mutex_) = 0;
 };
 
 // ---- steps shared by verbs; all inside a write transaction ---------------------------------------

@@ -11,9 +11,7 @@ namespace {
 
 using search::Direction;
 
-// Geometry, in SVG units.
-constexpr double kWidth = 960;
-constexpr double kHeight = 640;
+// The plot area within the 960 x 640 units of the picture.
 constexpr double kLeft = 92;
 constexpr double kRight = 930;
 constexpr double kTop = 108;
@@ -39,11 +37,20 @@ std::string Escape(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      default: escaped += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
     }
   }
   return escaped;
@@ -61,8 +68,8 @@ std::vector<PlotPoint> Finite(const std::vector<PlotPoint>& points) {
 struct Scale {
   double low = 0;
   double high = 1;
-  double factor = 1;   // a value is divided by this before it is printed
-  std::string label;   // "macs [G]"
+  double factor = 1;  // a value is divided by this before it is printed
+  std::string label;  // "macs [G]"
   std::vector<double> ticks;
   int decimals = 0;
   double from = 0;  // SVG coordinate of `low`
@@ -90,7 +97,12 @@ void ChoosePrefix(const PlotAxis& axis, Scale& scale) {
       break;
     }
   }
-  scale.label = axis.key + (shown.empty() ? "" : " [" + shown + "]");
+  std::string name = axis.key;
+  const size_t bracket = name.find('[');
+  if (bracket != std::string::npos && name.back() == ']') {
+    name = name.substr(0, bracket) + " on " + name.substr(bracket + 1, name.size() - bracket - 2);
+  }
+  scale.label = name + (shown.empty() ? "" : " [" + shown + "]");
 }
 
 Scale MakeScale(const PlotAxis& axis, std::vector<double> values, double from, double to) {
@@ -131,8 +143,8 @@ std::vector<PlotPoint> Skyline(const ScatterPlot& plot, std::vector<PlotPoint> p
   });
   std::vector<PlotPoint> line;
   for (const PlotPoint& point : points) {
-    if (line.empty() || Turned(point.y, plot.y.direction) >
-                            Turned(line.back().y, plot.y.direction)) {
+    if (line.empty() ||
+        Turned(point.y, plot.y.direction) > Turned(line.back().y, plot.y.direction)) {
       line.push_back(point);
     }
   }
@@ -274,8 +286,8 @@ class Painter {
   }
 
   void Dot(const PlotPoint& point, double radius, const std::string& style, bool hover) {
-    std::string dot = "<circle cx=\"" + Fixed(x_.At(point.x)) + "\" cy=\"" +
-                      Fixed(y_.At(point.y)) + "\" r=\"" + Fixed(radius, 1) + "\" " + style;
+    std::string dot = "<circle cx=\"" + Fixed(x_.At(point.x)) + "\" cy=\"" + Fixed(y_.At(point.y)) +
+                      "\" r=\"" + Fixed(radius, 1) + "\" " + style;
     if (!hover) return Add(dot + "/>");
     Add(dot + "><title>" +
         Escape("trial " + std::to_string(point.number) + ": " + plot_.x.key + " " +
@@ -332,13 +344,8 @@ class Painter {
     struct Offset {
       double x, y;
     };
-    const std::array<Offset, 7> offsets = {{{sx, sy},
-                                            {0, sy},
-                                            {sx, 0},
-                                            {-sx, sy},
-                                            {sx, -sy},
-                                            {-sx, 0},
-                                            {0, -sy}}};
+    const std::array<Offset, 7> offsets = {
+        {{sx, sy}, {0, sy}, {sx, 0}, {-sx, sy}, {sx, -sy}, {-sx, 0}, {0, -sy}}};
     for (const Offset& offset : offsets) {
       // Diagonal places may sit closer, because the dot is round.
       const bool diagonal = offset.x != 0 && offset.y != 0;
@@ -373,8 +380,8 @@ class Painter {
   }
 
   void AxisTitles() {
-    const std::string name = std::string("font-size=\"15\" font-weight=\"600\" fill=\"") + kText +
-                             "\"";
+    const std::string name =
+        std::string("font-size=\"15\" font-weight=\"600\" fill=\"") + kText + "\"";
     const std::string hint = std::string("font-size=\"13\" fill=\"") + kSoftText + "\"";
     Text(kLeft, kBottom + 52, name, x_.label);
     Text(kRight, kBottom + 52, "text-anchor=\"end\" " + hint, Hint(plot_.x));
@@ -410,8 +417,12 @@ class Painter {
 }  // namespace
 
 PlotAxis AxisOf(const std::string& key) {
-  const Result<search::Metric> metric = search::FindMetric(key.substr(0, key.find('[')));
-  if (!metric.ok()) return {key, "1", Direction::kLower};
+  const std::string name = key.substr(0, key.find('['));
+  const Result<search::Metric> metric = search::FindMetric(name);
+  if (!metric.ok()) {
+    const std::string unit = name.ends_with("_ms") ? "ms" : name.ends_with("_bytes") ? "byte" : "1";
+    return {key, unit, Direction::kLower};
+  }
   return {key, std::string(metric->unit), metric->direction};
 }
 
@@ -427,9 +438,9 @@ std::vector<double> NiceTicks(double low, double high) {
     }
   }
   const double first = std::ceil(low / step - 1e-9);
-  const double last = std::floor(high / step + 1e-9);
+  const auto count = static_cast<int>(std::floor(high / step + 1e-9) - first) + 1;
   std::vector<double> ticks;
-  for (double k = first; k <= last; ++k) ticks.push_back(k * step);
+  for (int k = 0; k < count; ++k) ticks.push_back((first + k) * step);
   return ticks;
 }
 

@@ -16,13 +16,13 @@ struct PlotPoint {
 };
 
 struct PlotAxis {
-  std::string key;  // "latency_ms[local]"
+  std::string key;   // "latency_ms[local]"
   std::string unit;  // "ms", "byte", "1"
   search::Direction direction = search::Direction::kLower;
 };
 
-// The axis of a metric key, with unit and direction of search/domain/metric.h; an unknown metric
-// is a pure number of which less is better.
+// The axis of a metric key, with unit and direction of search/domain/metric.h. A metric that the
+// table does not have gets its unit from the end of its name (_ms, _bytes), and less is better.
 PlotAxis AxisOf(const std::string& key);
 
 struct ScatterPlot {

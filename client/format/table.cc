@@ -50,7 +50,9 @@ Layout Fit(const Table& table, size_t limit) {
   const std::vector<Column>& columns = table.columns();
   Layout layout;
   const std::vector<size_t> natural = NaturalWidths(table);
-  for (size_t i = 0; i < columns.size(); ++i) layout.shown.push_back(i);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].rank != kCsvOnly) layout.shown.push_back(i);
+  }
   while (true) {
     layout.widths = natural;
     Shrink(columns, limit, layout);
@@ -75,6 +77,7 @@ std::string Aligned(std::string_view text, const Column& column, size_t width, b
 std::string MissingColumns(const Table& table, const Layout& layout) {
   std::string names;
   for (size_t i = 0; i < table.columns().size(); ++i) {
+    if (table.columns()[i].rank == kCsvOnly) continue;
     if (std::find(layout.shown.begin(), layout.shown.end(), i) != layout.shown.end()) continue;
     names += (names.empty() ? "" : ", ") + table.columns()[i].title;
   }
@@ -130,11 +133,20 @@ std::string Paint(std::string_view text, Tone tone, bool color) {
   if (!color || tone == Tone::kPlain) return std::string(text);
   const char* code = "";
   switch (tone) {
-    case Tone::kPlain: break;
-    case Tone::kGood: code = "\x1b[32m"; break;
-    case Tone::kBad: code = "\x1b[31m"; break;
-    case Tone::kBusy: code = "\x1b[36m"; break;
-    case Tone::kDim: code = "\x1b[2m"; break;
+    case Tone::kPlain:
+      break;
+    case Tone::kGood:
+      code = "\x1b[32m";
+      break;
+    case Tone::kBad:
+      code = "\x1b[31m";
+      break;
+    case Tone::kBusy:
+      code = "\x1b[36m";
+      break;
+    case Tone::kDim:
+      code = "\x1b[2m";
+      break;
   }
   return code + std::string(text) + "\x1b[0m";
 }
@@ -157,8 +169,8 @@ std::string RenderText(const Table& table, const TextStyle& style) {
   for (const auto& row : table.rows()) {
     for (size_t k = 0; k < layout.shown.size(); ++k) {
       const size_t i = layout.shown[k];
-      const std::string cell = Aligned(row[i].text, table.columns()[i], layout.widths[i],
-                                       k + 1 == layout.shown.size());
+      const std::string cell =
+          Aligned(row[i].text, table.columns()[i], layout.widths[i], k + 1 == layout.shown.size());
       text += (k == 0 ? "" : gap) + Paint(cell, row[i].tone, style.color);
     }
     text += "\n";

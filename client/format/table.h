@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/json.h"
@@ -14,11 +15,14 @@ namespace voxbit::client {
 // Meaning of a cell, shown as a colour where colours are allowed.
 enum class Tone { kPlain, kGood, kBad, kBusy, kDim };
 
+inline constexpr int kCsvOnly = -1;
+
 struct Column {
-  std::string key;    // flat name in CSV and JSON: "measured.miou"
-  std::string title;  // in the table
+  std::string key;      // flat name in CSV and JSON: "measured.miou"
+  std::string title;    // in the table
   bool number = false;  // numbers stand right-aligned
-  // Too narrow a terminal drops the columns of the largest rank first; rank 0 stays.
+  // Too narrow a terminal drops the columns of the largest rank first; rank 0 stays. kCsvOnly:
+  // never in the table for people.
   int rank = 0;
   // May be cut down to this many columns before anything is dropped; 0: never cut.
   size_t min_width = 0;

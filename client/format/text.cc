@@ -78,7 +78,7 @@ std::string Print(const char* format, double value) {
 // Three significant digits without trailing zeros, for 0.001 <= |value| < 1000.
 std::string ThreeDigits(double value) {
   const double size = std::abs(value);
-  std::string text = size >= 100 ? Print("%.0f", value)
+  std::string text = size >= 100  ? Print("%.0f", value)
                      : size >= 10 ? Print("%.1f", value)
                      : size >= 1  ? Print("%.2f", value)
                                   : Print("%.3f", value);
@@ -108,8 +108,8 @@ std::string WithPrefix(double value, const std::string& unit) {
 
 std::string Pair(int64_t large, const char* large_unit, int64_t small, const char* small_unit) {
   std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%lld %s %02lld %s",
-                static_cast<long long>(large), large_unit,  // NOLINT(google-runtime-int): printf
+  std::snprintf(buffer.data(), buffer.size(), "%lld %s %02lld %s", static_cast<long long>(large),
+                large_unit,                                  // NOLINT(google-runtime-int): printf
                 static_cast<long long>(small), small_unit);  // NOLINT(google-runtime-int): printf
   return buffer.data();
 }
@@ -184,7 +184,10 @@ std::string HumanMilliseconds(double ms) {
 
 std::string HumanMetric(std::string_view metric, double value) {
   const Result<search::Metric> known = search::FindMetric(metric);
-  if (!known.ok()) return HumanCount(value);
+  if (!known.ok()) {
+    if (metric.ends_with("_ms")) return HumanMilliseconds(value);
+    return metric.ends_with("_bytes") ? HumanBytes(value) : HumanCount(value);
+  }
   if (known->unit == "ms") return HumanMilliseconds(value);
   if (known->unit == "byte") return HumanBytes(value);
   if (known->direction == search::Direction::kHigher) return Print("%.4f", value);

@@ -27,7 +27,7 @@ std::string HumanBytes(double bytes);
 // "12.3 ms", "0.451 ms", "1.2 s" from 10 000 ms on.
 std::string HumanMilliseconds(double ms);
 // A value by the unit and direction that search/domain/metric.h has for `metric`; ratios with four
-// decimals. An unknown metric is shown as a plain number.
+// decimals. A metric that the table does not have is read by the end of its name (_ms, _bytes).
 std::string HumanMetric(std::string_view metric, double value);
 // "42 s", "3 min 20 s", "1 h 05 min", "2 d 03 h".
 std::string HumanSpan(int64_t ms);

@@ -2,6 +2,7 @@
 #include "proto/rpc/channel.h"
 
 #include <grpc/impl/codegen/grpc_types.h>
+#include <grpc/support/time.h>
 
 namespace voxbit::rpc {
 namespace {
@@ -16,6 +17,12 @@ constexpr int kMaxReconnectMs = 5'000;
 
 Milliseconds TransferDeadline(int64_t bytes) {
   return Milliseconds(30'000 + bytes / (int64_t{1} << 20) * 1'000);
+}
+
+void SetDeadline(grpc::ClientContext& context, Milliseconds span) {
+  // gRPC's own clock: its deadlines are moments, ours are spans.
+  context.set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(span.count(), GPR_TIMESPAN)));
 }
 
 grpc::ChannelArguments ClientArguments() {

@@ -1,10 +1,10 @@
 // What both ends of a connection must agree on: keepalive, deadlines, chunk size.
 #pragma once
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/channel_arguments.h>
 
-#include <chrono>
 #include <cstddef>
 
 #include "common/clock.h"
@@ -21,6 +21,9 @@ inline constexpr size_t kChunkBytes = size_t{1} << 20;
 
 // Deadline for moving `bytes` bytes: generous enough for 1 MiB/s.
 Milliseconds TransferDeadline(int64_t bytes);
+
+// Ends the call, DEADLINE_EXCEEDED, when it takes longer than `span` from now.
+void SetDeadline(grpc::ClientContext& context, Milliseconds span);
 
 // Client: a ping every 30 s, also without a call under way, so that a dead peer or a forgetful NAT
 // is noticed within 40 s; reconnects after at most 5 s (the default back-off grows to 2 minutes);

@@ -34,11 +34,11 @@ Json FitnessJson(const Fitness& fitness) {
   return {{"number", fitness.number},
           {"candidate", Encode(fitness.candidate)},
           {"violation", fitness.violation},
-          {"scores", fitness.scores ? Json(*fitness.scores) : Json()}};
+          {"scores", fitness.scores}};
 }
 
 Result<Fitness> FitnessIn(const Json& json, const SearchSpace& space, size_t num_objectives) {
-  const Status damaged = DataLoss("the saved state of the algorithm is damaged: bad result");
+  Status damaged = DataLoss("the saved state of the algorithm is damaged: bad result");
   if (!json.is_object() || !json.contains("number") || !json["number"].is_number_integer() ||
       !json.contains("violation") || !json["violation"].is_number() ||
       !json.contains("candidate") || !json.contains("scores")) {
@@ -49,12 +49,10 @@ Result<Fitness> FitnessIn(const Json& json, const SearchSpace& space, size_t num
   fitness.violation = json["violation"].get<double>();
   VOXBIT_ASSIGN_OR_RETURN(fitness.candidate, CandidateIn(json["candidate"], space));
   const Json& scores = json["scores"];
-  if (scores.is_null()) return fitness;
-  if (!scores.is_array() || scores.size() != num_objectives) return damaged;
-  fitness.scores.emplace();
+  if (!scores.is_array() || (!scores.empty() && scores.size() != num_objectives)) return damaged;
   for (const Json& score : scores) {
     if (!score.is_number()) return damaged;
-    fitness.scores->push_back(score.get<double>());
+    fitness.scores.push_back(score.get<double>());
   }
   return fitness;
 }
@@ -64,9 +62,8 @@ class Evolution final : public Algorithm {
   explicit Evolution(const AlgorithmContext& context)
       : context_(context),
         population_(static_cast<size_t>(std::max<int64_t>(2, context.settings.population))),
-        num_parents_(context.settings.parents > 0
-                         ? static_cast<size_t>(context.settings.parents)
-                         : std::max<size_t>(2, population_ / 4)),
+        num_parents_(context.settings.parents > 0 ? static_cast<size_t>(context.settings.parents)
+                                                  : std::max<size_t>(2, population_ / 4)),
         rng_(context.rng.Fork(kName)),
         sampler_(context.space, context.filter) {}
 
@@ -109,9 +106,9 @@ class Evolution final : public Algorithm {
 
  private:
   struct State {
-    std::vector<Proposal> plan;       // of this generation, not yet asked for
-    std::set<Candidate> waiting;      // asked for, not yet told
-    std::set<Candidate> known;        // planned, asked for or told
+    std::vector<Proposal> plan;   // of this generation, not yet asked for
+    std::set<Candidate> waiting;  // asked for, not yet told
+    std::set<Candidate> known;    // planned, asked for or told
     std::map<Candidate, Fitness> told;
     bool exhausted = false;
   };
@@ -191,8 +188,8 @@ void Evolution::PlanChildren(const std::vector<Fitness>& parents, const Rng& rng
   }
 }
 
-Proposal Evolution::Breed(const std::vector<Fitness>& parents, bool is_mutation,
-                          double probability, Rng& rng) const {
+Proposal Evolution::Breed(const std::vector<Fitness>& parents, bool is_mutation, double probability,
+                          Rng& rng) const {
   const auto num_parents = static_cast<int64_t>(parents.size());
   const auto first = static_cast<size_t>(rng.Below(num_parents));
   const Fitness& a = parents[first];
@@ -235,8 +232,7 @@ std::string Evolution::Save() const {
   state["exhausted"] = state_.exhausted;
   state["plan"] = Json::array();
   for (const Proposal& planned : state_.plan) {
-    state["plan"].push_back(
-        {{"candidate", Encode(planned.candidate)}, {"origin", planned.origin}});
+    state["plan"].push_back({{"candidate", Encode(planned.candidate)}, {"origin", planned.origin}});
   }
   state["told"] = Json::array();
   for (const auto& [candidate, fitness] : state_.told) {
@@ -248,7 +244,7 @@ std::string Evolution::Save() const {
 Status Evolution::Load(std::string_view blob) {
   const SearchSpace& space = context_.space;
   VOXBIT_ASSIGN_OR_RETURN(const Json json, OpenState(blob, kName, space));
-  const Status damaged = DataLoss("the saved state of the algorithm is damaged");
+  Status damaged = DataLoss("the saved state of the algorithm is damaged");
   State loaded;
   VOXBIT_ASSIGN_OR_RETURN(loaded.known, CandidatesIn(json, "known", space));
   VOXBIT_ASSIGN_OR_RETURN(loaded.waiting, CandidatesIn(json, "waiting", space));

@@ -1,6 +1,6 @@
 #include "search/algorithm/feasibility.h"
 
-#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -20,16 +20,6 @@ std::string BoundText(const Constraint& constraint) {
   if (constraint.min && constraint.max) text += " and ";
   if (constraint.max) text += constraint.metric + " <= " + Text(*constraint.max);
   return text;
-}
-
-Constraint UpperPart(Constraint constraint) {
-  constraint.min.reset();
-  return constraint;
-}
-
-Constraint LowerPart(Constraint constraint) {
-  constraint.max.reset();
-  return constraint;
 }
 
 std::vector<size_t> Shuffled(size_t size, Rng& rng) {
@@ -133,8 +123,8 @@ Status CostFilter::FindAnchor() {
       return OkStatus();
     }
   }
-  const auto all = space.Enumerate(kEnumerateLimit);
-  for (const Candidate& candidate : all.value_or(std::vector<Candidate>{})) {
+  const std::vector<Candidate> all = space.Enumerate(kEnumerateLimit);
+  for (const Candidate& candidate : all) {
     if (Violation(candidate) > 0) continue;
     anchor_ = candidate;
     return OkStatus();
@@ -143,9 +133,10 @@ Status CostFilter::FindAnchor() {
   for (const Constraint& constraint : constraints_) {
     bounds += (bounds.empty() ? "" : " and ") + BoundText(constraint);
   }
-  return FailedPrecondition((all ? "no candidate meets " : "no candidate was found that meets ") +
-                                bounds + " together; widen one of these bounds",
-                            kInfeasible);
+  return FailedPrecondition(
+      (all.empty() ? "no candidate was found that meets " : "no candidate meets ") + bounds +
+          " together; widen one of these bounds",
+      kInfeasible);
 }
 
 // Raises one choice at a time while the upper bounds hold, until the lower bounds hold too. Costs
@@ -159,7 +150,7 @@ std::optional<Candidate> CostFilter::Climb(const std::vector<size_t>& order,
     const auto num_choices = static_cast<int32_t>(space.dimensions()[d].choices.size());
     if (genes.choices[d] + 1 >= num_choices) return false;
     ++genes.choices[d];
-    if (UpperViolation(space.Canonical(genes)) == 0) return true;
+    if (ViolationOf(Bounds::kUpper, space.Canonical(genes)) == 0) return true;
     --genes.choices[d];
     return false;
   };
@@ -170,9 +161,8 @@ std::optional<Candidate> CostFilter::Climb(const std::vector<size_t>& order,
         is_open[d] = raise(d);
         if (!is_open[d]) break;
         moved = true;
-        if (Candidate candidate = space.Canonical(genes); LowerViolation(candidate) == 0) {
-          return candidate;
-        }
+        Candidate candidate = space.Canonical(genes);
+        if (ViolationOf(Bounds::kLower, candidate) == 0) return candidate;
         if (round_robin) break;
       }
     }
@@ -181,31 +171,19 @@ std::optional<Candidate> CostFilter::Climb(const std::vector<size_t>& order,
 }
 
 double CostFilter::Violation(const Candidate& candidate) const {
-  return UpperViolation(candidate) + LowerViolation(candidate);
+  return ViolationOf(Bounds::kBoth, candidate);
 }
 
-double CostFilter::UpperViolation(const Candidate& candidate) const {
+double CostFilter::ViolationOf(Bounds bounds, const Candidate& candidate) const {
   if (constraints_.empty()) return 0;
   const LayerTable layers = Layers(candidate);
   double total = 0;
-  for (const Constraint& constraint : constraints_) {
-    if (!constraint.max) continue;
+  for (Constraint constraint : constraints_) {
+    if (bounds == Bounds::kUpper) constraint.min.reset();
+    if (bounds == Bounds::kLower) constraint.max.reset();
     const Result<double> value = Value(constraint.metric, layers);
     if (!value.ok()) return std::numeric_limits<double>::infinity();
-    total += search::Violation(UpperPart(constraint), *value);
-  }
-  return total;
-}
-
-double CostFilter::LowerViolation(const Candidate& candidate) const {
-  if (constraints_.empty()) return 0;
-  const LayerTable layers = Layers(candidate);
-  double total = 0;
-  for (const Constraint& constraint : constraints_) {
-    if (!constraint.min) continue;
-    const Result<double> value = Value(constraint.metric, layers);
-    if (!value.ok()) return std::numeric_limits<double>::infinity();
-    total += search::Violation(LowerPart(constraint), *value);
+    total += search::Violation(constraint, *value);
   }
   return total;
 }

@@ -39,15 +39,15 @@ class CostFilter final : public CandidateFilter {
   Measurements Costs(const Candidate& candidate) const;
 
  private:
-  CostFilter(const SupernetSpec& spec, std::map<std::string, std::unique_ptr<cost::CostModel>> models,
-             Workload workload, std::vector<Constraint> constraints);
+  CostFilter(const SupernetSpec& spec,
+             std::map<std::string, std::unique_ptr<cost::CostModel>> models, Workload workload,
+             std::vector<Constraint> constraints);
 
   // Value of one metric; NOT_FOUND when the workload lacks a key.
   Result<double> Value(const std::string& metric, const LayerTable& layers) const;
   LayerTable Layers(const Candidate& candidate) const;
-  // Violation of the upper (or lower) bounds alone.
-  double UpperViolation(const Candidate& candidate) const;
-  double LowerViolation(const Candidate& candidate) const;
+  enum class Bounds { kUpper, kLower, kBoth };
+  double ViolationOf(Bounds bounds, const Candidate& candidate) const;
   Status CheckExtremes() const;
   // Finds anchor_ where lower and upper bounds work against each other.
   Status FindAnchor();

@@ -12,16 +12,14 @@ constexpr int kWalkSteps = 1000;
 
 }  // namespace
 
-const std::optional<std::vector<Candidate>>& FeasibleSampler::Listed() {
-  if (is_listed_) return feasible_;
-  is_listed_ = true;
-  const auto all = space_.Enumerate(kEnumerateLimit);
-  if (!all) return feasible_;
-  feasible_.emplace();
-  for (const Candidate& candidate : *all) {
-    if (filter_.Violation(candidate) == 0) feasible_->push_back(candidate);
+void FeasibleSampler::List() {
+  if (was_tried_) return;
+  was_tried_ = true;
+  const std::vector<Candidate> all = space_.Enumerate(kEnumerateLimit);
+  is_listed_ = !all.empty();
+  for (const Candidate& candidate : all) {
+    if (filter_.Violation(candidate) == 0) feasible_.push_back(candidate);
   }
-  return feasible_;
 }
 
 std::optional<Candidate> FeasibleSampler::Draw(const std::set<Candidate>& known, const Rng& rng) {
@@ -30,10 +28,10 @@ std::optional<Candidate> FeasibleSampler::Draw(const std::set<Candidate>& known,
     Candidate candidate = space_.Sample(draw);
     if (Accepts(known, candidate)) return candidate;
   }
-  const auto& listed = Listed();
-  if (!listed) return Walk(known, rng);
+  List();
+  if (!is_listed_) return Walk(known, rng);
   std::vector<const Candidate*> fresh;
-  for (const Candidate& candidate : *listed) {
+  for (const Candidate& candidate : feasible_) {
     if (known.count(candidate) == 0) fresh.push_back(&candidate);
   }
   if (fresh.empty()) return std::nullopt;

@@ -27,14 +27,15 @@ class FeasibleSampler {
   }
 
  private:
-  // Every feasible candidate; empty when the space is too large to list.
-  const std::optional<std::vector<Candidate>>& Listed();
+  // Lists the feasible candidates on first use, where the space is small enough.
+  void List();
   std::optional<Candidate> Walk(const std::set<Candidate>& known, const Rng& rng) const;
 
   const SearchSpace& space_;
   const CandidateFilter& filter_;
+  bool was_tried_ = false;
   bool is_listed_ = false;
-  std::optional<std::vector<Candidate>> feasible_;
+  std::vector<Candidate> feasible_;  // all of them, when listed
 };
 
 }  // namespace voxbit::search

@@ -19,9 +19,7 @@ Status OtherState(const std::string& what, const Json& expected, const Json& fou
 }  // namespace
 
 Json NewState(std::string_view algorithm, const SearchSpace& space) {
-  return {{"version", kVersion},
-          {"algorithm", std::string(algorithm)},
-          {"space", space.digest()}};
+  return {{"version", kVersion}, {"algorithm", std::string(algorithm)}, {"space", space.digest()}};
 }
 
 Result<Json> OpenState(std::string_view blob, std::string_view algorithm,

@@ -15,7 +15,7 @@ namespace {
 void TakeFront(std::vector<Fitness>& pool, std::vector<Fitness>& best) {
   std::vector<std::vector<double>> points;
   points.reserve(pool.size());
-  for (const Fitness& fitness : pool) points.push_back(*fitness.scores);
+  for (const Fitness& fitness : pool) points.push_back(fitness.scores);
   std::vector<std::vector<double>> front;
   std::vector<bool> in_front(pool.size(), false);
   std::vector<size_t> members;
@@ -49,12 +49,12 @@ Fitness FitnessOf(const Trial& trial, const std::vector<Objective>& objectives,
   if (trial.state != TrialState::kSucceeded) return fitness;
   const double violation = TotalViolation(constraints, trial.measured);
   auto scores = Scores(objectives, trial.measured);
-  const bool is_finite =
-      std::isfinite(violation) && scores &&
-      std::all_of(scores->begin(), scores->end(), [](double score) { return std::isfinite(score); });
+  const bool is_finite = std::isfinite(violation) && scores &&
+                         std::all_of(scores->begin(), scores->end(),
+                                     [](double score) { return std::isfinite(score); });
   if (!is_finite) return fitness;
   fitness.violation = violation;
-  fitness.scores = std::move(scores);
+  fitness.scores = *std::move(scores);
   return fitness;
 }
 
@@ -65,14 +65,13 @@ std::vector<Fitness> SelectBest(std::vector<Fitness> all, size_t count) {
   std::vector<Fitness> feasible;
   std::vector<Fitness> violating;
   for (Fitness& fitness : all) {
-    if (!fitness.scores) continue;
+    if (fitness.scores.empty()) continue;
     (fitness.violation > 0 ? violating : feasible).push_back(std::move(fitness));
   }
   std::vector<Fitness> best;
   while (best.size() < count && !feasible.empty()) TakeFront(feasible, best);
-  std::stable_sort(
-      violating.begin(), violating.end(),
-      [](const Fitness& a, const Fitness& b) { return a.violation < b.violation; });
+  std::stable_sort(violating.begin(), violating.end(),
+                   [](const Fitness& a, const Fitness& b) { return a.violation < b.violation; });
   for (Fitness& fitness : violating) best.push_back(std::move(fitness));
   if (best.size() > count) best.resize(count);
   return best;

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "search/domain/objective.h"
@@ -17,7 +16,7 @@ struct Fitness {
   Candidate candidate;
   double violation = 0;  // TotalViolation of all constraints, measured ones included
   // Larger is better; empty when the trial failed or a measurement is missing or not finite.
-  std::optional<std::vector<double>> scores;
+  std::vector<double> scores;
   friend bool operator==(const Fitness&, const Fitness&) = default;
 };
 

@@ -15,6 +15,8 @@ namespace voxbit::search {
 struct Candidate {
   std::vector<int32_t> choices;
   friend bool operator==(const Candidate&, const Candidate&) = default;
+  // clang-tidy 14 takes the spaceship's literal 0 for a pointer.
+  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const Candidate&, const Candidate&) = default;
 };
 

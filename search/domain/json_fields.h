@@ -12,7 +12,7 @@ namespace voxbit::search {
 
 // A JSON object that somebody else understands.
 template <class T>
-Fields<T>& AddObject(Fields<T>& fields, std::string name, Json T::* member, std::string help) {
+Fields<T>& AddObject(Fields<T>& fields, std::string name, Json T::*member, std::string help) {
   return fields.Custom(
       std::move(name), "object", std::move(help),
       [member](const Json& found, const std::string& pointer, T& out) -> Status {
@@ -25,7 +25,7 @@ Fields<T>& AddObject(Fields<T>& fields, std::string name, Json T::* member, std:
 
 // The text form of a candidate.
 template <class T>
-Fields<T>& AddCandidate(Fields<T>& fields, std::string name, Candidate T::* member,
+Fields<T>& AddCandidate(Fields<T>& fields, std::string name, Candidate T::*member,
                         std::string help) {
   return fields.Custom(
       std::move(name), "text", std::move(help),
@@ -41,7 +41,7 @@ Fields<T>& AddCandidate(Fields<T>& fields, std::string name, Candidate T::* memb
 
 // The name of an enumerator.
 template <class T, class Enum>
-Fields<T>& AddEnum(Fields<T>& fields, std::string name, Enum T::* member,
+Fields<T>& AddEnum(Fields<T>& fields, std::string name, Enum T::*member,
                    Result<Enum> (*parse)(std::string_view), std::string help) {
   return fields.Custom(
       std::move(name), "text", std::move(help),

@@ -9,7 +9,7 @@ namespace {
 
 constexpr char kNonFinite[] = "RESULT_NON_FINITE";
 
-void AddFinite(Fields<Measurement>& fields, std::string name, double Measurement::* member,
+void AddFinite(Fields<Measurement>& fields, std::string name, double Measurement::*member,
                std::string help) {
   fields.Custom(
       std::move(name), "number", std::move(help),
@@ -86,9 +86,8 @@ Result<std::vector<Measurement>> ParseMeasurementList(const Json& json,
   if (!json.is_array()) return ExpectedError(pointer, "a list of measurements", json);
   std::vector<Measurement> list;
   for (size_t i = 0; i < json.size(); ++i) {
-    VOXBIT_ASSIGN_OR_RETURN(
-        Measurement measurement,
-        MeasurementFields().Parse(json[i], pointer + "/" + std::to_string(i)));
+    VOXBIT_ASSIGN_OR_RETURN(Measurement measurement,
+                            MeasurementFields().Parse(json[i], pointer + "/" + std::to_string(i)));
     list.push_back(std::move(measurement));
   }
   return list;

@@ -14,8 +14,8 @@ namespace voxbit::search {
 
 // One number with what is needed to read it later. Always finite.
 struct Measurement {
-  std::string metric;   // a name of metric.h
-  std::string target;   // hardware name, "" where the value does not depend on it
+  std::string metric;  // a name of metric.h
+  std::string target;  // hardware name, "" where the value does not depend on it
   double value = 0;
   double spread = 0;    // half width of the middle half of the repeats; 0 for a single value
   int64_t samples = 1;  // how many runs or items the value rests on

@@ -47,7 +47,7 @@ Status ParseName(const Json& found, const std::string& pointer, StudyConfig& out
 }
 
 // A part of the study that its owner checks later; here only that it says which owner.
-template <Json StudyConfig::* kMember>
+template <Json StudyConfig::*kMember>
 Status ParseKinded(const Json& found, const std::string& pointer, StudyConfig& out) {
   if (!found.is_object()) return ExpectedError(pointer, "an object", found);
   const auto kind = found.find("kind");
@@ -141,7 +141,7 @@ Status ParseObjectives(const Json& found, const std::string& pointer, StudyConfi
   return OkStatus();
 }
 
-template <std::optional<double> Constraint::* kMember>
+template <std::optional<double> Constraint::*kMember>
 Status ParseBound(const Json& found, const std::string& pointer, Constraint& out) {
   if (!found.is_number() || !std::isfinite(found.get<double>())) {
     return ExpectedError(pointer, "a finite number", found);
@@ -263,8 +263,7 @@ Fields<EvaluateSettings> EvaluateFields() {
 
 Fields<LatencySettings> LatencyFields() {
   Fields<LatencySettings> fields;
-  fields
-      .Int("warmup", &LatencySettings::warmup, {0, 1000}, "runs", "runs before the clock starts")
+  fields.Int("warmup", &LatencySettings::warmup, {0, 1000}, "runs", "runs before the clock starts")
       .Int("repeats", &LatencySettings::repeats, {1, 10'000}, "runs",
            "measured runs, whose median counts")
       .Int("threads", &LatencySettings::threads, {1, 1024}, "threads", "threads of a run on a CPU");
@@ -307,19 +306,18 @@ Fields<StudyConfig> StudyFields() {
   fields.Custom("objectives", "list", "what is optimised: {\"metric\", \"target\"}",
                 &ParseObjectives, &PrintObjectives);
   fields.Required();
-  fields.Custom("constraints", "list",
-                "what must hold: {\"metric\", \"target\", \"min\", \"max\"}", &ParseConstraints,
-                &PrintConstraints);
+  fields.Custom("constraints", "list", "what must hold: {\"metric\", \"target\", \"min\", \"max\"}",
+                &ParseConstraints, &PrintConstraints);
   return fields;
 }
 
 Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer) {
   VOXBIT_ASSIGN_OR_RETURN(StudyConfig config, StudyFields().Parse(json, pointer));
   if (config.search.parents > config.search.population) {
-    return FieldError(pointer + "/search/parents",
-                      "expected at most the population of " +
-                          std::to_string(config.search.population) + ", found " +
-                          std::to_string(config.search.parents));
+    return FieldError(pointer + "/search/parents", "expected at most the population of " +
+                                                       std::to_string(config.search.population) +
+                                                       ", found " +
+                                                       std::to_string(config.search.parents));
   }
   if (config.train.warmup_steps > config.train.steps) {
     return FieldError(pointer + "/train/warmup_steps",

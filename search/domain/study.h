@@ -43,9 +43,9 @@ struct SearchSettings {
   std::string algorithm = "evolution";
   int64_t trials = 64;
   int64_t population = 16;
-  int64_t parents = 0;              // 0: a quarter of the population, at least 2
+  int64_t parents = 0;  // 0: a quarter of the population, at least 2
   double mutation_probability = 0.1;
-  int64_t in_flight = 0;            // 0: the population
+  int64_t in_flight = 0;  // 0: the population
 };
 
 struct EvaluateSettings {
@@ -100,7 +100,7 @@ struct Study {
   std::string config_json;  // the resolved configuration, canonical
   StudyState state = StudyState::kActive;
   StudyPhase phase = StudyPhase::kProfile;
-  std::string message;      // why it failed or was stopped
+  std::string message;  // why it failed or was stopped
   int64_t created_ms = 0;
   int64_t finished_ms = 0;  // 0 while it is not final
 };

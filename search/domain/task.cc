@@ -34,8 +34,8 @@ constexpr std::array<NameRow<FailureKind>, 5> kFailures = {{
 
 // All 64 bits: derived seeds use them.
 Status ParseSeed(const Json& found, const std::string& pointer, TaskSpec& out) {
-  const bool is_count = found.is_number_integer() &&
-                        (found.is_number_unsigned() || found.get<int64_t>() >= 0);
+  const bool is_count =
+      found.is_number_integer() && (found.is_number_unsigned() || found.get<int64_t>() >= 0);
   if (!is_count) return ExpectedError(pointer, "an integer of at least 0", found);
   out.seed = found.get<uint64_t>();
   return OkStatus();
@@ -62,9 +62,9 @@ const Fields<TaskSpec>& SpecFields() {
 Status ParseArtifacts(const Json& found, const std::string& pointer, TaskResult& out) {
   if (!found.is_object()) return ExpectedError(pointer, "an object", found);
   for (const auto& [role, digest] : found.items()) {
-    const std::string at = pointer + "/" + role;
     if (!digest.is_string() || !IsSha256(digest.get<std::string>())) {
-      return ExpectedError(at, "64 lower-case hexadecimal digits", digest);
+      return ExpectedError(std::string(pointer).append("/").append(role),
+                           "64 lower-case hexadecimal digits", digest);
     }
     out.artifacts[role] = digest.get<std::string>();
   }
@@ -116,6 +116,7 @@ Result<FailureKind> ParseFailureKind(std::string_view name) {
 const std::vector<TaskKind>& AllTaskKinds() {
   static const std::vector<TaskKind> kinds = [] {
     std::vector<TaskKind> all;
+    all.reserve(kKinds.size());
     for (const auto& row : kKinds) all.push_back(row.value);
     return all;
   }();

@@ -34,7 +34,7 @@ struct TaskSpec {
   Candidate candidate;             // empty for profile and train_supernet
   std::string checkpoint;          // SHA-256 of the supernet's weights, "" if none is needed
   uint64_t seed = 1;
-  std::string target;              // hardware that must do it, "" for any
+  std::string target;  // hardware that must do it, "" for any
   friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };
 
@@ -81,13 +81,13 @@ struct Task {
   int64_t trial_number = 0;  // 0: of the study as a whole
   TaskSpec spec;
   TaskState state = TaskState::kQueued;
-  int64_t attempt = 0;        // how many times it was leased
-  std::string lease_token;    // of the last lease; a result must name it
-  std::string worker;         // who holds or held it
+  int64_t attempt = 0;      // how many times it was leased
+  std::string lease_token;  // of the last lease; a result must name it
+  std::string worker;       // who holds or held it
   int64_t lease_expires_ms = 0;
   Json progress = Json::object();
   std::optional<TaskResult> result;
-  std::string message;        // of the last failure
+  std::string message;  // of the last failure
   int64_t created_ms = 0;
   int64_t finished_ms = 0;
 };

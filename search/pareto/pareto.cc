@@ -27,8 +27,8 @@ double Volume(Points points, const std::vector<double>& reference, size_t dimens
     best_first = std::max(best_first, points[i][0]);
     if (dimensions > 2) slice.push_back(points[i]);
     if (thickness <= 0) continue;
-    total += thickness *
-             (dimensions == 2 ? best_first - reference[0] : Volume(slice, reference, last));
+    total +=
+        thickness * (dimensions == 2 ? best_first - reference[0] : Volume(slice, reference, last));
   }
   return total;
 }

@@ -19,7 +19,8 @@ Status ParseCounts(const Json& found, const std::string& pointer, Workload& out)
   for (const auto& [key, count] : found.items()) {
     const double value = count.is_number() ? count.get<double>() : -1;
     if (!std::isfinite(value) || value < 0) {
-      return ExpectedError(pointer + "/" + key, "a finite number of at least 0", count);
+      return ExpectedError(std::string(pointer).append("/").append(key),
+                           "a finite number of at least 0", count);
     }
     out.counts[key] = value;
   }

@@ -24,7 +24,7 @@ struct LayerSpec {
   int64_t stride = 1;
   int64_t tensor_stride = 1;  // of the finer of its two grids
   bool bias = false;
-  bool batch_norm = false;    // followed by a batch norm of out_channels
+  bool batch_norm = false;  // followed by a batch norm of out_channels
   // Which workload number multiplies in_channels * out_channels: one of the keys below.
   std::string workload;
 

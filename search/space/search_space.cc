@@ -110,14 +110,14 @@ Candidate SearchSpace::Canonical(Candidate candidate) const {
   return candidate;
 }
 
-std::optional<std::vector<Candidate>> SearchSpace::Enumerate(size_t limit) const {
+std::vector<Candidate> SearchSpace::Enumerate(size_t limit) const {
   // Prefixes of all candidates, one dimension longer in every round; their number only grows.
   std::vector<Candidate> prefixes(1);
   for (size_t d = 0; d < dimensions_.size(); ++d) {
     std::vector<Candidate> longer;
     for (const Candidate& prefix : prefixes) {
       const size_t num_choices = IsActive(prefix, d) ? dimensions_[d].choices.size() : 1;
-      if (longer.size() + num_choices > limit) return std::nullopt;
+      if (longer.size() + num_choices > limit) return {};
       for (size_t choice = 0; choice < num_choices; ++choice) {
         longer.push_back(prefix);
         longer.back().choices.push_back(static_cast<int32_t>(choice));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +50,7 @@ class SearchSpace {
   Candidate Canonical(Candidate candidate) const;
 
   // Every candidate once, in ascending order; empty when there are more than `limit`.
-  std::optional<std::vector<Candidate>> Enumerate(size_t limit) const;
+  std::vector<Candidate> Enumerate(size_t limit) const;
 
   Candidate Smallest() const;
   Candidate Largest() const;

@@ -28,9 +28,8 @@ class SupernetSpec {
 };
 
 // Reads the study's "supernet" object found at `pointer`; INVALID_ARGUMENT names what is wrong.
-using SupernetSpecFactory =
-    std::function<Result<std::unique_ptr<SupernetSpec>>(const Json& config,
-                                                        const std::string& pointer)>;
+using SupernetSpecFactory = std::function<Result<std::unique_ptr<SupernetSpec>>(
+    const Json& config, const std::string& pointer)>;
 using SupernetSpecRegistry = Registry<SupernetSpecFactory>;
 
 }  // namespace voxbit::search

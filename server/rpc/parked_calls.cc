@@ -23,13 +23,13 @@ constexpr Milliseconds kTick{200};
 // alive until then.
 class ParkedCalls::Call final : public grpc::ServerUnaryReactor {
  public:
-  Call(ParkedCalls& owner, grpc::CallbackServerContext* context, const v1::SyncRequest* request,
-       v1::SyncResponse* response, int64_t deadline_ms)
-      : owner(owner),
-        context(context),
-        request(request),
-        response(response),
-        deadline_ms(deadline_ms) {}
+  Call(ParkedCalls& parked_calls, grpc::CallbackServerContext* server_context,
+       const v1::SyncRequest* sync_request, v1::SyncResponse* sync_response, int64_t hold_until_ms)
+      : owner(parked_calls),
+        context(server_context),
+        request(sync_request),
+        response(sync_response),
+        deadline_ms(hold_until_ms) {}
 
   void OnCancel() override { owner.Cancel(this); }
   void OnDone() override { delete this; }

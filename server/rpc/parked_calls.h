@@ -47,8 +47,8 @@ class ParkedCalls {
   const Clock& clock_;
   ChangeSignal& changes_;
   Mutex mutex_;
-  std::list<Call*> parked_ GUARDED_BY(mutex_);
-  bool closed_ GUARDED_BY(mutex_) = false;
+  std::list<Call*> parked_ VOXBIT_GUARDED_BY(mutex_);
+  bool closed_ VOXBIT_GUARDED_BY(mutex_) = false;
   std::jthread thread_;
 };
 

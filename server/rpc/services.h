@@ -1,8 +1,12 @@
 // The gRPC services: each handler converts, calls and converts back.
 #pragma once
 
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/server.h>
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/dispatch/dispatcher.h"
 #include "server/rpc/parked_calls.h"

@@ -20,7 +20,7 @@ class ChangeSignal {
  private:
   mutable Mutex mutex_;
   CondVar changed_;
-  int64_t version_ GUARDED_BY(mutex_) = 0;
+  int64_t version_ VOXBIT_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace voxbit::server

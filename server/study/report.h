@@ -59,7 +59,7 @@ class Reporter {
 
   const storage::Store& store_;
   Mutex mutex_;
-  std::map<int64_t, Summary> summaries_ GUARDED_BY(mutex_);
+  std::map<int64_t, Summary> summaries_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 // The front as a plain-text table for the end of `search-server --until-done`.

@@ -29,7 +29,7 @@ class StudySupervisor {
   const Plugins& plugins_;
   ChangeSignal& changes_;
   Mutex mutex_;
-  std::map<int64_t, std::jthread> runners_ GUARDED_BY(mutex_);
+  std::map<int64_t, std::jthread> runners_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 }  // namespace voxbit::server

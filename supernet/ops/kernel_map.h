@@ -46,7 +46,7 @@ class KernelMap {
 
  private:
   mutable Mutex mutex_;
-  mutable std::map<std::string, std::vector<OffsetRows>> on_device_ GUARDED_BY(mutex_);
+  mutable std::map<std::string, std::vector<OffsetRows>> on_device_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 // All maps of one input. Keyed by the coordinate tensor and the geometry, so that maps of other
@@ -67,13 +67,13 @@ class MapCache {
   int64_t num_maps();
 
  private:
-  std::shared_ptr<const kernels::CoordTable> TableLocked(const at::Tensor& coords) REQUIRES(mutex_);
+  std::shared_ptr<const kernels::CoordTable> TableLocked(const at::Tensor& coords) VOXBIT_REQUIRES(mutex_);
 
   Mutex mutex_;
-  std::vector<std::shared_ptr<const KernelMap>> maps_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<const KernelMap>> maps_ VOXBIT_GUARDED_BY(mutex_);
   // The tensors keep the coordinates that the tables point into.
   std::vector<std::pair<at::Tensor, std::shared_ptr<const kernels::CoordTable>>> tables_
-      GUARDED_BY(mutex_);
+      VOXBIT_GUARDED_BY(mutex_);
 };
 
 }  // namespace voxbit::supernet

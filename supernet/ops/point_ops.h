@@ -39,7 +39,7 @@ class RowMap {
 
  private:
   mutable Mutex mutex_;
-  mutable std::map<std::string, Entries> on_device_ GUARDED_BY(mutex_);
+  mutable std::map<std::string, Entries> on_device_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 // From index and weights [num_rows, per_row]; entries that are negative or weigh 0 are left out.
@@ -63,10 +63,10 @@ class PointMapCache {
     std::shared_ptr<const RowMap> to_voxels;
     std::shared_ptr<const RowMap> to_points;
   };
-  Entry& Find(const SparseTensor& voxels) REQUIRES(mutex_);
+  Entry& Find(const SparseTensor& voxels) VOXBIT_REQUIRES(mutex_);
 
   Mutex mutex_;
-  std::vector<Entry> entries_ GUARDED_BY(mutex_);
+  std::vector<Entry> entries_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 // out [num_rows,C] = map * feats [num_cols,C], with gradient.

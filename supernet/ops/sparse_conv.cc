@@ -131,15 +131,15 @@ void RunWeightGrad(const at::Tensor& x, const at::Tensor& dy, const ConvPlan& pl
 class ConvFunction : public torch::autograd::Function<ConvFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& feats,
-                            const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
                             const c10::intrusive_ptr<ConvPlan>& plan) {
     const at::Tensor x = feats.contiguous();
     plan->needs_input_grad = feats.requires_grad();
     ctx->save_for_backward({x, weight});
     ctx->saved_data["plan"] = c10::IValue::make_capsule(plan);
-    ctx->saved_data["bias_size"] = bias.defined() ? bias.size(0) : int64_t{0};
+    ctx->saved_data["bias_size"] = bias.has_value() ? bias->size(0) : int64_t{0};
     return RunRows(x, ViewOf(weight, *plan), plan->Pairs(false), plan->NumOut(x.size(0)),
-                   bias.defined() ? bias.data_ptr<float>() : nullptr);
+                   bias.has_value() ? bias->data_ptr<float>() : nullptr);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
@@ -165,6 +165,11 @@ class ConvFunction : public torch::autograd::Function<ConvFunction> {
     return {dx, dw, dbias, at::Tensor()};
   }
 };
+
+// A custom function takes an absent tensor only in this form.
+c10::optional<at::Tensor> Optional(const at::Tensor& tensor) {
+  return tensor.defined() ? c10::optional<at::Tensor>(tensor) : c10::nullopt;
+}
 
 at::Tensor SliceRows(const at::Tensor& weight, int64_t dim, const kernels::AxisSlice& axis) {
   const at::Tensor front = weight.narrow(dim, 0, std::min(axis.split, axis.count));
@@ -199,7 +204,7 @@ at::Tensor RunConv(const at::Tensor& feats, const at::Tensor& weight, const at::
   if (UsesKernels(feats)) {
     TORCH_CHECK(weight.is_contiguous() && weight.scalar_type() == at::kFloat,
                 "a convolution weight must be contiguous float32");
-    return ConvFunction::apply(feats, weight, bias, plan);
+    return ConvFunction::apply(feats, weight, Optional(bias), plan);
   }
   return TorchConv(feats, weight, bias, *plan);
 }

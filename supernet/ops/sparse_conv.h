@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "supernet/kernels/kernel_map/kernel_map.h"
 #include "supernet/kernels/sparse_conv/sparse_conv.h"
 #include "supernet/ops/sparse_tensor.h"
 

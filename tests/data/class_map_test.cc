@@ -8,8 +8,8 @@
 namespace voxbit::data {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr char kHeader[] = "raw_id\ttrain_id\tname\n";
 

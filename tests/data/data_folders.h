@@ -2,40 +2,19 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/files.h"
+#include "tests/support/temporary_folder.h"
 #include "worker/data/dataset.h"
 
 namespace voxbit::data {
 
-// A folder of its own, removed at the end.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "voxbit_data_XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using TempFolder = voxbit::testing::TemporaryFolder;
 
 inline void WriteText(const std::string& path, std::string_view text) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -58,9 +37,11 @@ inline void WriteSmallFolder(const std::string& root) {
             "raw_id\ttrain_id\tname\n0\t255\tvoid\n10\t0\tground\n20\t1\tbuilding\n");
   WriteText(root + "/train.txt", "a\n");
   WriteText(root + "/val.txt", "b\r\n\n");
-  for (const std::string name : {"a", "b"}) {
-    WriteArray(root + "/velodyne/" + name + ".bin", ThreePoints());
-    WriteArray<uint32_t>(root + "/labels/" + name + ".label", {10, (7U << 16) + 20, 0});
+  for (const char* points : {"/velodyne/a.bin", "/velodyne/b.bin"}) {
+    WriteArray(root + points, ThreePoints());
+  }
+  for (const char* labels : {"/labels/a.label", "/labels/b.label"}) {
+    WriteArray<uint32_t>(root + labels, {10, (7U << 16) + 20, 0});
   }
 }
 

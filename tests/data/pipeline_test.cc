@@ -12,8 +12,8 @@
 namespace voxbit::data {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -47,21 +47,18 @@ Scan Line(int64_t num) {
 }
 
 TEST(PrepareTest, RoundsHalvesToEvenAndSubtractsTheMinimum) {
-  const auto out =
-      Prepare(MakeScan({0.5F, 0, -1, 0, 1.5F, 0, 0, 0, 2.5F, 0, 1, 0}, {0, 0, 0}), Plain(1), nullptr);
+  const auto out = Prepare(MakeScan({0.5F, 0, -1, 0, 1.5F, 0, 0, 0, 2.5F, 0, 1, 0}, {0, 0, 0}),
+                           Plain(1), nullptr);
   ASSERT_TRUE(out.ok()) << out.status();
   EXPECT_THAT(out->origin, ElementsAre(0, 0, -1));
   EXPECT_THAT(out->coords, ElementsAre(0, 0, 0, 2, 0, 1, 2, 0, 2));
 }
 
 TEST(PrepareTest, DividesInSinglePrecision) {
-  // 0.075f / 0.05f is exactly 1.5 in float32 and rounds to 2; in float64 it lies below.
-  ASSERT_LT(static_cast<double>(0.075F) / 0.05, 1.5000000001);
-  const float x = 0.075F;
-  const auto expected = static_cast<int32_t>(std::nearbyint(x / 0.05F));
-  const auto out = Prepare(MakeScan({0, 0, 0, 0, x, 0, 0, 0}, {0, 0}), Plain(0.05), nullptr);
+  // 0.175f / 0.05f is 3.5 in float32, which rounds to 4; in float64 it lies just below.
+  const auto out = Prepare(MakeScan({0, 0, 0, 0, 0.175F, 0, 0, 0}, {0, 0}), Plain(0.05), nullptr);
   ASSERT_TRUE(out.ok()) << out.status();
-  EXPECT_EQ(out->coords[3], expected);
+  EXPECT_EQ(out->coords[3], 4);
 }
 
 TEST(PrepareTest, KeepsTheFirstPointOfAVoxelAndMapsEveryPointToItsRow) {
@@ -142,7 +139,7 @@ TEST(PrepareTest, FlipsHalfOfTheScansWhenAsked) {
 }
 
 TEST(PrepareTest, JitterHasTheGivenStandardDeviation) {
-  LidarSettings settings = Plain(0.001);
+  LidarSettings settings = Plain(0.01);
   settings.jitter_m = 0.1;
   Rng rng(3);
   const auto out = Prepare(Line(2000), settings, &rng);
@@ -175,8 +172,7 @@ TEST(PrepareTest, EqualSeedsGiveEqualScans) {
 TEST(PrepareTest, CentersOnMeanAndLowestPercentile) {
   LidarSettings settings = Plain(0.5);
   settings.center = true;
-  const auto out =
-      Prepare(MakeScan({100, 10, 7, 0, 102, 14, 9, 0}, {0, 0}), settings, nullptr);
+  const auto out = Prepare(MakeScan({100, 10, 7, 0, 102, 14, 9, 0}, {0, 0}), settings, nullptr);
   ASSERT_TRUE(out.ok());
   EXPECT_THAT(out->feats, ElementsAre(-1, -2, 0, 0, 1, 2, 2, 0));
 }
@@ -266,8 +262,8 @@ TEST(PrepareTest, RefusesAFeatureThatTheScanDoesNotCarry) {
 
 TEST(QuantizeTest, TellsApartVoxelsAtTheCornersOfTheLargestRange) {
   constexpr int32_t kFar = 2 * kMaxVoxelCoordinate;
-  const Quantized voxels = Quantize({kFar, kFar, kFar, 0, 0, 0, kFar, 0, 0, 0, kFar, 0,
-                                     0, 0, kFar, kFar, kFar, kFar});
+  const Quantized voxels =
+      Quantize({kFar, kFar, kFar, 0, 0, 0, kFar, 0, 0, 0, kFar, 0, 0, 0, kFar, kFar, kFar, kFar});
   EXPECT_THAT(voxels.first, ElementsAre(1, 4, 3, 2, 0));
   EXPECT_THAT(voxels.inverse, ElementsAre(4, 0, 3, 2, 1, 4));
 }

@@ -41,13 +41,13 @@ Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::stri
   }
   const auto raw = ParseId(columns[0], kMaxRawId);
   if (!raw) {
-    return InvalidArgument("expected a raw id from 0 to 65535, found \"" +
-                           std::string(columns[0]) + "\"");
+    return InvalidArgument("expected a raw id from 0 to 65535, found \"" + std::string(columns[0]) +
+                           "\"");
   }
   const auto train = ParseId(columns[1], static_cast<uint32_t>(kIgnoredLabel));
   if (!train) {
-    return InvalidArgument("expected a train id from 0 to 255, found \"" +
-                           std::string(columns[1]) + "\"");
+    return InvalidArgument("expected a train id from 0 to 255, found \"" + std::string(columns[1]) +
+                           "\"");
   }
   const auto train_id = static_cast<int32_t>(*train);
   if (!map.raw_to_train.emplace(*raw, train_id).second) {
@@ -79,8 +79,8 @@ Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source
   if (name_of.empty()) return InvalidArgument(source + ": no class with a train id below 255");
   for (const auto& [train_id, name] : name_of) {
     if (train_id != static_cast<int32_t>(map.names.size())) {
-      return InvalidArgument(source + ": train ids have a gap: " +
-                             std::to_string(map.names.size()) + " is missing");
+      return InvalidArgument(
+          source + ": train ids have a gap: " + std::to_string(map.names.size()) + " is missing");
     }
     map.names.push_back(name);
   }
@@ -90,15 +90,15 @@ Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source
 ClassMap SemanticKittiClassMap(std::string_view which) {
   VOXBIT_CHECK(which == "spvnas" || which == "official", "no such SemanticKITTI class map");
   ClassMap map;
-  map.names = {"car",         "bicycle",      "motorcycle", "truck",    "other-vehicle",
-               "person",      "bicyclist",    "motorcyclist", "road",   "parking",
-               "sidewalk",    "other-ground", "building",   "fence",    "vegetation",
-               "trunk",       "terrain",      "pole",       "traffic-sign"};
-  map.raw_to_train = {{0, 255},  {1, 255},  {10, 0},   {11, 1},   {13, 4},  {15, 2},  {16, 4},
-                      {18, 3},   {20, 4},   {30, 5},   {31, 6},   {32, 7},  {40, 8},  {44, 9},
-                      {48, 10},  {49, 11},  {50, 12},  {51, 13},  {52, 255}, {60, 8}, {70, 14},
-                      {71, 15},  {72, 16},  {80, 17},  {81, 18},  {99, 255}, {252, 0}, {253, 6},
-                      {254, 5},  {255, 7},  {256, 4},  {257, 4},  {258, 3}, {259, 4}};
+  map.names = {"car",      "bicycle",      "motorcycle",   "truck",       "other-vehicle",
+               "person",   "bicyclist",    "motorcyclist", "road",        "parking",
+               "sidewalk", "other-ground", "building",     "fence",       "vegetation",
+               "trunk",    "terrain",      "pole",         "traffic-sign"};
+  map.raw_to_train = {{0, 255}, {1, 255}, {10, 0},  {11, 1},  {13, 4},   {15, 2},  {16, 4},
+                      {18, 3},  {20, 4},  {30, 5},  {31, 6},  {32, 7},   {40, 8},  {44, 9},
+                      {48, 10}, {49, 11}, {50, 12}, {51, 13}, {52, 255}, {60, 8},  {70, 14},
+                      {71, 15}, {72, 16}, {80, 17}, {81, 18}, {99, 255}, {252, 0}, {253, 6},
+                      {254, 5}, {255, 7}, {256, 4}, {257, 4}, {258, 3},  {259, 4}};
   if (which == "spvnas") {
     for (const uint32_t raw : {13U, 16U, 60U, 256U, 257U}) map.raw_to_train[raw] = kIgnoredLabel;
   }

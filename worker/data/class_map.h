@@ -13,8 +13,8 @@
 namespace voxbit::data {
 
 struct ClassMap {
-  std::vector<std::string> names;             // by train id
-  std::map<uint32_t, int32_t> raw_to_train;   // kIgnoredLabel: neither trained nor scored
+  std::vector<std::string> names;            // by train id
+  std::map<uint32_t, int32_t> raw_to_train;  // kIgnoredLabel: neither trained nor scored
 };
 
 // Reads a table with the columns raw_id, train_id, name (tabs, one header line). Train ids are

@@ -11,7 +11,7 @@ namespace voxbit::data {
 namespace {
 
 constexpr double kCellM = 2;
-constexpr double kMaxCellsPerSide = 1000;
+constexpr double kMaxCellsPerSide = 500;
 constexpr double kMaxSlope = 0.15;
 constexpr double kToleranceM = 0.3;
 constexpr double kOutlierShare = 0.02;

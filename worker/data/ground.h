@@ -8,7 +8,7 @@ namespace voxbit::data {
 // Estimates the ground and returns each point's height above it in metres, [N].
 //   points  [N,4] float32, x, y, z in metres, intensity (not read)
 //
-// 1. Lowest point of every cell of a horizontal 2 m grid (larger cells above 2 km extent), the
+// 1. Lowest point of every cell of a horizontal 2 m grid (larger cells above 1 km extent), the
 //    lowest 2 % of a cell left out as outliers.
 // 2. Lower envelope of those minima: the highest surface below them that is nowhere steeper than
 //    15 %. A roof wider than a cell is thereby seen to float above the ground beside it.

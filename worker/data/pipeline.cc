@@ -22,8 +22,8 @@ Status ScanError(const Scan& scan, const std::string& message) {
 
 Status CheckScan(const Scan& scan, bool training) {
   if (scan.points.size() % 4 != 0) {
-    return ScanError(scan, "expected 4 values a point, found " +
-                               std::to_string(scan.points.size()) + " values");
+    return ScanError(
+        scan, "expected 4 values a point, found " + std::to_string(scan.points.size()) + " values");
   }
   if (scan.points.empty()) return ScanError(scan, "the scan has no points");
   const auto num_points = static_cast<size_t>(scan.num_points());

@@ -16,10 +16,10 @@ namespace voxbit::data {
 // M voxels of N points with C features. Rows are in lexicographic order of (x, y, z).
 struct PreparedScan {
   std::string name;
-  std::vector<int32_t> coords;    // [M,3] x, y, z in voxels, minimum of the scan subtracted
-  std::vector<float> feats;       // [M,C] of the voxel's first point, C = settings.features
-  std::vector<int32_t> labels;    // [M] of the voxel's first point; empty if unlabelled
-  std::vector<int64_t> inverse;   // [N] row of the voxel a point lies in; -1: lost to the cap
+  std::vector<int32_t> coords;        // [M,3] x, y, z in voxels, minimum of the scan subtracted
+  std::vector<float> feats;           // [M,C] of the voxel's first point, C = settings.features
+  std::vector<int32_t> labels;        // [M] of the voxel's first point; empty if unlabelled
+  std::vector<int64_t> inverse;       // [N] row of the voxel a point lies in; -1: lost to the cap
   std::vector<int32_t> point_labels;  // [N]; empty if unlabelled
   std::array<int32_t, 3> origin{};    // the minimum that was subtracted, in voxels
 

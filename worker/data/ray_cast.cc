@@ -25,7 +25,8 @@ Vec ToStreet(const Pose& pose, const Vec& v) {
   const double cr = std::cos(pose.roll), sr = std::sin(pose.roll);
   const Vec rolled = {v[0], cr * v[1] - sr * v[2], sr * v[1] + cr * v[2]};
   const double cp = std::cos(pose.pitch), sp = std::sin(pose.pitch);
-  const Vec pitched = {cp * rolled[0] + sp * rolled[2], rolled[1], -sp * rolled[0] + cp * rolled[2]};
+  const Vec pitched = {cp * rolled[0] + sp * rolled[2], rolled[1],
+                       -sp * rolled[0] + cp * rolled[2]};
   return Rotate(std::cos(pose.yaw), std::sin(pose.yaw), pitched);
 }
 
@@ -135,8 +136,8 @@ class AzimuthIndex {
 
   // By `nearest`.
   const std::vector<Seen>& Towards(const Vec& direction) {
-    return At(static_cast<int64_t>(
-        std::floor(std::atan2(direction[1], direction[0]) / kSectorRad)));
+    return At(
+        static_cast<int64_t>(std::floor(std::atan2(direction[1], direction[0]) / kSectorRad)));
   }
 
  private:
@@ -221,10 +222,9 @@ void HitGround(const Street& street, const Vec& direction, Hit& hit) {
   hit = {low, std::fabs(direction[2]), label, ground.Reflectance(label)};
 }
 
-void Record(const Scanner& scanner, const Vec& in_scanner, const Hit& hit, Rng& rng,
-            Returns& out) {
-  const double intensity = std::clamp(
-      hit.reflectance * (0.35 + 0.65 * hit.cosine) * (1 + 0.1 * rng.Normal()), 0.0, 1.0);
+void Record(const Scanner& scanner, const Vec& in_scanner, const Hit& hit, Rng& rng, Returns& out) {
+  const double intensity =
+      std::clamp(hit.reflectance * (0.35 + 0.65 * hit.cosine) * (1 + 0.1 * rng.Normal()), 0.0, 1.0);
   const double far = hit.range / scanner.max_range_m;
   const double range = hit.range + scanner.noise_m * rng.Normal();
   if (rng.Bernoulli(scanner.dropout + 0.3 * far * far * (1 - intensity))) return;
@@ -239,9 +239,8 @@ Returns CastRays(const Street& street, const Scanner& scanner, Rng& rng) {
   AzimuthIndex index(street.solids, street.scanner.position, scanner.max_range_m);
   Returns out;
   for (int64_t beam = 0; beam < scanner.beams; ++beam) {
-    const double share = scanner.beams == 1
-                             ? 0
-                             : static_cast<double>(beam) / static_cast<double>(scanner.beams - 1);
+    const double share =
+        scanner.beams == 1 ? 0 : static_cast<double>(beam) / static_cast<double>(scanner.beams - 1);
     const double elevation = scanner.low_rad + share * (scanner.high_rad - scanner.low_rad);
     for (int64_t step = 0; step < scanner.azimuth_steps; ++step) {
       const double azimuth = 2 * std::numbers::pi * static_cast<double>(step) /

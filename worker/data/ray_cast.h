@@ -10,13 +10,13 @@
 namespace voxbit::data {
 
 struct Scanner {
-  int64_t beams = 32;          // rays above one another, evenly spaced in elevation
-  int64_t azimuth_steps = 512; // rays in a full turn
-  double low_rad = -0.44;      // elevation of the lowest beam
-  double high_rad = 0.17;      // and of the highest
+  int64_t beams = 32;           // rays above one another, evenly spaced in elevation
+  int64_t azimuth_steps = 512;  // rays in a full turn
+  double low_rad = -0.44;       // elevation of the lowest beam
+  double high_rad = 0.17;       // and of the highest
   double max_range_m = 50;
-  double noise_m = 0.02;       // standard deviation of the range
-  double dropout = 0.03;       // share of returns lost at any range
+  double noise_m = 0.02;  // standard deviation of the range
+  double dropout = 0.03;  // share of returns lost at any range
 };
 
 // What came back, at most one return a ray, beam by beam from the lowest.

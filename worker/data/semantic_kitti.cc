@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <set>
 #include <utility>
 
@@ -75,9 +76,17 @@ struct Entry {
   std::string returns;
 };
 
+// `parts` one after the other.
+std::string Join(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 Entry MakeEntry(std::string name, const std::string& folder, const std::string& stem) {
-  return {std::move(name), folder + "/velodyne/" + stem + ".bin",
-          folder + "/labels/" + stem + ".label", folder + "/returns/" + stem + ".returns"};
+  return {std::move(name), Join({folder, "/velodyne/", stem, ".bin"}),
+          Join({folder, "/labels/", stem, ".label"}),
+          Join({folder, "/returns/", stem, ".returns"})};
 }
 
 bool IsFolder(const std::string& path) {
@@ -122,8 +131,8 @@ Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
     while (!name.empty() && (name.back() == '\r' || name.back() == ' ')) name.pop_back();
     if (name.empty()) continue;
     if (!seen.insert(name).second) {
-      return InvalidArgument(path + ": line " + std::to_string(number) + ": scan \"" + name +
-                             "\" is listed already");
+      return InvalidArgument(Join(
+          {path, ": line ", std::to_string(number), ": scan \"", name, "\" is listed already"}));
     }
     entries.push_back(MakeEntry(name, root, name));
   }
@@ -135,7 +144,7 @@ Result<std::vector<Entry>> ListSequences(const std::string& root,
                                          const std::vector<std::string>& sequences) {
   std::vector<Entry> entries;
   for (const std::string& sequence : sequences) {
-    const std::string folder = root + "/sequences/" + sequence;
+    const std::string folder = Join({root, "/sequences/", sequence});
     std::error_code error;
     std::vector<std::string> stems;
     for (std::filesystem::directory_iterator it(folder + "/velodyne", error), end;
@@ -145,7 +154,7 @@ Result<std::vector<Entry>> ListSequences(const std::string& root,
     if (error) return FromErrno(error.value(), folder + "/velodyne");
     std::sort(stems.begin(), stems.end());
     for (const std::string& stem : stems) {
-      entries.push_back(MakeEntry(sequence + "/" + stem, folder, stem));
+      entries.push_back(MakeEntry(Join({sequence, "/", stem}), folder, stem));
     }
   }
   return entries;
@@ -285,9 +294,9 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
   for (const Split split : {Split::kTrain, Split::kVal}) {
     const bool train = split == Split::kTrain;
     Result<std::vector<Entry>> listed =
-        published ? ListSequences(config.root,
-                                  train ? config.train_sequences : config.val_sequences)
-                  : ReadSplitFile(config.root, split);
+        published
+            ? ListSequences(config.root, train ? config.train_sequences : config.val_sequences)
+            : ReadSplitFile(config.root, split);
     if (!listed.ok()) return listed.status();
     std::vector<Entry>& kept = entries[train ? 0 : 1];
     kept = EveryNth(std::move(listed).value(), config.sample_stride);

@@ -129,8 +129,9 @@ class Builder {
 
   void Bush(double x, double y) {
     const double radius = In(0.3, 0.9);
-    Add(Shape::kEllipsoid, x, y, -0.2 * radius, {radius, radius * In(0.8, 1.2), radius * In(0.7, 1.3)},
-        0, kVegetation, In(0.3, 0.55), In(2, 6));
+    Add(Shape::kEllipsoid, x, y, -0.2 * radius,
+        {radius, radius * In(0.8, 1.2), radius * In(0.7, 1.3)}, 0, kVegetation, In(0.3, 0.55),
+        In(2, 6));
   }
 
   void Car(double x, double y, double yaw) {
@@ -165,9 +166,12 @@ class Builder {
   void ParkedCars(double side) {
     if (!has_parking_) return;
     const double y = side * (street_.ground.road_half_m - 1.05);
-    for (double x = -kHalfLengthM + In(0, 5); x < kHalfLengthM; x += In(5.6, 7)) {
-      if (InCrossing(x, 5) || !rng_.Bernoulli(0.55)) continue;
-      Car(x, y + In(-0.15, 0.15), (side > 0 ? std::numbers::pi : 0) + 0.03 * rng_.Normal());
+    double x = -kHalfLengthM + In(0, 5);
+    while (x < kHalfLengthM) {
+      if (!InCrossing(x, 5) && rng_.Bernoulli(0.55)) {
+        Car(x, y + In(-0.15, 0.15), (side > 0 ? std::numbers::pi : 0) + 0.03 * rng_.Normal());
+      }
+      x += In(5.6, 7);
     }
   }
 
@@ -201,23 +205,29 @@ class Builder {
     const double y = side * (street_.ground.road_half_m +
                              (rng_.Bernoulli(0.5) ? 0.7 : street_.ground.sidewalk_m + 0.6));
     const double spacing = In(7, 13);
-    for (double x = -kHalfLengthM + In(0, spacing); x < kHalfLengthM; x += spacing) {
-      if (InCrossing(x, 3) || !rng_.Bernoulli(0.75)) continue;
-      Tree(x + In(-1, 1), y + In(-0.2, 0.2));
+    double x = -kHalfLengthM + In(0, spacing);
+    while (x < kHalfLengthM) {
+      if (!InCrossing(x, 3) && rng_.Bernoulli(0.75)) Tree(x + In(-1, 1), y + In(-0.2, 0.2));
+      x += spacing;
     }
   }
 
   void Lamps(double side) {
     const double y = side * (street_.ground.road_half_m + 0.45);
     const double spacing = In(16, 30);
-    for (double x = -kHalfLengthM + In(0, spacing); x < kHalfLengthM; x += spacing) {
-      if (InCrossing(x, 1)) continue;
-      const double height = In(4, 8);
-      const double radius = In(0.05, 0.12);
-      const double reflectance = In(0.25, 0.6);
-      Add(Shape::kCylinder, x, y, -0.2, {radius, radius, height / 2}, 0, kPole, reflectance);
-      Add(Shape::kBox, x, y - side * 0.8, height - 0.3, {0.12, 0.9, 0.06}, 0, kPole, reflectance);
+    double x = -kHalfLengthM + In(0, spacing);
+    while (x < kHalfLengthM) {
+      if (!InCrossing(x, 1)) Lamp(x, y, side);
+      x += spacing;
     }
+  }
+
+  void Lamp(double x, double y, double side) {
+    const double height = In(4, 8);
+    const double radius = In(0.05, 0.12);
+    const double reflectance = In(0.25, 0.6);
+    Add(Shape::kCylinder, x, y, -0.2, {radius, radius, height / 2}, 0, kPole, reflectance);
+    Add(Shape::kBox, x, y - side * 0.8, height - 0.3, {0.12, 0.9, 0.06}, 0, kPole, reflectance);
   }
 
   void Sign(double x, double y) {
@@ -260,9 +270,9 @@ class Builder {
       const double side = rng_.Bernoulli(0.5) ? -1 : 1;
       const double x = In(-22, 22);
       const bool on_road = rng_.Bernoulli(0.12) && std::fabs(x) > kOwnCarM;
-      const double y = on_road ? In(-1, 1) * street_.ground.road_half_m
-                               : side * (street_.ground.road_half_m +
-                                         In(0.3, street_.ground.sidewalk_m - 0.2));
+      const double y =
+          on_road ? In(-1, 1) * street_.ground.road_half_m
+                  : side * (street_.ground.road_half_m + In(0.3, street_.ground.sidewalk_m - 0.2));
       Person(x, y);
     }
   }
@@ -273,8 +283,7 @@ class Builder {
     for (int64_t i = 0; i < count; ++i) {
       const double side = rng_.Bernoulli(0.5) ? -1 : 1;
       Add(Shape::kBox, In(-30, 30), side * (SidewalkEnd() - In(0.2, 0.6)), 0,
-          {In(0.2, 0.5), In(0.2, 0.4), In(0.3, 0.65)}, In(-0.2, 0.2), kIgnoredLabel,
-          In(0.1, 0.6));
+          {In(0.2, 0.5), In(0.2, 0.4), In(0.3, 0.65)}, In(-0.2, 0.2), kIgnoredLabel, In(0.1, 0.6));
     }
   }
 

@@ -42,8 +42,7 @@ Fields<SyntheticConfig> ConfigFields() {
               "degrees", "elevation of the lowest beam")
       .Number("vertical_fov_high_deg", &Config::vertical_fov_high_deg, {.min = -89, .max = 89},
               "degrees", "elevation of the highest beam")
-      .Number("max_range_m", &Config::max_range_m, {.min = 5, .max = 1000}, "m",
-              "farthest return")
+      .Number("max_range_m", &Config::max_range_m, {.min = 5, .max = 1000}, "m", "farthest return")
       .Number("noise_m", &Config::noise_m, {.min = 0, .max = 1}, "m",
               "standard deviation of the measured range")
       .Number("dropout", &Config::dropout, {.min = 0, .max = 0.9}, "",
@@ -130,8 +129,7 @@ DatasetKind MakeSyntheticLidar() {
         VOXBIT_ASSIGN_OR_RETURN(const SyntheticConfig config, ReadConfig(json, pointer));
         return ConfigFields().ToJson(config);
       },
-      .open = [](const Json& json,
-                 const std::string& pointer) -> Result<std::unique_ptr<Dataset>> {
+      .open = [](const Json& json, const std::string& pointer) -> Result<std::unique_ptr<Dataset>> {
         VOXBIT_ASSIGN_OR_RETURN(SyntheticConfig config, ReadConfig(json, pointer));
         return std::unique_ptr<Dataset>(std::make_unique<SyntheticLidar>(std::move(config)));
       },

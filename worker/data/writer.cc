@@ -34,8 +34,8 @@ Status WriteScan(const Scan& scan, const std::string& root, const std::string& n
 std::string ClassTable(const Dataset& dataset) {
   std::string table = "raw_id\ttrain_id\tname\n0\t255\tunlabelled\n";
   for (size_t i = 0; i < dataset.class_names().size(); ++i) {
-    table += std::to_string(i + 1) + "\t" + std::to_string(i) + "\t" + dataset.class_names()[i] +
-             "\n";
+    table +=
+        std::to_string(i + 1) + "\t" + std::to_string(i) + "\t" + dataset.class_names()[i] + "\n";
   }
   return table;
 }

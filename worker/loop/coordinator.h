@@ -19,7 +19,9 @@ class Coordinator {
                                          std::stop_token stop) = 0;
   // Copies a file to the server's artifacts under its digest.
   virtual Status Upload(const std::string& path, const std::string& sha256) = 0;
-  // Fetches an artifact into a file; the digest has been checked when OK is returned.
+  // Fetches an artifact into a file; the digest has been checked when OK is returned. Bytes that
+  // the file has already are taken as its start, so that a broken transfer can go on: call again
+  // with the same path after UNAVAILABLE. After DATA_LOSS the file is gone.
   virtual Status Download(const std::string& sha256, const std::string& path) = 0;
 };
 

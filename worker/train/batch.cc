@@ -7,9 +7,9 @@
 namespace voxbit::train {
 namespace {
 
-// Per voxel: pairs of the 3^3 and 2^3 maps of five strides with both orders, and the point maps.
-// LiDAR voxels have about ten of the 27 neighbours, coarser grids are smaller.
-constexpr int64_t kMapBytesPerVoxel = 600;
+// Per voxel: the pairs of the 3^3 and 2^3 maps of five strides in both orders (16 bytes each, about
+// 25 pairs), coordinates, hash tables, and the point maps of three strides with their transposes.
+constexpr int64_t kMapBytesPerVoxel = 1500;
 
 struct Sizes {
   int64_t voxels = 0;

@@ -45,8 +45,8 @@ class BatchQueue {
   const size_t depth_;
   Mutex mutex_;
   CondVar changed_;
-  std::deque<Item> ready_ GUARDED_BY(mutex_);
-  bool ended_ GUARDED_BY(mutex_) = false;
+  std::deque<Item> ready_ VOXBIT_GUARDED_BY(mutex_);
+  bool ended_ VOXBIT_GUARDED_BY(mutex_) = false;
   std::jthread thread_;
 };
 

@@ -79,6 +79,17 @@ std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, i
                                       kDepth);
 }
 
+Result<Batch> EvaluationBatch(ScanSource& source, data::Split split,
+                              std::span<const int64_t> scans, const at::Device& device) {
+  std::vector<data::PreparedScan> prepared;
+  for (const int64_t index : scans) {
+    VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan,
+                            PrepareScan(source, split, index, /*augment=*/nullptr));
+    prepared.push_back(std::move(scan));
+  }
+  return Collate(prepared, BatchUse::kEvaluation, device);
+}
+
 EvaluationSet::EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans,
                              int64_t batch, at::Device device)
     : source_(source),
@@ -98,15 +109,12 @@ int64_t EvaluationSet::num_resident() const {
 }
 
 Result<Batch> EvaluationSet::Make(int64_t index) const {
-  std::vector<data::PreparedScan> prepared;
-  const int64_t end = std::min(num_scans(), (index + 1) * batch_);
-  for (int64_t i = index * batch_; i < end; ++i) {
-    VOXBIT_ASSIGN_OR_RETURN(
-        data::PreparedScan scan,
-        PrepareScan(source_, split_, scans_[static_cast<size_t>(i)], /*augment=*/nullptr));
-    prepared.push_back(std::move(scan));
-  }
-  return Collate(prepared, BatchUse::kEvaluation, device_);
+  const int64_t begin = index * batch_;
+  const int64_t count = std::min(num_scans() - begin, batch_);
+  return EvaluationBatch(source_, split_,
+                         std::span(scans_).subspan(static_cast<size_t>(begin),
+                                                   static_cast<size_t>(count)),
+                         device_);
 }
 
 void EvaluationSet::Keep(int64_t index, const Batch& batch) {

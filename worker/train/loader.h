@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -26,6 +27,10 @@ std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, i
 
 // The epoch's scans in the order in which training sees them.
 std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch);
+
+// Scans of a split as recorded, without augmentation, in one batch.
+Result<Batch> EvaluationBatch(ScanSource& source, data::Split split,
+                              std::span<const int64_t> scans, const at::Device& device);
 
 // Chosen scans of a split, without augmentation, in batches that stay in memory (kernel maps
 // included) while the budget lasts; the rest is prepared anew in every pass, ahead of its use.

@@ -50,8 +50,8 @@ class ScanSource {
   const std::shared_ptr<ByteBudget> budget_;
   Mutex mutex_;
   std::map<std::pair<data::Split, int64_t>, std::shared_ptr<const data::Scan>> scans_
-      GUARDED_BY(mutex_);
-  int64_t taken_ GUARDED_BY(mutex_) = 0;
+      VOXBIT_GUARDED_BY(mutex_);
+  int64_t taken_ VOXBIT_GUARDED_BY(mutex_) = 0;
 };
 
 // `num` indices in [0, size) at equal distances, the first one 0; all of them if num >= size.

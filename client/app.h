@@ -1,0 +1,27 @@
+// search-client without its main: arguments in, exit code out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/session.h"
+#include "common/status.h"
+
+namespace voxbit::client {
+
+// Exit codes that scripts may rely on.
+enum ExitCode : int {
+  kExitDone = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,  // wrong usage or configuration
+  kExitNotFound = 3,
+  kExitUnreachable = 4,  // no server there, or no answer in time
+  kExitInterrupted = 130,
+};
+
+ExitCode ExitCodeOf(const Status& status, bool interrupted);
+
+// Runs one command line; `arguments` without the program's name. Nothing is thrown.
+ExitCode RunClient(const std::vector<std::string>& arguments, const Surroundings& surroundings);
+
+}  // namespace voxbit::client

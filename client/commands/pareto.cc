@@ -1,0 +1,112 @@
+#include <CLI/CLI.hpp>
+
+#include "client/commands/command.h"
+#include "client/view/study_view.h"
+#include "client/view/trial_view.h"
+#include "common/files.h"
+
+namespace voxbit::client {
+namespace {
+
+struct Axes {
+  std::string x;
+  std::string y;
+};
+
+class Pareto final : public Command {
+ public:
+  void Declare(CLI::App& app) override {
+    app.add_option("study", study_, "name of the study")->required()->option_text("STUDY");
+    app.add_option("--x", x_,
+                   "compare by this metric and --y instead of by the study's objectives; the "
+                   "picture's x axis")
+        ->option_text("METRIC");
+    app.add_option("--y", y_,
+                   "the other metric [default for the picture: of the first two objectives, the "
+                   "one where more is better]")
+        ->option_text("METRIC");
+    app.add_option("--plot", plot_, "write the front and all succeeded trials as a picture")
+        ->option_text("FILE.svg");
+  }
+
+  Status Run(Session& session) override {
+    std::vector<std::string> metrics;
+    std::vector<std::string> objectives;
+    VOXBIT_ASSIGN_OR_RETURN(const v1::Study study, session.api().GetStudy(study_));
+    objectives = ObjectiveKeys(study);
+    if (!x_.empty() || !y_.empty()) {
+      const Axes axes = ChosenAxes(objectives);
+      metrics = {axes.x, axes.y};
+      if (axes.x == axes.y) return InvalidArgument("--x and --y: two different metrics are right");
+    }
+    VOXBIT_ASSIGN_OR_RETURN(const Api::Front front, session.api().GetFront(study_, metrics));
+    Json json = ToJson(front);
+    json["study"] = study_;
+    session.Print(FrontTable(front), json);
+    session.Note(FrontSummary(front));
+    if (plot_.empty()) return OkStatus();
+    return WritePlot(
+        session, front,
+        metrics.empty() ? DefaultAxes(front, objectives) : Axes{metrics[0], metrics[1]});
+  }
+
+ private:
+  // "latency_ms" stands for "latency_ms[local]" when the study has it as an objective.
+  static std::string Completed(const std::string& name,
+                               const std::vector<std::string>& objectives) {
+    const Result<std::string> key = ResolveMetric(name, objectives);
+    return key.ok() ? *key : name;
+  }
+
+  Axes ChosenAxes(const std::vector<std::string>& objectives) const {
+    Axes axes{Completed(x_, objectives), Completed(y_, objectives)};
+    const std::string& given = x_.empty() ? axes.y : axes.x;
+    std::string other = given == "params" ? "macs" : "params";
+    for (auto it = objectives.rbegin(); it != objectives.rend(); ++it) {
+      if (*it != given) other = *it;
+    }
+    if (x_.empty()) axes.x = other;
+    if (y_.empty()) axes.y = other;
+    return axes;
+  }
+
+  // The study's first two objectives; a single one against the size of the network. What should
+  // be high goes up.
+  static Axes DefaultAxes(const Api::Front& front, std::vector<std::string> objectives) {
+    if (objectives.empty()) objectives = front.metrics;
+    if (objectives.empty()) objectives = {"miou"};
+    if (objectives.size() == 1) {
+      objectives.insert(objectives.begin(), objectives[0] == "params" ? "macs" : "params");
+    }
+    Axes axes{objectives[0], objectives[1]};
+    const auto higher = [](const std::string& key) {
+      return AxisOf(key).direction == search::Direction::kHigher;
+    };
+    if (higher(axes.x) && !higher(axes.y)) std::swap(axes.x, axes.y);
+    return axes;
+  }
+
+  Status WritePlot(Session& session, const Api::Front& front, const Axes& axes) const {
+    const ScatterPlot plot = FrontPlot(study_, front, axes.x, axes.y);
+    const size_t trials = front.trials.size() + front.dominated.size();
+    const size_t points = plot.front.size() + plot.dominated.size();
+    VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(plot_, RenderSvg(plot)).Annotate("--plot"));
+    std::string note = "wrote " + plot_;
+    if (points < trials) {
+      note += "; " + std::to_string(trials - points) + " trials lack " + axes.x + " or " + axes.y;
+    }
+    session.Note(note, {{"file", plot_}});
+    return OkStatus();
+  }
+
+  std::string study_;
+  std::string x_;
+  std::string y_;
+  std::string plot_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakePareto() { return std::make_unique<Pareto>(); }
+
+}  // namespace voxbit::client

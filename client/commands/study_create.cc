@@ -1,0 +1,76 @@
+#include <CLI/CLI.hpp>
+#include <iterator>
+
+#include "client/commands/command.h"
+#include "client/view/study_view.h"
+#include "common/files.h"
+
+namespace voxbit::client {
+namespace {
+
+class StudyCreate final : public Command {
+ public:
+  void Declare(CLI::App& app) override {
+    app.add_option("-f,--file", file_,
+                   "JSON file with one study, comments allowed; - reads standard input")
+        ->required()
+        ->option_text("FILE");
+    app.add_flag("--validate-only", validate_only_, "check the study, create nothing");
+  }
+
+  Status Run(Session& session) override {
+    VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadStudyText(session));
+    const std::string source = file_ == "-" ? "standard input" : file_;
+    const Result<Json> json = ParseJson(text);
+    if (!json.ok()) return json.status().Annotate(source);
+    if (json->is_object() && json->contains("studies")) {
+      return InvalidArgument(source +
+                             ": holds a server configuration; here one study object is right");
+    }
+    const Result<v1::Study> study = session.api().CreateStudy(text, validate_only_);
+    if (!study.ok()) {
+      const bool about_file = study.status().code() == StatusCode::kInvalidArgument ||
+                              study.status().code() == StatusCode::kInfeasible;
+      return about_file ? study.status().Annotate(source) : study.status();
+    }
+    Report(session, *study);
+    return OkStatus();
+  }
+
+ private:
+  // A file that cannot be read is a wrong argument, not a missing resource of the server.
+  Result<std::string> ReadStudyText(Session& session) const {
+    if (file_ == "-") {
+      std::istream& in = session.surroundings().in;
+      return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    Result<std::string> text = ReadFile(file_);
+    if (!text.ok()) return InvalidArgument(text.status().message());
+    return text;
+  }
+
+  void Report(Session& session, const v1::Study& study) const {
+    switch (session.options().output) {
+      case OutputFormat::kTable:
+        session.PrintText(study.name() + "\n");
+        session.Note(validate_only_
+                         ? "the study is valid; nothing was created"
+                         : "created; follow it with: search-client study watch " + study.name(),
+                     {{"study", study.name()}});
+        break;
+      case OutputFormat::kJson:
+      case OutputFormat::kCsv:
+        session.Print(StudyTable({study}, session.NowMs()), ToJson(study));
+        break;
+    }
+  }
+
+  std::string file_;
+  bool validate_only_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeStudyCreate() { return std::make_unique<StudyCreate>(); }
+
+}  // namespace voxbit::client

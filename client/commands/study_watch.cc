@@ -1,0 +1,138 @@
+#include <CLI/CLI.hpp>
+
+#include "client/commands/command.h"
+#include "client/view/study_view.h"
+#include "client/view/trial_view.h"
+#include "client/view/watch_view.h"
+
+namespace voxbit::client {
+namespace {
+
+// Without a terminal, news come at most this often; a new phase comes at once.
+constexpr int64_t kPlainLineMs = 3'000;
+constexpr int64_t kWorkersMs = 5'000;
+// A server that restarts is waited for; one that never answered is not.
+constexpr int64_t kServerAwayMs = 60'000;
+
+class StudyWatch final : public Command {
+ public:
+  void Declare(CLI::App& app) override {
+    app.add_option("study", name_, "name of the study")->required()->option_text("STUDY");
+    app.add_option("--interval", interval_s_, "pause between two questions to the server, seconds")
+        ->check(CLI::Range(0.01, 3600.0))
+        ->capture_default_str()
+        ->option_text("SECONDS [default: 1]");
+  }
+
+  Status Run(Session& session) override {
+    live_ = session.surroundings().terminal.err_is_terminal && !session.options().quiet &&
+            !session.options().json_log;
+    const Status status = Follow(session);
+    ClearLine(session);
+    if (!status.ok()) return status;
+    return Finish(session);
+  }
+
+ private:
+  Status Follow(Session& session) {
+    const Clock& clock = session.surroundings().clock;
+    const Milliseconds interval(static_cast<int64_t>(interval_s_ * 1000));
+    std::optional<int64_t> away_since;
+    std::optional<int64_t> workers_at;
+    while (true) {
+      const int64_t now = clock.MonotonicMs();
+      Result<v1::Study> study = session.api().GetStudy(name_);
+      if (study.ok()) {
+        away_since.reset();
+        study_ = std::move(study).value();
+        seen_ = true;
+        if (!workers_at.has_value() || now - *workers_at >= kWorkersMs) {
+          const auto workers = session.api().ListWorkers();
+          if (workers.ok()) view_.UpdateWorkers(*workers);
+          workers_at = now;
+        }
+        view_.Update(study_, now);
+        Show(session, now);
+        if (IsFinal(study_.state())) return OkStatus();
+      } else {
+        VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now, away_since));
+      }
+      if (!session.Sleep(interval)) {
+        return Cancelled("interrupted; the study " + name_ + " goes on");
+      }
+    }
+  }
+
+  // OK: try again.
+  Status ServerAway(Session& session, const Status& status, int64_t now,
+                    std::optional<int64_t>& since) {
+    const bool away =
+        status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
+    if (!away || !seen_) {
+      if (session.interrupted()) return Cancelled("interrupted; the study " + name_ + " goes on");
+      return status;
+    }
+    if (!since.has_value()) {
+      since = now;
+      ClearLine(session);
+      session.Note("the server is away; waiting up to " + HumanWait() + " for it",
+                   {{"server", session.api().server()}});
+    }
+    return now - *since > kServerAwayMs ? status : OkStatus();
+  }
+
+  static std::string HumanWait() { return std::to_string(kServerAwayMs / 1000) + " s"; }
+
+  void Show(Session& session, int64_t now) {
+    if (live_) {
+      const size_t width = session.surroundings().terminal.width;
+      session.surroundings().err << "\r" << view_.BarLine(width - 1) << "\x1b[K" << std::flush;
+      return;
+    }
+    const std::string news = view_.Fingerprint();
+    const bool due = !line_at_.has_value() || now - *line_at_ >= kPlainLineMs;
+    if (news == last_news_ || (!due && view_.Stage() == last_stage_)) return;
+    session.Note(view_.PlainLine(), view_.Fields());
+    last_news_ = news;
+    last_stage_ = view_.Stage();
+    line_at_ = now;
+  }
+
+  void ClearLine(Session& session) const {
+    if (live_) session.surroundings().err << "\r\x1b[K" << std::flush;
+  }
+
+  Status Finish(Session& session) {
+    const Result<Api::Front> front = session.api().GetFront(name_, {});
+    if (front.ok()) {
+      Json json = ToJson(*front);
+      json["study"] = ToJson(study_);
+      session.Print(FrontTable(*front), json);
+    } else if (study_.state() != v1::STUDY_STATE_FAILED) {
+      return front.status();
+    }
+    if (study_.state() == v1::STUDY_STATE_FAILED) {
+      return FailedPrecondition("study " + name_ + " failed" +
+                                (study_.message().empty() ? "" : ": " + study_.message()));
+    }
+    session.Note(name_ + " " + StateName(study_.state()) + ": " + FrontSummary(*front),
+                 view_.Fields());
+    return OkStatus();
+  }
+
+  std::string name_;
+  double interval_s_ = 1;
+  bool live_ = false;
+  bool seen_ = false;
+  v1::Study study_;
+  WatchView view_;
+  std::string last_news_;
+  std::string last_stage_;
+  std::optional<int64_t> line_at_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeStudyWatch() { return std::make_unique<StudyWatch>(); }
+
+}  // namespace voxbit::client

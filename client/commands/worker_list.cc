@@ -1,0 +1,30 @@
+#include <CLI/CLI.hpp>
+
+#include "client/commands/command.h"
+#include "client/view/study_view.h"
+
+namespace voxbit::client {
+namespace {
+
+class WorkerList final : public Command {
+ public:
+  void Declare(CLI::App& /*app*/) override {}
+
+  Status Run(Session& session) override {
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<search::WorkerRow> workers,
+                            session.api().ListWorkers());
+    Json json = Json::array();
+    for (const search::WorkerRow& worker : workers) json.push_back(ToJson(worker));
+    session.Print(WorkerTable(workers, session.NowMs()), json);
+    if (workers.empty()) {
+      session.Note("no worker; start one with: search-worker --server " + session.api().server());
+    }
+    return OkStatus();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeWorkerList() { return std::make_unique<WorkerList>(); }
+
+}  // namespace voxbit::client

@@ -1,0 +1,286 @@
+#include "server/dispatch/dispatcher.h"
+
+#include <map>
+#include <utility>
+
+#include "common/log.h"
+#include "common/uuid.h"
+
+namespace voxbit::server {
+namespace {
+
+using search::Desired;
+using search::FinishedTask;
+using search::RunningTask;
+using search::SyncReply;
+using search::SyncRequest;
+using search::Verdict;
+
+Status CheckInfo(const search::WorkerInfo& worker) {
+  if (worker.protocol != search::kProtocolVersion) {
+    return FailedPrecondition("worker \"" + worker.name + "\" speaks protocol version " +
+                                  std::to_string(worker.protocol) + ", this server version " +
+                                  std::to_string(search::kProtocolVersion) +
+                                  ": use programs of the same release",
+                              "PROTOCOL_MISMATCH");
+  }
+  if (worker.name.empty()) return InvalidArgument("a worker needs a name");
+  if (worker.device.empty()) {
+    return InvalidArgument("worker \"" + worker.name + "\" does not say on which device it works");
+  }
+  if (worker.task_kinds.empty()) {
+    return InvalidArgument("worker \"" + worker.name + "\" does not say which task kinds it serves");
+  }
+  return OkStatus();
+}
+
+Status CheckRequest(const SyncRequest& request) {
+  if (request.worker.empty()) return InvalidArgument("a sync needs the worker's name");
+  if (request.running.has_value() && request.finished.has_value()) {
+    return InvalidArgument("a sync tells of a running or of a finished task, not of both");
+  }
+  if (request.finished.has_value() &&
+      request.finished->result.has_value() == request.finished->failure.has_value()) {
+    return InvalidArgument("a finished task has a result or a failure, exactly one of them");
+  }
+  return OkStatus();
+}
+
+// "evaluate spvnas-lidar/12"
+std::string Label(const search::Task& task, const std::string& study) {
+  std::string label = std::string(Name(task.spec.kind)) + " " + study;
+  if (task.trial_number != 0) label += "/" + std::to_string(task.trial_number);
+  return label;
+}
+
+// A task that the store does not know ends like one that somebody else has taken over.
+Result<Verdict> UnknownIsSuperseded(Result<Verdict> verdict) {
+  if (!verdict.ok() && verdict.status().code() == StatusCode::kNotFound) {
+    return Verdict::kSuperseded;
+  }
+  return verdict;
+}
+
+// One turn of the conversation, inside one transaction of the store.
+class Turn {
+ public:
+  Turn(storage::Store& store, const DispatchSettings& settings, const SyncRequest& request)
+      : store_(store), settings_(settings), request_(request) {}
+
+  Result<std::optional<SyncReply>> Take() {
+    if (request_.finished.has_value()) {
+      VOXBIT_ASSIGN_OR_RETURN(reply_.verdict, Record(*request_.finished));
+    }
+    VOXBIT_ASSIGN_OR_RETURN(const std::optional<storage::Store::Worker> worker, Identify());
+    if (!worker.has_value()) return std::optional(reply_);
+    VOXBIT_RETURN_IF_ERROR(store_.TouchWorker(request_.worker));
+    if (request_.draining && !worker->draining) {
+      VOXBIT_RETURN_IF_ERROR(store_.DrainWorker(request_.worker, true));
+    }
+    if (request_.running.has_value()) return Keep(*request_.running);
+    if (request_.draining || worker->draining) return Rest();
+    return NextTask(worker->info);
+  }
+
+ private:
+  // The token alone decides whether a result counts: a result is not lost because its worker has
+  // to register again.
+  Result<Verdict> Record(const FinishedTask& finished) {
+    if (finished.failure.has_value()) return Fail(finished, *finished.failure);
+    Result<Verdict> verdict = UnknownIsSuperseded(
+        store_.CompleteTask(finished.task_id, finished.lease_token, *finished.result));
+    if (verdict.ok() || verdict.status().code() != StatusCode::kInvalidArgument) return verdict;
+    // A result that no store can keep would be offered for ever: the attempt has failed.
+    log::Warning("refused a result", {{"task", finished.task_id},
+                                      {"worker", request_.worker},
+                                      {"reason", verdict.status().message()}});
+    return Fail(finished, {search::FailureKind::kFailed,
+                           "its result was refused: " + verdict.status().message()});
+  }
+
+  Result<Verdict> Fail(const FinishedTask& finished, const search::TaskFailure& failure) {
+    return UnknownIsSuperseded(
+        store_.FailTask(finished.task_id, finished.lease_token, failure, settings_.lease));
+  }
+
+  // Empty when the worker has to register first; reply_ says so.
+  Result<std::optional<storage::Store::Worker>> Identify() {
+    Result<storage::Store::Worker> worker = store_.GetWorker(request_.worker);
+    if (worker.ok() && worker->session == request_.session) {
+      return std::optional(std::move(worker).value());
+    }
+    if (!worker.ok() && worker.status().code() != StatusCode::kNotFound) return worker.status();
+    reply_.desired = Desired::kRegister;
+    reply_.reason = worker.ok() ? "worker \"" + request_.worker +
+                                      "\" has registered since with another session"
+                                : "no worker \"" + request_.worker + "\" is registered";
+    return std::optional<storage::Store::Worker>();
+  }
+
+  Result<std::optional<SyncReply>> Keep(const RunningTask& running) {
+    VOXBIT_ASSIGN_OR_RETURN(
+        const Verdict verdict,
+        UnknownIsSuperseded(store_.RenewLease(running.task_id, running.lease_token,
+                                              running.progress, settings_.lease)));
+    reply_.task_id = running.task_id;
+    reply_.lease_token = running.lease_token;
+    if (verdict == Verdict::kSuperseded) {
+      reply_.desired = Desired::kCancel;
+      VOXBIT_ASSIGN_OR_RETURN(reply_.reason, WhyCancelled(running.task_id));
+      return std::optional(reply_);
+    }
+    reply_.desired = Desired::kKeep;
+    reply_.lease_duration = settings_.lease.lease_duration;
+    reply_.next_sync = settings_.sync_interval;
+    return std::optional(reply_);
+  }
+
+  Result<std::string> WhyCancelled(int64_t task_id) const {
+    const Result<search::Task> task = store_.GetTask(task_id);
+    if (!task.ok()) {
+      if (task.status().code() != StatusCode::kNotFound) return task.status();
+      return std::string("the server does not know this task");
+    }
+    switch (task->state) {
+      case search::TaskState::kQueued: return std::string("this attempt has ended already");
+      case search::TaskState::kLeased:
+        return "the lease expired and worker " + task->worker + " took the task over (attempt " +
+               std::to_string(task->attempt) + ")";
+      case search::TaskState::kDone: return std::string("the task is done already");
+      case search::TaskState::kFailed: return "the task has failed: " + task->message;
+      case search::TaskState::kCancelled: return "the task was cancelled: " + task->message;
+    }
+    return std::string();
+  }
+
+  // A worker that gets nothing more. A task that was handed to it in an answer that it never saw
+  // goes back to the queue at once.
+  Result<std::optional<SyncReply>> Rest() {
+    VOXBIT_ASSIGN_OR_RETURN(const std::optional<search::Task> held,
+                            store_.LeasedBy(request_.worker));
+    if (held.has_value()) {
+      VOXBIT_RETURN_IF_ERROR(store_
+                                 .FailTask(held->id, held->lease_token,
+                                           {search::FailureKind::kReleased, "the worker is leaving"},
+                                           settings_.lease)
+                                 .status());
+    }
+    reply_.desired = Desired::kIdle;
+    reply_.next_sync = settings_.sync_interval;
+    reply_.reason = "draining";
+    return std::optional(reply_);
+  }
+
+  Result<std::optional<SyncReply>> NextTask(const search::WorkerInfo& info) {
+    VOXBIT_ASSIGN_OR_RETURN(std::optional<search::Task> task, store_.LeasedBy(request_.worker));
+    if (task.has_value()) {
+      // The answer that handed it out was lost; the lease counts from now.
+      VOXBIT_RETURN_IF_ERROR(
+          store_.RenewLease(task->id, task->lease_token, task->progress, settings_.lease).status());
+    } else {
+      VOXBIT_ASSIGN_OR_RETURN(task, store_.ClaimTask(info, settings_.lease));
+    }
+    if (!task.has_value()) {
+      // The verdict must not wait for work to come.
+      if (reply_.verdict != Verdict::kNone) return std::optional(reply_);
+      return std::optional<SyncReply>();
+    }
+    reply_.desired = Desired::kRun;
+    reply_.task_id = task->id;
+    reply_.lease_token = task->lease_token;
+    reply_.attempt = task->attempt;
+    reply_.spec = std::move(task->spec);
+    reply_.lease_duration = settings_.lease.lease_duration;
+    reply_.next_sync = settings_.sync_interval;
+    return std::optional(reply_);
+  }
+
+  storage::Store& store_;
+  const DispatchSettings& settings_;
+  const SyncRequest& request_;
+  SyncReply reply_;
+};
+
+}  // namespace
+
+Dispatcher::Dispatcher(storage::Store& store, const Clock& clock, DispatchSettings settings)
+    : store_(store), clock_(clock), settings_(settings) {}
+
+Result<search::RegisterReply> Dispatcher::Register(const search::WorkerInfo& worker) {
+  VOXBIT_RETURN_IF_ERROR(CheckInfo(worker));
+  const std::string session = NewUuid();
+  VOXBIT_RETURN_IF_ERROR(store_.RegisterWorker(worker, session, settings_.lease));
+  log::Info("worker registered", {{"worker", worker.name}, {"device", worker.device}});
+  return search::RegisterReply{session, settings_.sync_interval, settings_.lease.lease_duration};
+}
+
+Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
+  VOXBIT_RETURN_IF_ERROR(CheckRequest(request));
+  std::optional<SyncReply> reply;
+  VOXBIT_RETURN_IF_ERROR(store_.Write([&]() -> Status {
+    VOXBIT_ASSIGN_OR_RETURN(reply, Turn(store_, settings_, request).Take());
+    return OkStatus();
+  }));
+  if (reply.has_value() && reply->desired == Desired::kRun) {
+    log::Info("leased", {{"task", reply->task_id},
+                         {"kind", std::string(Name(reply->spec.kind))},
+                         {"attempt", reply->attempt},
+                         {"worker", request.worker}});
+  }
+  if (reply.has_value() && reply->desired == Desired::kCancel) {
+    log::Info("cancelled", {{"task", reply->task_id},
+                            {"worker", request.worker},
+                            {"reason", reply->reason}});
+  }
+  return reply;
+}
+
+SyncReply Dispatcher::IdleReply() const { return SyncReply{}; }
+
+Status Dispatcher::Drain(const std::string& worker) { return store_.DrainWorker(worker, true); }
+
+Result<std::vector<search::WorkerRow>> Dispatcher::ListWorkers() const {
+  VOXBIT_ASSIGN_OR_RETURN(std::vector<storage::Store::Worker> workers, store_.ListWorkers());
+  const int64_t now_ms = clock_.NowMs();
+  std::map<int64_t, std::string> study_names;
+  std::vector<search::WorkerRow> rows;
+  for (storage::Store::Worker& worker : workers) {
+    search::WorkerRow row;
+    VOXBIT_ASSIGN_OR_RETURN(const std::optional<search::Task> task,
+                            store_.LeasedBy(worker.info.name));
+    if (task.has_value()) {
+      std::string& name = study_names[task->study_id];
+      if (name.empty()) {
+        VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(task->study_id));
+        name = study.config.name;
+      }
+      row.task_id = task->id;
+      row.task_label = Label(*task, name);
+    }
+    row.state = task.has_value() ? "busy" : "idle";
+    if (worker.draining) row.state = "draining";
+    if (now_ms - worker.last_seen_ms > settings_.lost_after.count()) row.state = "lost";
+    row.last_seen_ms = worker.last_seen_ms;
+    row.info = std::move(worker.info);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Result<int64_t> Dispatcher::Sweep() {
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<search::Task> tasks,
+                          store_.ExpireLeases(settings_.lease));
+  for (const search::Task& task : tasks) {
+    log::Warning(task.state == search::TaskState::kQueued ? "queued again" : "given up",
+                 {{"task", task.id},
+                  {"kind", std::string(Name(task.spec.kind))},
+                  {"attempt", task.attempt},
+                  {"worker", task.worker},
+                  {"reason", task.message}});
+  }
+  return static_cast<int64_t>(tasks.size());
+}
+
+Status Dispatcher::RefreshLeases() { return store_.RefreshLeases(settings_.lease); }
+
+}  // namespace voxbit::server

@@ -1,0 +1,137 @@
+// Studies and the state of their algorithms.
+#include "storage/rows.h"
+#include "storage/store_impl.h"
+
+namespace voxbit::storage {
+namespace {
+
+using search::Study;
+using search::StudyState;
+
+const std::string kSelectStudy = std::string("SELECT ") + kStudyColumns + " FROM studies ";
+
+Result<Study> OrNotFound(Result<std::optional<Study>> found, const std::string& what) {
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return NotFound("there is no study " + what);
+  return **std::move(found);
+}
+
+// What a study that ends leaves behind: nothing that could still run, but exports.
+Status CancelWork(Database& database, int64_t study_id, const std::string& why, int64_t now_ms) {
+  std::vector<int64_t> tasks;
+  std::vector<int64_t> trials;
+  const auto read_id = +[](const Statement& row) -> Result<int64_t> { return row.Int(0); };
+  VOXBIT_ASSIGN_OR_RETURN(tasks, ReadAll(database.Prepare("SELECT id FROM tasks WHERE study_id = ? "
+                                                          "AND state IN ('queued', 'leased') "
+                                                          "AND kind <> 'export' ORDER BY id",
+                                                          study_id),
+                                         read_id));
+  for (const int64_t task : tasks) {
+    VOXBIT_RETURN_IF_ERROR(CancelTask(database, task, why, now_ms));
+  }
+  VOXBIT_ASSIGN_OR_RETURN(
+      trials, ReadAll(database.Prepare("SELECT number FROM trials WHERE study_id = ? "
+                                       "AND sequence IS NULL ORDER BY number",
+                                       study_id),
+                      read_id));
+  for (const int64_t number : trials) {
+    VOXBIT_RETURN_IF_ERROR(FinishTrial(database, study_id, number, search::TrialState::kCancelled,
+                                       why, now_ms));
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<Study> FindStudy(Database& database, int64_t id) {
+  return OrNotFound(ReadOne(database.Prepare(kSelectStudy + "WHERE id = ?", id), &ReadStudy),
+                    "with id " + std::to_string(id));
+}
+
+Result<Study> Store::CreateStudy(const search::StudyConfig& config,
+                                 const std::string& config_json) {
+  return impl_->WriteFor<Study>([&](Database& database) -> Result<Study> {
+    VOXBIT_ASSIGN_OR_RETURN(
+        const int64_t taken,
+        database.Number("SELECT count(*) FROM studies WHERE name = ?", config.name));
+    if (taken > 0) return AlreadyExists("there is a study \"" + config.name + "\" already");
+    VOXBIT_RETURN_IF_ERROR(database.Run(
+        "INSERT INTO studies (name, config, state, phase, created_ms) VALUES (?, ?, ?, ?, ?)",
+        config.name, config_json, Name(StudyState::kActive), Name(search::StudyPhase::kProfile),
+        impl_->Now()));
+    return FindStudy(database, database.last_insert_id());
+  });
+}
+
+Result<Study> Store::GetStudy(const std::string& name) const {
+  return impl_->Read<Study>([&](Database& database) {
+    return OrNotFound(ReadOne(database.Prepare(kSelectStudy + "WHERE name = ?", name), &ReadStudy),
+                      "\"" + name + "\"");
+  });
+}
+
+Result<Study> Store::GetStudy(int64_t id) const {
+  return impl_->Read<Study>([&](Database& database) { return FindStudy(database, id); });
+}
+
+Result<std::vector<Study>> Store::ListStudies(int64_t after_id, int64_t limit) const {
+  return impl_->Read<std::vector<Study>>([&](Database& database) {
+    return ReadAll(
+        database.Prepare(kSelectStudy + "WHERE id > ? ORDER BY id LIMIT ?", after_id, limit),
+        &ReadStudy);
+  });
+}
+
+Result<Study> Store::MoveStudy(int64_t id, StudyState to, const std::string& message) {
+  return impl_->WriteFor<Study>([&](Database& database) -> Result<Study> {
+    VOXBIT_ASSIGN_OR_RETURN(const Study study, FindStudy(database, id));
+    if (study.state == to) return study;
+    if (!CanMove(study.state, to)) {
+      return FailedPrecondition("study \"" + study.config.name + "\" is " +
+                                    std::string(Name(study.state)) + " and cannot become " +
+                                    std::string(Name(to)),
+                                "STUDY_NOT_ACTIVE");
+    }
+    const int64_t now_ms = impl_->Now();
+    VOXBIT_RETURN_IF_ERROR(database.Run(
+        "UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?", Name(to),
+        message, IsFinal(to) ? now_ms : 0, id));
+    if (IsFinal(to)) {
+      const std::string why = "the study is " + std::string(Name(to));
+      VOXBIT_RETURN_IF_ERROR(CancelWork(database, id, why, now_ms));
+    }
+    return FindStudy(database, id);
+  });
+}
+
+Status Store::SetPhase(int64_t id, search::StudyPhase phase) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_RETURN_IF_ERROR(
+        database.Run("UPDATE studies SET phase = ? WHERE id = ?", Name(phase), id));
+    if (database.changes() > 0) return OkStatus();
+    return NotFound("there is no study with id " + std::to_string(id));
+  });
+}
+
+Status Store::SaveAlgorithmState(int64_t study_id, const AlgorithmState& state) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_RETURN_IF_ERROR(FindStudy(database, study_id).status());
+    return database.Run(
+        "INSERT OR REPLACE INTO algorithm_states (study_id, blob, told_sequence, saved_ms) "
+        "VALUES (?, ?, ?, ?)",
+        study_id, Blob{state.blob}, state.told_sequence, impl_->Now());
+  });
+}
+
+Result<std::optional<AlgorithmState>> Store::LoadAlgorithmState(int64_t study_id) const {
+  return impl_->Read<std::optional<AlgorithmState>>([&](Database& database) {
+    return ReadOne(
+        database.Prepare("SELECT blob, told_sequence FROM algorithm_states WHERE study_id = ?",
+                         study_id),
+        +[](const Statement& row) -> Result<AlgorithmState> {
+          return AlgorithmState{row.Text(0), row.Int(1)};
+        });
+  });
+}
+
+}  // namespace voxbit::storage

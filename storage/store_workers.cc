@@ -1,0 +1,70 @@
+// Workers as they registered.
+#include "storage/rows.h"
+#include "storage/store_impl.h"
+
+namespace voxbit::storage {
+namespace {
+
+// Idle workers ask again after every change; not each of these calls is worth a write.
+constexpr int64_t kSeenResolutionMs = 1000;
+
+const std::string kSelectWorker = std::string("SELECT ") + kWorkerColumns + " FROM workers ";
+
+}  // namespace
+
+Status Store::RegisterWorker(const search::WorkerInfo& worker, const std::string& session,
+                             const LeasePolicy& policy) {
+  if (worker.name.empty()) return InvalidArgument("a worker needs a name");
+  return impl_->Write([&](Database& database) -> Status {
+    const int64_t now_ms = impl_->Now();
+    VOXBIT_ASSIGN_OR_RETURN(
+        const std::vector<int64_t> held,
+        ReadAll(database.Prepare(
+                    "SELECT id FROM tasks WHERE state = 'leased' AND worker = ? ORDER BY id",
+                    worker.name),
+                +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
+    for (const int64_t task : held) {
+      VOXBIT_RETURN_IF_ERROR(LoseLease(
+          database, task, "worker " + worker.name + " was started anew", policy, now_ms));
+    }
+    return database.Run(
+        "INSERT OR REPLACE INTO workers (name, info, session, draining, registered_ms, "
+        "last_seen_ms) VALUES (?, ?, ?, 0, ?, ?)",
+        worker.name, JsonText(worker), session, now_ms, now_ms);
+  });
+}
+
+Result<Store::Worker> Store::GetWorker(const std::string& name) const {
+  return impl_->Read<Worker>([&](Database& database) -> Result<Worker> {
+    VOXBIT_ASSIGN_OR_RETURN(
+        std::optional<Worker> worker,
+        ReadOne(database.Prepare(kSelectWorker + "WHERE name = ?", name), &ReadWorker));
+    if (!worker.has_value()) return NotFound("there is no worker \"" + name + "\"");
+    return *std::move(worker);
+  });
+}
+
+Result<std::vector<Store::Worker>> Store::ListWorkers() const {
+  return impl_->Read<std::vector<Worker>>([&](Database& database) {
+    return ReadAll(database.Prepare(kSelectWorker + "ORDER BY name"), &ReadWorker);
+  });
+}
+
+Status Store::TouchWorker(const std::string& name) {
+  return impl_->Write([&](Database& database) {
+    return database.Run("UPDATE workers SET last_seen_ms = ?2 WHERE name = ?1 AND "
+                        "(last_seen_ms <= ?3 OR last_seen_ms > ?2)",
+                        name, impl_->Now(), impl_->Now() - kSeenResolutionMs);
+  });
+}
+
+Status Store::DrainWorker(const std::string& name, bool draining) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_RETURN_IF_ERROR(database.Run("UPDATE workers SET draining = ? WHERE name = ?",
+                                        static_cast<int64_t>(draining), name));
+    if (database.changes() > 0) return OkStatus();
+    return NotFound("there is no worker \"" + name + "\"");
+  });
+}
+
+}  // namespace voxbit::storage

@@ -1,0 +1,120 @@
+#include "supernet/nn/elastic.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "supernet/ops/batch_norm.h"
+
+namespace voxbit::supernet {
+namespace {
+
+constexpr double kEps = 1e-5;
+constexpr double kMomentum = 0.1;
+
+void Uniform(at::Tensor& tensor, int64_t fan, at::Generator& generator) {
+  const at::NoGradGuard no_grad;
+  const double bound = 1.0 / std::sqrt(static_cast<double>(fan));
+  tensor.uniform_(-bound, bound, generator);
+}
+
+}  // namespace
+
+ElasticConv::ElasticConv(int64_t in, int64_t out, const ConvOptions& options) : options_(options) {
+  const int64_t volume =
+      int64_t{options.kernel[0]} * options.kernel[1] * options.kernel[2];
+  fan_ = volume * (options.transposed ? out : in);
+  kernel = register_parameter(
+      "kernel", volume == 1 ? torch::zeros({in, out}) : torch::zeros({volume, in, out}));
+}
+
+SparseTensor ElasticConv::Forward(const SparseTensor& x, const WeightSlice& slice) const {
+  return SparseConv3d(x, kernel, at::Tensor(), options_, slice);
+}
+
+void ElasticConv::Initialize(at::Generator& generator) { Uniform(kernel, fan_, generator); }
+
+ElasticLinear::ElasticLinear(int64_t in, int64_t out) {
+  weight = register_parameter("weight", torch::zeros({out, in}));
+  bias = register_parameter("bias", torch::zeros({out}));
+}
+
+at::Tensor ElasticLinear::Forward(const at::Tensor& x, int64_t out) const {
+  return ElasticLinearRows(x, weight, bias, out);
+}
+
+void ElasticLinear::Initialize(at::Generator& generator) {
+  Uniform(weight, weight.size(1), generator);
+  Uniform(bias, weight.size(1), generator);
+}
+
+ElasticBatchNorm::ElasticBatchNorm(int64_t channels) {
+  weight = register_parameter("weight", torch::ones({channels}));
+  bias = register_parameter("bias", torch::zeros({channels}));
+  running_mean = register_buffer("running_mean", torch::zeros({channels}));
+  running_var = register_buffer("running_var", torch::ones({channels}));
+}
+
+at::Tensor ElasticBatchNorm::Forward(const at::Tensor& x, const at::Tensor& residual, bool relu) {
+  NormOptions options;
+  options.eps = kEps;
+  options.relu = relu;
+  options.batch_statistics = (is_training() || calibrating_) && x.size(0) > 0;
+  if (!options.batch_statistics) {
+    const int64_t channels = x.size(1);
+    const BatchMoments running = {running_mean.narrow(0, 0, channels),
+                                  running_var.narrow(0, 0, channels), 0};
+    return NormalizeRows(x, residual, weight, bias, running, options);
+  }
+  const BatchMoments moments = ColumnMoments(x);
+  if (calibrating_) {
+    Accumulate(moments.mean, moments.variance, moments.count);
+  } else {
+    UpdateRunning(moments.mean, moments.variance, moments.count);
+  }
+  return NormalizeRows(x, residual, weight, bias, moments, options);
+}
+
+void ElasticBatchNorm::UpdateRunning(const at::Tensor& mean, const at::Tensor& variance,
+                                     int64_t rows) {
+  const at::NoGradGuard no_grad;
+  const int64_t channels = mean.size(0);
+  const double unbias = static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, rows - 1));
+  running_mean.narrow(0, 0, channels).mul_(1 - kMomentum).add_(mean, kMomentum);
+  running_var.narrow(0, 0, channels).mul_(1 - kMomentum).add_(variance, kMomentum * unbias);
+}
+
+void ElasticBatchNorm::Accumulate(const at::Tensor& mean, const at::Tensor& variance,
+                                  int64_t rows) {
+  const at::NoGradGuard no_grad;
+  const auto weight_of_batch = static_cast<double>(rows);
+  if (!mean_sum_.defined() || mean_sum_.size(0) != mean.size(0)) {
+    mean_sum_ = at::zeros(mean.sizes(), mean.options().dtype(at::kDouble));
+    variance_sum_ = at::zeros_like(mean_sum_);
+    calibrated_rows_ = 0;
+  }
+  mean_sum_.add_(mean.to(at::kDouble), weight_of_batch);
+  variance_sum_.add_(variance.to(at::kDouble), weight_of_batch);
+  calibrated_rows_ += weight_of_batch;
+}
+
+void ElasticBatchNorm::BeginCalibration() {
+  calibrating_ = true;
+  calibrated_rows_ = 0;
+  mean_sum_.reset();
+  variance_sum_.reset();
+}
+
+void ElasticBatchNorm::EndCalibration() {
+  const at::NoGradGuard no_grad;
+  calibrating_ = false;
+  if (!mean_sum_.defined()) return;  // inactive in the calibrated candidate
+  const int64_t channels = mean_sum_.size(0);
+  running_mean.narrow(0, 0, channels).copy_(mean_sum_ / calibrated_rows_);
+  running_var.narrow(0, 0, channels).copy_(variance_sum_ / calibrated_rows_);
+  mean_sum_.reset();
+  variance_sum_.reset();
+}
+
+}  // namespace voxbit::supernet

@@ -1,0 +1,78 @@
+// Layers whose active channels are a slice of their weights: the first-c sharing of SPVNAS.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "supernet/ops/sparse_conv.h"
+#include "supernet/ops/sparse_tensor.h"
+
+namespace voxbit::supernet {
+
+// Bias-free sparse convolution. State: "kernel" [K, in, out], or [in, out] for kernel volume 1.
+class ElasticConv : public torch::nn::Module {
+ public:
+  ElasticConv(int64_t in, int64_t out, const ConvOptions& options);
+
+  // Output of `slice.out` channels from x of `slice.in` channels.
+  SparseTensor Forward(const SparseTensor& x, const WeightSlice& slice) const;
+  // Uniform in +-1/sqrt(fan), fan = K * in (K * out when transposed). Source: torchsparse 1.4.
+  void Initialize(at::Generator& generator);
+
+  const ConvOptions& options() const { return options_; }
+
+  at::Tensor kernel;
+
+ private:
+  ConvOptions options_;
+  int64_t fan_;
+};
+
+// State: "weight" [out, in], "bias" [out].
+class ElasticLinear : public torch::nn::Module {
+ public:
+  ElasticLinear(int64_t in, int64_t out);
+
+  // [N, out] from x [N, in], in and out active channels.
+  at::Tensor Forward(const at::Tensor& x, int64_t out) const;
+  // Uniform in +-1/sqrt(in) for both.
+  void Initialize(at::Generator& generator);
+
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+// Batch norm over rows; the first x.size(1) entries of its state are active. State: "weight",
+// "bias", "running_mean", "running_var". In train mode a batch updates the running statistics
+// with momentum 0.1 (unbiased variance); a single row leaves a variance of 0.
+class ElasticBatchNorm : public torch::nn::Module {
+ public:
+  explicit ElasticBatchNorm(int64_t channels);
+
+  // act(norm(x) + residual); residual may be undefined.
+  at::Tensor Forward(const at::Tensor& x, const at::Tensor& residual, bool relu);
+
+  // See Network::BeginCalibration.
+  void BeginCalibration();
+  void EndCalibration();
+
+  at::Tensor weight;
+  at::Tensor bias;
+  at::Tensor running_mean;
+  at::Tensor running_var;
+
+ private:
+  void UpdateRunning(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
+  void Accumulate(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
+
+  bool calibrating_ = false;
+  double calibrated_rows_ = 0;
+  at::Tensor mean_sum_;  // float64, weighted by rows
+  at::Tensor variance_sum_;
+};
+
+}  // namespace voxbit::supernet

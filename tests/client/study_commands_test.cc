@@ -1,0 +1,232 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "client/format/text.h"
+#include "common/files.h"
+#include "tests/client/fake_server.h"
+#include "tests/support/temporary_folder.h"
+
+namespace voxbit::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kStudy[] = "// my first one\n{\"name\": \"first\", \"seed\": 1}\n";
+
+class StudyCommandsTest : public ::testing::Test {
+ protected:
+  StudyCommandsTest() : file_(folder_.path() + "/study.json") {
+    EXPECT_TRUE(WriteFileAtomically(file_, kStudy).ok());
+  }
+
+  RunOutcome Run(std::vector<std::string> arguments, const RunSettings& settings = {}) {
+    return RunLine(server_.address, std::move(arguments), settings);
+  }
+
+  FakeServer server_;
+  voxbit::testing::TemporaryFolder folder_;
+  std::string file_;
+};
+
+TEST_F(StudyCommandsTest, CreateSendsTheFileAndPrintsTheName) {
+  const RunOutcome run = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.out, "first\n");
+  EXPECT_THAT(run.err, HasSubstr("study watch first"));
+  ASSERT_EQ(server_.created.size(), 1U);
+  EXPECT_EQ(server_.created[0].config_json(), kStudy);
+  EXPECT_EQ(server_.created[0].request_id().size(), 36U);
+  EXPECT_FALSE(server_.created[0].validate_only());
+}
+
+TEST_F(StudyCommandsTest, CreateReadsStandardInput) {
+  RunSettings settings;
+  settings.input = R"({"name": "piped"})";
+  EXPECT_EQ(Run({"study", "create", "-f", "-", "--quiet"}, settings).out, "piped\n");
+}
+
+TEST_F(StudyCommandsTest, QuietLeavesStandardErrorEmpty) {
+  const RunOutcome run = Run({"study", "create", "-f", file_, "--quiet"});
+  EXPECT_EQ(run.out, "first\n");
+  EXPECT_EQ(run.err, "");
+}
+
+TEST_F(StudyCommandsTest, ValidateOnlyIsPassedOn) {
+  const RunOutcome run = Run({"study", "create", "-f", file_, "--validate-only"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_TRUE(server_.created.at(0).validate_only());
+  EXPECT_THAT(run.err, HasSubstr("nothing was created"));
+}
+
+TEST_F(StudyCommandsTest, FileErrorsAreUsageErrorsThatNameTheFile) {
+  const RunOutcome missing = Run({"study", "create", "-f", file_ + ".no"});
+  EXPECT_EQ(missing.code, kExitUsage);
+  EXPECT_THAT(missing.err, HasSubstr(file_ + ".no: No such file"));
+
+  ASSERT_TRUE(WriteFileAtomically(file_, "{\n  \"name\": oops\n}").ok());
+  const RunOutcome broken = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(broken.code, kExitUsage);
+  EXPECT_THAT(broken.err, HasSubstr(file_ + ": line 2, column"));
+
+  ASSERT_TRUE(WriteFileAtomically(file_, R"({"server": {}, "studies": []})").ok());
+  const RunOutcome other = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(other.code, kExitUsage);
+  EXPECT_THAT(other.err, HasSubstr("server configuration"));
+  EXPECT_TRUE(server_.created.empty());
+}
+
+TEST_F(StudyCommandsTest, WhatTheServerRefusesNamesTheFileAndThePointer) {
+  server_.failures = {{grpc::StatusCode::INVALID_ARGUMENT, "/seed: expected an integer"}};
+  const RunOutcome run = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(run.code, kExitUsage);
+  EXPECT_EQ(run.err, "error: " + file_ + ": /seed: expected an integer\n");
+}
+
+TEST_F(StudyCommandsTest, TakenNameIsAFailure) {
+  server_.failures = {{grpc::StatusCode::ALREADY_EXISTS, "study \"first\" exists"}};
+  EXPECT_EQ(Run({"study", "create", "-f", file_}).code, kExitFailed);
+}
+
+TEST_F(StudyCommandsTest, OnlyUnavailableIsRetriedAndWithTheSameRequestId) {
+  server_.failures = {{grpc::StatusCode::UNAVAILABLE, "restarting"},
+                      {grpc::StatusCode::UNAVAILABLE, "restarting"}};
+  EXPECT_EQ(Run({"study", "create", "-f", file_}).code, kExitDone);
+  ASSERT_EQ(server_.created.size(), 3U);
+  EXPECT_EQ(server_.created[0].request_id(), server_.created[1].request_id());
+  EXPECT_EQ(server_.created[0].request_id(), server_.created[2].request_id());
+
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::ABORTED, grpc::StatusCode::INTERNAL, grpc::StatusCode::DEADLINE_EXCEEDED,
+        grpc::StatusCode::RESOURCE_EXHAUSTED}) {
+    server_.created.clear();
+    server_.failures = {{code, "no"}};
+    EXPECT_NE(Run({"study", "create", "-f", file_}).code, kExitDone);
+    EXPECT_EQ(server_.created.size(), 1U) << code;
+  }
+}
+
+TEST_F(StudyCommandsTest, AServerThatStaysAwayIsUnreachable) {
+  server_.failures.assign(4, {grpc::StatusCode::UNAVAILABLE, "draining"});
+  const RunOutcome run = Run({"study", "list"});
+  EXPECT_EQ(run.code, kExitUnreachable);
+  EXPECT_THAT(run.err, HasSubstr("is away: draining"));
+}
+
+TEST_F(StudyCommandsTest, ListReadsAllPages) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    server_.studies.push_back(MakeStudy(name, v1::STUDY_STATE_ACTIVE));
+  }
+  const RunOutcome run = Run({"study", "list", "-o", "csv"});
+  std::vector<std::string> names;
+  std::istringstream lines(run.out);
+  for (std::string line; std::getline(lines, line);) names.push_back(line.substr(0, 2));
+  EXPECT_THAT(names, ElementsAre("na", "a,", "b,", "c,", "d,", "e,"));
+}
+
+TEST_F(StudyCommandsTest, ListIsATableOfAtMost80Columns) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE),
+                     MakeStudy(std::string(90, 'x'), v1::STUDY_STATE_FAILED)};
+  server_.studies[1].set_message(
+      "a message that is much too long to be shown in a table of studies");
+  const RunOutcome run = Run({"study", "list"});
+  EXPECT_THAT(run.out, HasSubstr("23/64"));
+  EXPECT_THAT(run.out, HasSubstr("active"));
+  std::istringstream lines(run.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80U) << line;
+}
+
+TEST_F(StudyCommandsTest, ListAsJsonHasEverything) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_PAUSED)};
+  const Json studies = Json::parse(Run({"study", "list", "-o", "json"}).out);
+  ASSERT_EQ(studies.size(), 1U);
+  EXPECT_EQ(studies[0]["name"], "first");
+  EXPECT_EQ(studies[0]["state"], "paused");
+  EXPECT_EQ(studies[0]["progress"]["hypervolume"], 0.7312);
+  EXPECT_EQ(studies[0]["config"]["search"]["trials"], 64);
+}
+
+TEST_F(StudyCommandsTest, EmptyListIsStillValidOutput) {
+  EXPECT_EQ(Json::parse(Run({"study", "list", "-o", "json"}).out), Json::array());
+  EXPECT_THAT(Run({"study", "list"}).err, HasSubstr("no study yet"));
+}
+
+TEST_F(StudyCommandsTest, ShowHasStateProgressTasksAndConfiguration) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+  v1::TaskProgress& task = *server_.studies[0].mutable_progress()->add_running();
+  task.set_task_id(7);
+  task.set_kind(v1::TASK_KIND_EVALUATE);
+  task.set_trial_number(24);
+  task.set_worker("host-cpu");
+  task.set_attempt(1);
+  task.set_progress_json(R"({"phase":"evaluate","step":3,"steps":8})");
+  const RunOutcome run = Run({"study", "show", "first"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.out, HasSubstr("23 of 64 done: 20 succeeded, 2 infeasible, 1 failed"));
+  EXPECT_THAT(run.out, HasSubstr("evaluate 3/8"));
+  EXPECT_THAT(run.out, HasSubstr("\"trials\": 64"));
+  EXPECT_THAT(run.out, HasSubstr("(1 min 40 s ago)"));
+  EXPECT_THAT(run.out, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(StudyCommandsTest, ShowAsCsvIsOneFlatRow) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+  const RunOutcome run = Run({"study", "show", "first", "-o", "csv"});
+  EXPECT_THAT(run.out, HasSubstr("config.objectives.0.metric"));
+  EXPECT_THAT(run.out, HasSubstr("progress.hypervolume"));
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 2);
+}
+
+TEST_F(StudyCommandsTest, UnknownStudyIsCodeThree) {
+  const RunOutcome run = Run({"study", "show", "nope"});
+  EXPECT_EQ(run.code, kExitNotFound);
+  EXPECT_EQ(run.err, "error: study \"nope\" does not exist\n");
+}
+
+TEST_F(StudyCommandsTest, PauseResumeAndStopMakeTheirCall) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+  EXPECT_EQ(Run({"study", "pause", "first"}).err, "first is paused\n");
+  EXPECT_EQ(Run({"study", "resume", "first"}).err, "first is active\n");
+  EXPECT_EQ(Run({"study", "stop", "first"}).err, "first is stopped\n");
+  EXPECT_THAT(server_.changes, ElementsAre(StartsWith("pause first "), StartsWith("resume first "),
+                                           StartsWith("stop first ")));
+  const Json study = Json::parse(Run({"study", "stop", "first", "-o", "json"}).out);
+  EXPECT_EQ(study["state"], "stopped");
+  EXPECT_EQ(Run({"study", "stop", "nope"}).code, kExitNotFound);
+}
+
+TEST_F(StudyCommandsTest, WorkersAreListedAndDrained) {
+  v1::Worker worker;
+  worker.mutable_info()->set_name("host-cpu");
+  worker.mutable_info()->set_device("cpu");
+  worker.mutable_info()->set_device_model("Xeon");
+  worker.mutable_info()->set_threads(4);
+  worker.mutable_info()->set_memory_bytes(8'000'000'000);
+  worker.mutable_info()->add_targets("local");
+  worker.mutable_info()->set_protocol(1);
+  worker.set_state("busy");
+  worker.set_task_id(12);
+  worker.set_task_label("evaluate first/12");
+  worker.set_last_seen_ms(1'699'999'997'000);
+  server_.workers = {worker};
+  const RunOutcome list = Run({"worker", "list"});
+  EXPECT_EQ(list.code, kExitDone);
+  EXPECT_THAT(list.out, HasSubstr("evaluate first/12"));
+  EXPECT_THAT(list.out, HasSubstr("3 s ago"));
+  const Json json = Json::parse(Run({"worker", "list", "-o", "json"}).out);
+  EXPECT_EQ(json[0]["memory_bytes"], 8'000'000'000);
+  EXPECT_EQ(json[0]["targets"], Json::array({"local"}));
+
+  EXPECT_EQ(Run({"worker", "drain", "host-cpu"}).err,
+            "host-cpu is draining, busy with evaluate first/12\n");
+  EXPECT_THAT(server_.drained, ElementsAre("host-cpu"));
+  EXPECT_EQ(Run({"worker", "drain", "nobody"}).code, kExitNotFound);
+}
+
+}  // namespace
+}  // namespace voxbit::client

@@ -1,0 +1,138 @@
+#include "client/format/table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/format/text.h"
+
+namespace voxbit::client {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Table Sample() {
+  Table table({{"number", "#", true, 0, 0},
+               {"state", "state", false, 0, 0},
+               {"measured.miou", "miou", true, 0, 0},
+               {"measured.macs", "macs", true, 1, 0},
+               {"origin", "origin", false, 2, 8},
+               {"digest", "", false, kCsvOnly, 0}});
+  table.AddRow({IntCell(1),
+                TextCell("succeeded", Tone::kGood),
+                {"0.6123", 0.61234567, Tone::kPlain},
+                {"1.25 G", 1.25e9, Tone::kPlain},
+                TextCell("random"),
+                TextCell("aa")});
+  table.AddRow({IntCell(12),
+                TextCell("failed", Tone::kBad),
+                EmptyCell(),
+                {"940 M", 940123456, Tone::kPlain},
+                TextCell("crossover of 3 and 5"),
+                TextCell("bb")});
+  return table;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(TableTest, NumbersStandRightAndTextLeft) {
+  EXPECT_EQ(RenderText(Sample(), {80, false}),
+            " #  state        miou    macs  origin\n"
+            " 1  succeeded  0.6123  1.25 G  random\n"
+            "12  failed          -   940 M  crossover of 3 and 5\n");
+}
+
+TEST(TableTest, LongTextIsCutBeforeColumnsGo) {
+  EXPECT_EQ(RenderText(Sample(), {42, false}),
+            " #  state        miou    macs  origin\n"
+            " 1  succeeded  0.6123  1.25 G  random\n"
+            "12  failed          -   940 M  crossover …\n");
+}
+
+TEST(TableTest, TheLeastImportantColumnsGoFirstAndAreNamed) {
+  EXPECT_EQ(RenderText(Sample(), {30, false}),
+            " #  state        miou    macs\n"
+            " 1  succeeded  0.6123  1.25 G\n"
+            "12  failed          -   940 M\n"
+            "not shown, too narrow: origin\n");
+}
+
+TEST(TableTest, NoLineIsWiderThanTheTerminal) {
+  for (size_t width = 24; width <= 120; ++width) {
+    for (const std::string& line : Lines(RenderText(Sample(), {width, false}))) {
+      EXPECT_LE(DisplayWidth(line), width) << line;
+    }
+  }
+}
+
+TEST(TableTest, WideCharactersKeepColumnsAligned) {
+  Table table({{"name", "name", false, 0, 0}, {"n", "n", true, 0, 0}});
+  table.AddRow({TextCell("漢字"), IntCell(1)});
+  table.AddRow({TextCell("Zürich"), IntCell(22)});
+  EXPECT_EQ(RenderText(table, {80, false}),
+            "name     n\n"
+            "漢字     1\n"
+            "Zürich  22\n");
+}
+
+TEST(TableTest, WithoutRowsOnlyTheTitlesAreShown) {
+  const Table table({{"a", "a", false, 0, 0}, {"b", "b", true, 0, 0}});
+  EXPECT_EQ(RenderText(table, {80, false}), "a  b\n");
+  EXPECT_EQ(RenderCsv(table), "a,b\n");
+  EXPECT_EQ(RenderJson(table), Json::array());
+}
+
+TEST(TableTest, ColoursAreOnlyThereWhenAskedFor) {
+  EXPECT_THAT(RenderText(Sample(), {80, false}), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(RenderText(Sample(), {80, true}), HasSubstr("\x1b[31mfailed   \x1b[0m"));
+}
+
+TEST(TableTest, CsvHasFlatNamesAndFullPrecision) {
+  EXPECT_EQ(RenderCsv(Sample()),
+            "number,state,measured.miou,measured.macs,origin,digest\n"
+            "1,succeeded,0.61234567,1250000000.0,random,aa\n"
+            "12,failed,,940123456,crossover of 3 and 5,bb\n");
+}
+
+TEST(TableTest, CsvQuotesWhatNeedsIt) {
+  Table table({{"text", "text", false, 0, 0}});
+  table.AddRow({TextCell("a,b")});
+  table.AddRow({TextCell("say \"no\"")});
+  table.AddRow({TextCell("two\nlines")});
+  EXPECT_EQ(RenderCsv(table), "text\n\"a,b\"\n\"say \"\"no\"\"\"\n\"two\nlines\"\n");
+}
+
+TEST(TableTest, JsonKeepsTypes) {
+  const Json rows = RenderJson(Sample());
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["number"], 1);
+  EXPECT_EQ(rows[0]["measured.miou"], 0.61234567);
+  EXPECT_TRUE(rows[1]["measured.miou"].is_null());
+}
+
+TEST(TableTest, FieldsAlignTheirValues) {
+  EXPECT_EQ(RenderFields({{"name", TextCell("a")}, {"hypervolume", IntCell(3)}}, {80, false}),
+            "name         a\n"
+            "hypervolume  3\n");
+}
+
+TEST(TableTest, FlattenNamesEveryLeaf) {
+  const auto flat = Flatten(Json::parse(R"({"a": {"b": [1, {"c": "x"}]}, "d": [], "e": true})"));
+  ASSERT_EQ(flat.size(), 4U);
+  EXPECT_EQ(flat[0].first, "a.b.0");
+  EXPECT_EQ(flat[1].first, "a.b.1.c");
+  EXPECT_EQ(flat[1].second, "x");
+  EXPECT_EQ(flat[2].first, "d");
+  EXPECT_TRUE(flat[2].second.is_null());
+  EXPECT_EQ(flat[3].second, true);
+}
+
+}  // namespace
+}  // namespace voxbit::client

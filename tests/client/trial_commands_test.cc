@@ -1,0 +1,196 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/format/text.h"
+#include "client/view/trial_view.h"
+#include "common/files.h"
+#include "tests/client/fake_server.h"
+#include "tests/support/temporary_folder.h"
+
+namespace voxbit::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class TrialCommandsTest : public ::testing::Test {
+ protected:
+  TrialCommandsTest() {
+    server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+    server_.trials = {MakeTrial(1, 0.40, 10.0), MakeTrial(2, 0.55, 20.0), MakeTrial(3, 0.50, 25.0),
+                      MakeTrial(4, 0.60, 30.0)};
+    search::Trial infeasible = MakeTrial(5, 0, 0);
+    infeasible.state = search::TrialState::kInfeasible;
+    infeasible.measured.clear();
+    infeasible.message = "macs 3e9 is above 2e9";
+    server_.trials.push_back(infeasible);
+    server_.front = {1, 2, 4};
+  }
+
+  RunOutcome Run(std::vector<std::string> arguments) {
+    return RunLine(server_.address, std::move(arguments));
+  }
+
+  // First column of each CSV row.
+  static std::vector<std::string> Numbers(const std::string& csv) {
+    std::vector<std::string> numbers;
+    std::istringstream lines(csv);
+    std::string line;
+    std::getline(lines, line);
+    while (std::getline(lines, line)) numbers.push_back(line.substr(0, line.find(',')));
+    return numbers;
+  }
+
+  FakeServer server_;
+  voxbit::testing::TemporaryFolder folder_;
+};
+
+TEST_F(TrialCommandsTest, ListReadsAllPagesByNumber) {
+  const RunOutcome run = Run({"trial", "list", "first", "-o", "csv"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(Numbers(run.out), ElementsAre("1", "2", "3", "4", "5"));
+  EXPECT_EQ(server_.trial_lists.size(), 3U);
+}
+
+TEST_F(TrialCommandsTest, ListCsvHasFlatNamesAndFullPrecision) {
+  server_.trials = {MakeTrial(1, 0.1234567890123, 10.0)};
+  const RunOutcome run = Run({"trial", "list", "first", "-o", "csv"});
+  EXPECT_EQ(run.out,
+            "number,state,measured.miou,measured.miou.spread,measured.latency_ms[local],"
+            "measured.latency_ms[local].spread,measured.macs,measured.macs.spread,origin,message,"
+            "digest,choices,sequence,created_ms,finished_ms\n"
+            "1,succeeded,0.1234567890123,0.0,10.0,0.25,1000000000.0,0.0,random,,digest-1,0.1.1,1,"
+            "1699999950000,1699999990000\n");
+}
+
+TEST_F(TrialCommandsTest, ListTableHasUnitsAndFits) {
+  const RunOutcome run = Run({"trial", "list", "first"});
+  EXPECT_THAT(run.out, HasSubstr("0.5500"));
+  EXPECT_THAT(run.out, HasSubstr("20 ms"));
+  EXPECT_THAT(run.out, HasSubstr("2 G"));
+  EXPECT_THAT(run.out, HasSubstr("macs 3e9 is"));
+  std::istringstream lines(run.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80U) << line;
+}
+
+TEST_F(TrialCommandsTest, ListAsksForTheStatesThatTheUserNames) {
+  const RunOutcome run =
+      Run({"trial", "list", "first", "--state", "succeeded,failed", "-o", "csv"});
+  EXPECT_THAT(Numbers(run.out), ElementsAre("1", "2", "3", "4"));
+  EXPECT_THAT(server_.trial_lists.at(0).states(),
+              ElementsAre(v1::TRIAL_STATE_SUCCEEDED, v1::TRIAL_STATE_FAILED));
+  const RunOutcome wrong = Run({"trial", "list", "first", "--state", "great"});
+  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_THAT(wrong.err, HasSubstr("--state"));
+}
+
+TEST_F(TrialCommandsTest, SortPutsTheBestFirstAndTheUnmeasuredLast) {
+  EXPECT_THAT(Numbers(Run({"trial", "list", "first", "--sort", "miou", "-o", "csv"}).out),
+              ElementsAre("4", "2", "3", "1", "5"));
+  EXPECT_THAT(Numbers(Run({"trial", "list", "first", "--sort", "latency_ms", "-o", "csv"}).out),
+              ElementsAre("1", "2", "3", "4", "5"));
+  const RunOutcome wrong = Run({"trial", "list", "first", "--sort", "speed"});
+  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_THAT(wrong.err, HasSubstr("measured are miou, latency_ms[local], macs"));
+}
+
+TEST_F(TrialCommandsTest, SortCountsWhatFineTuningBrought) {
+  search::Measurement tuned = server_.trials[2].measured.at({"miou", ""});
+  tuned.value = 0.9;
+  server_.trials[2].finetuned[{"miou", ""}] = tuned;
+  const RunOutcome run = Run({"trial", "list", "first", "--sort", "miou", "-o", "csv"});
+  EXPECT_THAT(Numbers(run.out), ElementsAre("3", "4", "2", "1", "5"));
+  EXPECT_THAT(run.out, HasSubstr("finetuned.miou"));
+}
+
+TEST_F(TrialCommandsTest, AMetricOnSeveralTargetsMustBeNamedInFull) {
+  const std::vector<std::string> keys = {"latency_ms[a]", "latency_ms[b]", "miou"};
+  EXPECT_EQ(*ResolveMetric("latency_ms[b]", keys), "latency_ms[b]");
+  EXPECT_EQ(*ResolveMetric("miou", keys), "miou");
+  EXPECT_EQ(ResolveMetric("latency_ms", keys).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(TrialCommandsTest, ShowSpellsTheNetworkOut) {
+  server_.architecture_json = R"({"width": 0.5, "depths": [1, 2, 3]})";
+  server_.layers_json =
+      R"([{"name":"stem.0","kind":"sparse_conv","in_channels":4,"out_channels":32,)"
+      R"("kernel_volume":27,"params":3456,"macs":1.5e8},)"
+      R"({"name":"classifier","kind":"linear","in_channels":32,"out_channels":20,)"
+      R"("kernel_volume":1,"params":660,"macs":2.5e7}])";
+  const RunOutcome run = Run({"trial", "show", "first", "2"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.out, HasSubstr("stem.0"));
+  EXPECT_THAT(run.out, HasSubstr("3.46 k  150 M"));
+  EXPECT_THAT(run.out, HasSubstr("2 layers, 4.12 k parameters, 175 M MACs"));
+  EXPECT_THAT(run.out, HasSubstr("depths  1 2 3"));
+  EXPECT_THAT(run.out, HasSubstr("± 0.25 ms"));
+
+  const Json json = Json::parse(Run({"trial", "show", "first", "2", "-o", "json"}).out);
+  EXPECT_EQ(json["layers"][1]["macs"], 2.5e7);
+  EXPECT_EQ(json["architecture"]["depths"], Json::array({1, 2, 3}));
+  EXPECT_EQ(json["trial"]["measured"]["latency_ms[local]"]["unit"], "ms");
+
+  const RunOutcome csv = Run({"trial", "show", "first", "2", "-o", "csv"});
+  EXPECT_THAT(csv.out, HasSubstr("name,kind,in_channels,out_channels,kernel_volume,params,macs\n"
+                                 "stem.0,sparse_conv,4,32,27,3456,150000000.0\n"));
+  EXPECT_EQ(Run({"trial", "show", "first", "77"}).code, kExitNotFound);
+}
+
+TEST_F(TrialCommandsTest, ParetoShowsTheFrontBestFirst) {
+  const RunOutcome run = Run({"pareto", "first", "-o", "csv"});
+  EXPECT_THAT(Numbers(run.out), ElementsAre("1", "2", "4"));
+  EXPECT_THAT(run.err, HasSubstr("front of 3 among 4 succeeded trials, hypervolume 0.75"));
+  EXPECT_TRUE(server_.fronts.at(0).metrics().empty());
+  const Json json = Json::parse(Run({"pareto", "first", "-o", "json"}).out);
+  EXPECT_EQ(json["front"].size(), 3U);
+  EXPECT_EQ(json["succeeded"], 4);
+  EXPECT_EQ(json["hypervolume"], 0.75);
+}
+
+TEST_F(TrialCommandsTest, ParetoComparesByTheMetricsThatTheUserNames) {
+  Run({"pareto", "first", "--x", "macs"});
+  EXPECT_THAT(server_.fronts.back().metrics(), ElementsAre("macs", "miou"));
+  Run({"pareto", "first", "--y", "latency_ms"});
+  EXPECT_THAT(server_.fronts.back().metrics(), ElementsAre("miou", "latency_ms[local]"));
+  EXPECT_EQ(Run({"pareto", "first", "--x", "macs", "--y", "macs"}).code, kExitUsage);
+}
+
+TEST_F(TrialCommandsTest, PlotShowsCostToTheRightAndQualityUpwards) {
+  const std::string file = folder_.path() + "/front.svg";
+  const RunOutcome run = Run({"pareto", "first", "--plot", file});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.err, HasSubstr("wrote " + file));
+  const std::string svg = *ReadFile(file);
+  EXPECT_THAT(svg, HasSubstr("latency_ms on local [ms]"));
+  EXPECT_THAT(svg, HasSubstr("front (3)"));
+  EXPECT_THAT(svg, HasSubstr("other succeeded trials (1)"));
+  EXPECT_THAT(svg, HasSubstr("trial 3: latency_ms[local] 25, miou 0.5"));
+}
+
+TEST_F(TrialCommandsTest, OneObjectiveIsDrawnAgainstTheSizeOfTheNetwork) {
+  server_.studies[0].set_config_json(R"({"objectives":[{"metric":"miou"}]})");
+  const std::string file = folder_.path() + "/front.svg";
+  const RunOutcome run = Run({"pareto", "first", "--plot", file});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(*ReadFile(file), HasSubstr(">params<"));
+  EXPECT_THAT(run.err, HasSubstr("4 trials lack params or miou"));
+}
+
+TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsAFailure) {
+  const RunOutcome run = Run({"pareto", "first", "--plot", folder_.path() + "/no/front.svg"});
+  EXPECT_NE(run.code, kExitDone);
+  EXPECT_THAT(run.err, HasSubstr("--plot"));
+}
+
+TEST_F(TrialCommandsTest, StudyWithoutSuccessHasAnEmptyFront) {
+  server_.trials.clear();
+  const RunOutcome run = Run({"pareto", "first", "--plot", folder_.path() + "/front.svg"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(*ReadFile(folder_.path() + "/front.svg"), HasSubstr("no succeeded trial"));
+}
+
+}  // namespace
+}  // namespace voxbit::client

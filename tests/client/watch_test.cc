@@ -1,0 +1,163 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/format/text.h"
+#include "client/view/watch_view.h"
+#include "tests/client/fake_server.h"
+
+namespace voxbit::client {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+v1::Study Training(int64_t step) {
+  v1::Study study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+  study.set_phase(v1::STUDY_PHASE_TRAIN);
+  study.clear_progress();
+  study.mutable_progress()->set_trials_total(64);
+  v1::TaskProgress& task = *study.mutable_progress()->add_running();
+  task.set_task_id(2);
+  task.set_kind(v1::TASK_KIND_TRAIN_SUPERNET);
+  task.set_progress_json(R"({"phase":"train","step":)" + std::to_string(step) + R"(,"steps":300})");
+  return study;
+}
+
+class WatchTest : public ::testing::Test {
+ protected:
+  WatchTest() {
+    server_.trials = {MakeTrial(1, 0.40, 10.0), MakeTrial(2, 0.55, 20.0)};
+    server_.front = {1, 2};
+    v1::Worker worker;
+    worker.mutable_info()->set_name("w");
+    worker.mutable_info()->set_protocol(1);
+    worker.set_state("busy");
+    worker.set_task_id(3);
+    server_.workers = {worker};
+  }
+
+  // Train, search, then an end in `state`.
+  void Script(v1::StudyState state, const std::string& message) {
+    server_.on_get_study = [state, message](int call, v1::Study& study) {
+      if (call == 0) {
+        study = Training(120);
+      } else {
+        study = MakeStudy("first", call == 1 ? v1::STUDY_STATE_ACTIVE : state);
+        study.set_message(call == 1 ? "" : message);
+      }
+      return grpc::Status::OK;
+    };
+  }
+
+  RunOutcome Run(std::vector<std::string> more = {}, const RunSettings& settings = {}) {
+    std::vector<std::string> arguments = {"study", "watch", "first", "--interval", "0.01"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunLine(server_.address, std::move(arguments), settings);
+  }
+
+  FakeServer server_;
+};
+
+TEST_F(WatchTest, WithoutATerminalEveryPhaseIsOnePlainLine) {
+  Script(v1::STUDY_STATE_COMPLETED, "");
+  const RunOutcome run = Run();
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.err,
+            "first: train, step 120/300, 1/1 workers busy\n"
+            "first: search, 23/64 trials, ETA 10 min 00 s, front 5, hypervolume 0.731, "
+            "4.1 trials/min, 1/1 workers busy\n"
+            "first: completed, 23/64 trials, front 5, hypervolume 0.731, 4.1 trials/min, "
+            "1/1 workers busy\n"
+            "first completed: front of 2 among 2 succeeded trials, hypervolume 0.75\n");
+  EXPECT_THAT(run.out, HasSubstr("latency_ms[local]"));
+  EXPECT_THAT(run.out, HasSubstr("0.5500"));
+}
+
+TEST_F(WatchTest, OnATerminalOneLineIsDrawnAgain) {
+  Script(v1::STUDY_STATE_COMPLETED, "");
+  RunSettings settings;
+  settings.terminal.err_is_terminal = true;
+  settings.terminal.width = 60;
+  const RunOutcome run = Run({}, settings);
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.err, StartsWith("\rfirst  train  ━━━━━━━━━───────────────  step 120/300"));
+  EXPECT_THAT(run.out, Not(HasSubstr("━")));
+  EXPECT_THAT(run.out, Not(HasSubstr("\r")));
+}
+
+TEST_F(WatchTest, QuietOnlyPrintsTheFront) {
+  Script(v1::STUDY_STATE_COMPLETED, "");
+  const RunOutcome run = Run({"--quiet"});
+  EXPECT_EQ(run.err, "");
+  EXPECT_THAT(run.out, HasSubstr("0.5500"));
+}
+
+TEST_F(WatchTest, FailedStudyIsCodeOne) {
+  Script(v1::STUDY_STATE_FAILED, "no sample in data/none");
+  const RunOutcome run = Run({"--quiet"});
+  EXPECT_EQ(run.code, kExitFailed);
+  EXPECT_EQ(run.err, "error: study first failed: no sample in data/none\n");
+}
+
+TEST_F(WatchTest, StoppedStudyIsDone) {
+  Script(v1::STUDY_STATE_STOPPED, "");
+  EXPECT_EQ(Run().code, kExitDone);
+}
+
+TEST_F(WatchTest, JsonHasTheStudyAndItsFrontAtTheEnd) {
+  Script(v1::STUDY_STATE_COMPLETED, "");
+  const Json json = Json::parse(Run({"-o", "json"}).out);
+  EXPECT_EQ(json["study"]["state"], "completed");
+  EXPECT_EQ(json["front"].size(), 2U);
+}
+
+TEST_F(WatchTest, UnknownStudyIsCodeThree) { EXPECT_EQ(Run().code, kExitNotFound); }
+
+TEST_F(WatchTest, RestartOfTheServerIsWaitedFor) {
+  server_.on_get_study = [](int call, v1::Study& study) {
+    // Four attempts make one failed question.
+    if (call >= 1 && call <= 4) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+    study = MakeStudy("first", call == 0 ? v1::STUDY_STATE_ACTIVE : v1::STUDY_STATE_COMPLETED);
+    return grpc::Status::OK;
+  };
+  const RunOutcome run = Run();
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.err, HasSubstr("the server is away"));
+}
+
+TEST(WatchViewTest, TrainingTimeIsForetoldFromItsOwnPace) {
+  WatchView view;
+  view.Update(Training(100), 50'000);
+  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("ETA")));
+  view.Update(Training(150), 60'000);
+  // 50 steps in 10 s: 150 steps more take 30 s.
+  EXPECT_THAT(view.PlainLine(), HasSubstr("ETA 30 s"));
+  EXPECT_EQ(view.Fields()["eta_ms"], 30'000);
+}
+
+TEST(WatchViewTest, ASecondAttemptStartsTheEstimateAnew) {
+  WatchView view;
+  view.Update(Training(200), 0);
+  view.Update(Training(10), 10'000);
+  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("ETA")));
+  view.Update(Training(20), 11'000);
+  EXPECT_THAT(view.PlainLine(), HasSubstr("ETA 28 s"));
+}
+
+TEST(WatchViewTest, LinesNeverExceedTheWidth) {
+  WatchView view;
+  view.Update(MakeStudy(std::string(70, 'n'), v1::STUDY_STATE_ACTIVE), 0);
+  for (size_t width = 1; width < 200; ++width) EXPECT_LE(DisplayWidth(view.BarLine(width)), width);
+}
+
+TEST(WatchViewTest, ProgressThatCannotBeReadIsLeftOut) {
+  WatchView view;
+  v1::Study study = Training(5);
+  study.mutable_progress()->mutable_running(0)->set_progress_json("{broken");
+  view.Update(study, 0);
+  EXPECT_EQ(view.PlainLine(), "first: train");
+}
+
+}  // namespace
+}  // namespace voxbit::client

@@ -1,0 +1,339 @@
+// The family "sparse": TorchSparse operators, MinkUNet, SPVCNN and the SPVNAS supernet.
+#include <torch/torch.h>
+
+#include <cctype>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "supernet/export/tensor_io.h"
+#include "supernet/kernels/kernel_map/kernel_map.h"
+#include "supernet/kernels/voxelize/voxelize.h"
+#include "supernet/models/spvnas/spvnas.h"
+#include "supernet/models/unet/unet.h"
+#include "supernet/ops/kernel_map.h"
+#include "supernet/ops/point_ops.h"
+#include "supernet/ops/sparse_conv.h"
+#include "tests/golden/golden_case.h"
+
+namespace voxbit::golden {
+namespace {
+
+using supernet::ConvOptions;
+using supernet::SparseTensor;
+using supernet::Triple;
+
+const std::string& Metadata(const Case& recorded, const std::string& key) {
+  return recorded.file.metadata().at(key);
+}
+
+// ---- stacks of convolutions ----
+
+ConvOptions OptionsOf(const Json& layer) {
+  ConvOptions options;
+  options.kernel = layer.at("kernel").get<Triple>();
+  options.stride = layer.at("stride").get<Triple>();
+  options.transposed = layer.at("transposed").get<bool>();
+  // The reference does not hand its dilation to the kernel offsets, so a recording is undilated
+  // whatever its metadata says.
+  return options;
+}
+
+void RunConvStack(Comparison& comparison) {
+  const Json layers = Json::parse(Metadata(comparison.recorded(), "layers"));
+  const at::Tensor input = comparison.Input("input").requires_grad_();
+  SparseTensor x = supernet::MakeSparseTensor(comparison.Input("coords"), input);
+  struct Layer {
+    std::string prefix;
+    at::Tensor weight;
+    at::Tensor bias;
+  };
+  std::vector<Layer> trained;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    Layer layer{"layer" + std::to_string(i) + ".", {}, {}};
+    layer.weight = comparison.Input(layer.prefix + "weight").requires_grad_();
+    if (comparison.recorded().Has(layer.prefix + "bias")) {
+      layer.bias = comparison.Input(layer.prefix + "bias").requires_grad_();
+    }
+    x = supernet::SparseConv3d(x, layer.weight, layer.bias, OptionsOf(layers[i]));
+    comparison.Exact(layer.prefix + "out_coords", x.coords);
+    comparison.Exact(layer.prefix + "out_stride",
+                     at::tensor(std::vector<int32_t>(x.stride.begin(), x.stride.end())));
+    comparison.Forward(layer.prefix + "output", x.feats);
+    trained.push_back(layer);
+  }
+  x.feats.backward(comparison.Input("grad_output"));
+  comparison.Gradient("grad_input", input.grad());
+  for (const Layer& layer : trained) {
+    comparison.Gradient(layer.prefix + "grad_weight", layer.weight.grad());
+    if (layer.bias.defined()) {
+      comparison.Gradient(layer.prefix + "grad_bias", layer.bias.grad());
+    }
+  }
+}
+
+// ---- quantisation of points ----
+
+void RunVoxelize(Comparison& comparison) {
+  const at::Tensor points = comparison.Input("points").contiguous();
+  const int64_t n = points.size(0);
+  const auto voxel = std::stof(Metadata(comparison.recorded(), "voxel_size"));
+  at::Tensor grid = at::empty({n, 3}, at::kInt);
+  const int64_t bad = kernels::RoundToGrid(points.data_ptr<float>(), n, points.size(1), voxel,
+                                           grid.data_ptr<int32_t>());
+  if (bad >= 0) return comparison.Fail("point " + std::to_string(bad) + " has no voxel");
+  Triple minimum;
+  kernels::SubtractMinimum(grid.data_ptr<int32_t>(), n, minimum.data());
+  comparison.Exact("grid", grid);
+
+  // The tensors of the networks: the full cloud, then every second point shifted by 3 voxels.
+  std::vector<at::Tensor> coords;
+  std::vector<at::Tensor> feats;
+  for (int64_t batch = 0; batch < 2; ++batch) {
+    const at::Tensor cells = grid.slice(0, 0, n, batch + 1).add(3 * batch).contiguous();
+    const int64_t rows = cells.size(0);
+    at::Tensor unique = at::empty({rows}, at::kLong);
+    at::Tensor inverse = at::empty({rows}, at::kLong);
+    const int64_t count =
+        kernels::SparseQuantize(cells.data_ptr<int32_t>(), rows, unique.data_ptr<int64_t>(),
+                                inverse.data_ptr<int64_t>());
+    unique = unique.narrow(0, 0, count);
+    if (batch == 0) {
+      comparison.Exact("unique_index", unique);
+      comparison.Exact("inverse", inverse);
+    }
+    const at::Tensor kept = cells.index_select(0, unique);
+    coords.push_back(at::cat({kept, at::full({count, 1}, batch, kept.options())}, 1));
+    feats.push_back(points.slice(0, 0, n, batch + 1).index_select(0, unique));
+  }
+  comparison.Exact("coords", at::cat(coords));
+  comparison.Exact("feats", at::cat(feats));
+}
+
+// ---- points and voxels ----
+
+// For each row of `ours` the row of `theirs` with the same coordinate; fails where there is none.
+at::Tensor MatchRows(Comparison& comparison, const at::Tensor& ours, const at::Tensor& theirs) {
+  const at::Tensor recorded = theirs.contiguous();
+  const kernels::CoordTable table(recorded.data_ptr<int32_t>(), recorded.size(0));
+  at::Tensor order = at::empty({ours.size(0)}, at::kLong);
+  for (int64_t i = 0; i < ours.size(0); ++i) {
+    const int32_t row = table.Find(ours.data_ptr<int32_t>() + 4 * i);
+    if (row < 0) {
+      comparison.Fail("voxel " + std::to_string(i) + " is not among the recorded ones");
+      return {};
+    }
+    order.data_ptr<int64_t>()[i] = row;
+  }
+  return order;
+}
+
+void RunInitialVoxelize(Comparison& comparison, supernet::PointTensor* points, at::Tensor* coords) {
+  const Case& recorded = comparison.recorded();
+  const supernet::PointTensor raw = supernet::MakePointTensor(
+      comparison.Input("point_coords_in"), comparison.Input("point_features"));
+  const supernet::Voxelized made =
+      supernet::InitialVoxelize(raw, std::stod(Metadata(recorded, "init_res")),
+                                std::stod(Metadata(recorded, "after_res")));
+  *points = made.points;
+  *coords = comparison.Input("voxel_coords");
+  if (made.voxels.coords.sizes() != coords->sizes()) {
+    return comparison.Fail("the number of voxels differs");
+  }
+  // The recorded order of voxels comes from a hash and carries no meaning.
+  const at::Tensor order = MatchRows(comparison, made.voxels.coords, *coords);
+  if (!order.defined()) return;
+  comparison.ExactRows("voxel_coords", made.voxels.coords, order);
+  comparison.ForwardRows("voxel_features", made.voxels.feats, order);
+  comparison.Forward("point_coords_after", made.points.coords);
+  const auto map = made.points.cache->ToVoxels(made.voxels, made.points.coords);
+  comparison.Exact("point_to_voxel_index", order.index_select(0, map->index.to(at::kLong)));
+  comparison.ExactRows("voxel_counts", map->index_weights, order);
+}
+
+void RunDevoxelize(Comparison& comparison, const supernet::PointTensor& points,
+                   const SparseTensor& shape) {
+  const std::string stride = "stride" + std::to_string(shape.stride[0]) + ".";
+  SparseTensor voxels = shape;
+  voxels.feats = comparison.Input(stride + "features").requires_grad_();
+  const auto map = points.cache->ToPoints(voxels, points.coords);
+  comparison.Exact("devoxelize.index", map->index);
+  comparison.Forward("devoxelize.weights", map->index_weights);
+  const supernet::PointTensor out = supernet::VoxelToPoint(voxels, points);
+  comparison.Forward("devoxelize.output", out.feats);
+  out.feats.backward(comparison.Input("devoxelize.grad_output"));
+  comparison.Gradient("devoxelize.grad_features", voxels.feats.grad());
+}
+
+void RunScatter(Comparison& comparison, const supernet::PointTensor& points,
+                const SparseTensor& voxels) {
+  const at::Tensor feats = comparison.Input("scatter.point_features").requires_grad_();
+  const SparseTensor out = supernet::PointToVoxel(voxels, points.WithFeats(feats));
+  comparison.Forward("scatter.output", out.feats);
+  out.feats.backward(comparison.Input("scatter.grad_output"));
+  comparison.Gradient("scatter.grad_features", feats.grad());
+  const auto map = points.cache->ToVoxels(voxels, points.coords);
+  comparison.Exact("scatter.index", map->index);
+  comparison.Exact("scatter.counts", map->index_weights);
+}
+
+// The N of the tensor "strideN.coords".
+int32_t RecordedStride(const Case& recorded) {
+  for (const std::string& name : recorded.file.Names()) {
+    const size_t dot = name.find(".coords");
+    if (name.rfind("stride", 0) == 0 && dot != std::string::npos) {
+      return static_cast<int32_t>(std::stoi(name.substr(6, dot - 6)));
+    }
+  }
+  return 0;
+}
+
+void RunPointVoxel(Comparison& comparison) {
+  supernet::PointTensor points;
+  at::Tensor fine;
+  RunInitialVoxelize(comparison, &points, &fine);
+  if (!comparison.ok()) return;
+  const int32_t s = RecordedStride(comparison.recorded());
+  if (s < 1) return comparison.Fail("no tensor strideN.coords");
+  kernels::ConvGeometry geometry;
+  for (int axis = 0; axis < 3; ++axis) geometry.kernel[axis] = geometry.stride[axis] = s;
+  at::Tensor coarse = at::empty_like(fine);
+  const int64_t count = kernels::DownsampleCoords(geometry, fine.data_ptr<int32_t>(), fine.size(0),
+                                                  coarse.data_ptr<int32_t>());
+  coarse = coarse.narrow(0, 0, count).contiguous();
+  comparison.Exact("stride" + std::to_string(s) + ".coords", coarse);
+  if (!comparison.ok()) return;
+  const SparseTensor voxels =
+      supernet::MakeSparseTensor(coarse, at::empty({count, 0}), Triple{s, s, s});
+  RunDevoxelize(comparison, points, voxels);
+  RunScatter(comparison, points, voxels);
+}
+
+// ---- networks ----
+
+exporter::TensorMap StateOf(Comparison& comparison) {
+  exporter::TensorMap state;
+  for (const std::string& name : comparison.recorded().file.Names()) {
+    if (name.rfind("state.", 0) == 0) state[name.substr(6)] = comparison.Input(name);
+  }
+  return state;
+}
+
+supernet::NetInput InputOf(Comparison& comparison) {
+  const at::Tensor coords = comparison.Input("coords");
+  const int64_t samples =
+      coords.size(0) == 0 ? 0 : coords.select(1, 3).max().item<int64_t>() + 1;
+  return supernet::MakeNetInput(coords, comparison.Input("feats"), samples);
+}
+
+void RunFixedNet(Comparison& comparison, supernet::UNetKind kind) {
+  const Case& recorded = comparison.recorded();
+  const exporter::TensorMap state = StateOf(comparison);
+  const supernet::NetInput input = InputOf(comparison);
+  const auto classes = state.find("classifier.0.bias");
+  if (classes == state.end()) return comparison.Fail("no state.classifier.0.bias");
+  const supernet::UNetArch arch =
+      supernet::PlainArch(supernet::FixedChannels(std::stod(Metadata(recorded, "cr"))),
+                          input.voxels.feats.size(1), classes->second.size(0));
+  supernet::UNet net(arch, {kind, /*dropout=*/0.0});
+  if (const Status loaded = exporter::LoadState(net, state); !loaded.ok()) {
+    return comparison.Fail(loaded.message());
+  }
+  if (recorded.HasMetadata("params")) {
+    const int64_t params = std::stoll(Metadata(recorded, "params"));
+    comparison.Equal("number of parameters", net.CountParameters(), params);
+    comparison.Equal("parameters by layer", supernet::AllocatedParameters(arch, kind), params);
+  }
+  net.eval();
+  {
+    const at::NoGradGuard no_grad;
+    comparison.Forward("logits_eval", net.Forward(input));
+  }
+  net.train();
+  const at::Tensor loss = at::cross_entropy_loss(net.Forward(input), comparison.Input("labels"), {},
+                                                 at::Reduction::Mean, /*ignore_index=*/255);
+  comparison.Forward("loss_train_nodropout", loss.reshape({1}));
+  loss.backward();
+  const exporter::TensorMap parameters = exporter::StateOf(net);
+  for (const std::string& name : recorded.file.Names()) {
+    if (name.rfind("grad.", 0) != 0) continue;
+    const auto parameter = parameters.find(name.substr(5));
+    if (parameter == parameters.end()) {
+      comparison.Fail(name + ": no such parameter");
+    } else {
+      comparison.Gradient(name, parameter->second.grad());
+    }
+  }
+}
+
+void RunSample(Comparison& comparison, const supernet::NetInput& input, supernet::UNet& net,
+               const Json& entry, size_t index) {
+  const std::string logits = "logits_eval." + std::to_string(index);
+  const supernet::UNetArch& largest = net.body().largest();
+  const Result<supernet::UNetArch> arch =
+      supernet::ParseSample(entry.at("sample"), largest.in_channels, largest.num_classes);
+  if (!arch.ok()) return comparison.Fail(logits + ": " + arch.status().message());
+  net.body().SetActive(*arch);
+  const at::Tensor shared = net.Forward(input);
+  comparison.Forward(logits, shared);
+  // The same sub-network cut out: own weights, equal logits, the recorded number of parameters.
+  supernet::UNet small(*arch, net.body().options());
+  net.body().CopySlicesTo(small.body());
+  small.eval();
+  comparison.Forward(logits, small.Forward(input));
+  const int64_t params = entry.at("params").get<int64_t>();
+  comparison.Equal(logits + " parameters", small.CountParameters(), params);
+  int64_t by_layer = 0;
+  for (const auto& layer : supernet::UNetLayers(*arch, largest, supernet::UNetKind::kSpvnas)) {
+    by_layer += layer.ParameterCount();
+  }
+  comparison.Equal(logits + " parameters by layer", by_layer, params);
+}
+
+void RunSupernet(Comparison& comparison) {
+  const Case& recorded = comparison.recorded();
+  const at::NoGradGuard no_grad;
+  const exporter::TensorMap state = StateOf(comparison);
+  const supernet::NetInput input = InputOf(comparison);
+  const auto classes = state.find("classifier.linear.bias");
+  if (classes == state.end()) return comparison.Fail("no state.classifier.linear.bias");
+  const auto channels =
+      Json::parse(Metadata(recorded, "output_channels")).get<std::array<int64_t, 9>>();
+  const supernet::UNetArch largest = supernet::PlainArch(channels, input.voxels.feats.size(1),
+                                                         classes->second.size(0));
+  supernet::UNet net(largest, {supernet::UNetKind::kSpvnas, /*dropout=*/0.0});
+  if (const Status loaded = exporter::LoadState(net, state); !loaded.ok()) {
+    return comparison.Fail(loaded.message());
+  }
+  net.eval();
+  const Result<Json> samples =
+      ReadJsonFile(recorded.folder + "/" + recorded.name + ".samples.json");
+  if (!samples.ok()) return comparison.Fail(samples.status().message());
+  for (size_t i = 0; i < samples->size(); ++i) RunSample(comparison, input, net, (*samples)[i], i);
+}
+
+}  // namespace
+
+bool RunSparseCase(const Case& recorded, Comparison& comparison) {
+  if (recorded.HasMetadata("layers") && recorded.Has("layer0.weight") && recorded.Has("coords")) {
+    RunConvStack(comparison);
+  } else if (recorded.Has("point_coords_in")) {
+    RunPointVoxel(comparison);
+  } else if (recorded.Has("unique_index") && recorded.Has("grid")) {
+    RunVoxelize(comparison);
+  } else if (recorded.Has("logits_eval.0") && recorded.HasMetadata("output_channels")) {
+    RunSupernet(comparison);
+  } else if (recorded.Has("logits_eval") && recorded.HasMetadata("cr") &&
+             recorded.name.rfind("minkunet", 0) == 0) {
+    RunFixedNet(comparison, supernet::UNetKind::kMinkUNet);
+  } else if (recorded.Has("logits_eval") && recorded.HasMetadata("cr") &&
+             recorded.name.rfind("spvcnn", 0) == 0) {
+    RunFixedNet(comparison, supernet::UNetKind::kSpvcnn);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace voxbit::golden

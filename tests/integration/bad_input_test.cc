@@ -1,0 +1,239 @@
+// What users get wrong, and what their machines do to them: a clear message, the documented exit
+// code, nothing corrupted.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/files.h"
+#include "tests/integration/study_fixture.h"
+
+namespace voxbit::testing {
+namespace {
+
+Finished RunProgram(std::vector<std::string> arguments) {
+  return Run({.arguments = std::move(arguments),
+              .output = "",
+              .max_file_bytes = {},
+              .as_nobody = false});
+}
+
+struct BadConfig {
+  std::string name;
+  std::string text;
+  std::vector<std::string> words;  // all must be in the message
+};
+
+class BadConfigTest : public ::testing::TestWithParam<BadConfig> {};
+
+TEST_P(BadConfigTest, IsRefusedWithThePlaceAndWhatWouldBeRight) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/config.json";
+  ASSERT_TRUE(WriteFileAtomically(path, GetParam().text).ok());
+  const Finished finished = RunProgram({"search-server", "--config", path, "--check"});
+  EXPECT_EQ(finished.code, 2) << finished.output;
+  for (const auto& word : GetParam().words) {
+    EXPECT_NE(finished.output.find(word), std::string::npos) << word << " in " << finished.output;
+  }
+}
+
+std::string WithStudy(const std::string& change_pointer, const Json& value) {
+  Json config = {{"studies", {SmallStudy("bad", 8)}}};
+  config[Json::json_pointer(change_pointer)] = value;
+  return config.dump();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadConfigTest,
+    ::testing::Values(
+        BadConfig{"NotJson", "{\"server\": {", {"config.json", "line 1", "not valid JSON"}},
+        BadConfig{"UnknownKey", R"({"server": {"grcp": "x"}})", {"/server/grcp", "grpc"}},
+        BadConfig{"WrongType", WithStudy("/studies/0/search/trials", "many"),
+                  {"/studies/0/search/trials", "integer", "many"}},
+        BadConfig{"OutOfRange", WithStudy("/studies/0/train/steps", -1),
+                  {"/studies/0/train/steps", "-1"}},
+        BadConfig{"UnknownAlgorithm", WithStudy("/studies/0/search/algorithm", "magic"),
+                  {"/studies/0/search/algorithm", "evolution", "random"}},
+        BadConfig{"UnknownSupernet", WithStudy("/studies/0/supernet/kind", "resnet"),
+                  {"/studies/0/supernet/kind", "spvnas"}},
+        BadConfig{"UnknownDataset", WithStudy("/studies/0/dataset/kind", "photos"),
+                  {"/studies/0/dataset", "semantic_kitti"}},
+        BadConfig{"UnknownDatasetKey", WithStudy("/studies/0/dataset/voxels", 1),
+                  {"/studies/0/dataset/voxels", "voxel_m"}},
+        BadConfig{"UnknownMetric", WithStudy("/studies/0/objectives/0/metric", "beauty"),
+                  {"/studies/0/objectives/0", "miou"}},
+        BadConfig{"InfeasibleConstraint",
+                  WithStudy("/studies/0/constraints", {{{"metric", "params"}, {"max", 10}}}),
+                  {"/studies/0/constraints", "params"}},
+        BadConfig{"MissingStudyFile", R"({"studies": ["nowhere.json"]})",
+                  {"nowhere.json", "No such file"}}),
+    [](const auto& param_info) { return param_info.param.name; });
+
+TEST(BadInputTest, MissingConfigFileIsNamed) {
+  const Finished finished = RunProgram({"search-server", "--config", "/nowhere/config.json"});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_NE(finished.output.find("/nowhere/config.json"), std::string::npos) << finished.output;
+}
+
+TEST(BadInputTest, UnknownFlagIsWrongUsage) {
+  for (const char* program : {"search-server", "search-worker", "search-client"}) {
+    EXPECT_EQ(RunProgram({program, "--no-such-flag"}).code, 2) << program;
+    EXPECT_EQ(RunProgram({program, "--help"}).code, 0) << program;
+    EXPECT_EQ(RunProgram({program, "--version"}).code, 0) << program;
+  }
+}
+
+TEST(BadInputTest, UnreachableServerEndsTheClientWithFour) {
+  const std::string address = "127.0.0.1:" + std::to_string(FreePort());
+  const Finished finished =
+      RunProgram({"search-client", "--server", address, "study", "list"});
+  EXPECT_EQ(finished.code, 4) << finished.output;
+  EXPECT_NE(finished.output.find(address), std::string::npos) << finished.output;
+}
+
+TEST(BadInputTest, UnreachableServerEndsTheWorkerWithFour) {
+  const TempDir dir;
+  const std::string address = "127.0.0.1:" + std::to_string(FreePort());
+  const Finished finished =
+      RunProgram({"search-worker", "--server", address, "--device", "cpu", "--cache",
+                  dir.path() + "/cache", "--connect-timeout", "1"});
+  EXPECT_EQ(finished.code, 4) << finished.output;
+  EXPECT_NE(finished.output.find(address), std::string::npos) << finished.output;
+}
+
+TEST(BadInputTest, PortInUseIsNamed) {
+  const TempDir first;
+  const TempDir second;
+  auto server = StartServer(first, WriteConfig(first, SmallStudy("a", 8), "127.0.0.1:0", 0));
+  const std::string address = AddressOf(first, *server);
+  ASSERT_NE(address, "");
+  const Finished finished = RunProgram(
+      {"search-server", "--config", WriteConfig(second, SmallStudy("b", 8), address, 0)});
+  EXPECT_EQ(finished.code, 1) << finished.output;
+  EXPECT_NE(finished.output.find(address), std::string::npos) << finished.output;
+}
+
+TEST(BadInputTest, StoreInUseByAnotherServerIsRefused) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  auto server = StartServer(dir, config);
+  ASSERT_NE(AddressOf(dir, *server), "");
+  const Finished finished = RunProgram({"search-server", "--config", config});
+  EXPECT_NE(finished.code, 0);
+  EXPECT_NE(finished.output.find("store"), std::string::npos) << finished.output;
+  EXPECT_TRUE(server->Running());
+}
+
+TEST(BadInputTest, ReadOnlyStoreFolderIsNamed) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  ASSERT_TRUE(MakeFolders(dir.path() + "/store").ok());
+  ASSERT_EQ(::chmod((dir.path() + "/store").c_str(), 0555), 0);
+  ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
+  const Finished finished = Run({.arguments = {"search-server", "--config", config},
+                                 .output = "",
+                                 .max_file_bytes = {},
+                                 .as_nobody = true});
+  EXPECT_EQ(finished.code, 1) << finished.output;
+  EXPECT_NE(finished.output.find(dir.path() + "/store"), std::string::npos) << finished.output;
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path() + "/store"));
+}
+
+TEST(BadInputTest, ChangedStudyUnderItsOldNameIsRefused) {
+  const TempDir dir;
+  {
+    auto server = StartServer(dir, WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0));
+    ASSERT_NE(AddressOf(dir, *server), "");
+  }
+  const Finished finished = RunProgram(
+      {"search-server", "--config", WriteConfig(dir, SmallStudy("a", 9), "127.0.0.1:0", 0)});
+  EXPECT_EQ(finished.code, 2) << finished.output;
+  EXPECT_NE(finished.output.find("other settings"), std::string::npos) << finished.output;
+}
+
+// The disk is full for the server while a study runs; afterwards everything that was
+// acknowledged is there and the study ends as if nothing had been.
+TEST(BadInputTest, FullDiskStopsNothingForGood) {
+  const TempDir dir;
+  const auto config = WriteConfig(dir, SmallStudy("full", 8), "127.0.0.1:0", 1);
+  {
+    Process server({.arguments = {"search-server", "--config", config, "--until-done"},
+                    .output = dir.path() + "/limited.log",
+                    .max_file_bytes = 160 * 1024,
+                    .as_nobody = false});
+    EXPECT_TRUE(Eventually(
+        [&] {
+          const std::string log = ReadText(dir.path() + "/limited.log");
+          return log.find("RESOURCE_EXHAUSTED") != std::string::npos ||
+                 log.find("disk") != std::string::npos || !server.Running();
+        },
+        Milliseconds(60'000)))
+        << ReadText(dir.path() + "/limited.log");
+  }
+  auto server = StartServer(dir, config);
+  EXPECT_EQ(server->Wait(Milliseconds(240'000)), 0) << ReadText(dir.path() + "/server.log");
+  StoppedStore stopped(dir);
+  EXPECT_EQ(stopped.OnlyStudy().state, search::StudyState::kCompleted);
+  EXPECT_EQ(stopped.store().CheckInvariants().value(), std::vector<std::string>{});
+}
+
+// A broken dataset ends the study with a message that names the file, not with a crash.
+struct BrokenData {
+  std::string name;
+  std::string points;
+  std::string labels;
+  std::vector<std::string> words;
+};
+
+std::string Floats(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+std::string Words(const std::vector<uint32_t>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint32_t)};
+}
+
+class BrokenDataTest : public ::testing::TestWithParam<BrokenData> {};
+
+TEST_P(BrokenDataTest, FailsTheStudyAndNamesTheFile) {
+  const TempDir dir;
+  const std::string root = dir.path() + "/data";
+  ASSERT_TRUE(MakeFolders(root + "/velodyne").ok());
+  ASSERT_TRUE(MakeFolders(root + "/labels").ok());
+  ASSERT_TRUE(WriteFileAtomically(root + "/velodyne/scan.bin", GetParam().points).ok());
+  ASSERT_TRUE(WriteFileAtomically(root + "/labels/scan.label", GetParam().labels).ok());
+  ASSERT_TRUE(WriteFileAtomically(root + "/classes.tsv",
+                                  "raw_id\ttrain_id\tname\n0\t255\tnone\n1\t0\tground\n2\t1\tcar\n")
+                  .ok());
+  ASSERT_TRUE(WriteFileAtomically(root + "/train.txt", "scan\n").ok());
+  ASSERT_TRUE(WriteFileAtomically(root + "/val.txt", "scan\n").ok());
+  Json study = SmallStudy("broken", 8);
+  study["dataset"] = {{"kind", "semantic_kitti"}, {"root", root}, {"voxel_m", 0.5}};
+  auto server = StartServer(dir, WriteConfig(dir, study, "127.0.0.1:0", 1));
+  EXPECT_EQ(server->Wait(Milliseconds(120'000)), 1) << ReadText(dir.path() + "/server.log");
+  const std::string log = ReadText(dir.path() + "/server.log");
+  for (const auto& word : GetParam().words) {
+    EXPECT_NE(log.find(word), std::string::npos) << word << " in " << log;
+  }
+  StoppedStore stopped(dir);
+  EXPECT_EQ(stopped.OnlyStudy().state, search::StudyState::kFailed);
+}
+
+const std::vector<float> kTwoPoints = {1, 1, 1, 0, 2, 2, 2, 0};
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BrokenDataTest,
+    ::testing::Values(
+        BrokenData{"TruncatedPoints", Floats(kTwoPoints).substr(0, 27), Words({1, 2}),
+                   {"scan.bin"}},
+        BrokenData{"LabelCountMismatch", Floats(kTwoPoints), Words({1}), {"scan.label"}},
+        BrokenData{"NotANumber", Floats({1, 1, 1, 0, NAN, 2, 2, 0}), Words({1, 2}), {"scan.bin"}},
+        BrokenData{"EmptyScan", "", "", {"scan.bin"}},
+        BrokenData{"AllIgnored", Floats(kTwoPoints), Words({0, 0}), {"scan"}},
+        BrokenData{"LabelOutOfMap", Floats(kTwoPoints), Words({1, 77}), {"scan.label", "77"}}),
+    [](const auto& param_info) { return param_info.param.name; });
+
+}  // namespace
+}  // namespace voxbit::testing

@@ -1,0 +1,107 @@
+// Runs an algorithm on the toy space, with the trials that a study would make of its proposals.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "search/algorithm/algorithm.h"
+#include "search/algorithm/feasibility.h"
+#include "tests/support/toy_space.h"
+
+namespace voxbit::search {
+
+struct HarnessOptions {
+  testing::ToyOptions toy = {};
+  int64_t population = 8;
+  uint64_t seed = 1;
+  double macs_share = 1;  // largest allowed share of the largest candidate's
+  std::vector<Objective> objectives = {{"miou", ""}};
+};
+
+class Harness {
+ public:
+  explicit Harness(HarnessOptions options) : options_(std::move(options)), spec_(options_.toy) {
+    cost::CostModelRegistry models("cost model");
+    cost::RegisterBuiltins(models);
+    const Workload workload = spec_.MakeWorkload();
+    const auto unbounded = CostFilter::Create(spec_, models, &workload, {}).value();
+    const auto macs = [&](const Candidate& c) {
+      return unbounded->Costs(c).at({"macs", ""}).value;
+    };
+    const double smallest = macs(spec_.space().Smallest());
+    const double bound =
+        smallest + options_.macs_share * (macs(spec_.space().Largest()) - smallest);
+    constraints_ = {{"macs", "", std::nullopt, bound}};
+    filter_ = CostFilter::Create(spec_, models, &workload, constraints_).value();
+    settings_.population = options_.population;
+    RegisterBuiltins(algorithms_);
+  }
+
+  std::unique_ptr<Algorithm> Make(const std::string& name) const {
+    const AlgorithmContext context{spec_.space(), *filter_,  options_.objectives,
+                                   constraints_,  settings_, Rng(options_.seed)};
+    return (*algorithms_.Find(name))(context);
+  }
+
+  Trial Evaluate(const Proposal& proposal, int64_t number) const {
+    Trial trial;
+    trial.number = number;
+    trial.candidate = proposal.candidate;
+    trial.origin = proposal.origin;
+    trial.state = TrialState::kSucceeded;
+    trial.measured = filter_->Costs(proposal.candidate);
+    Measurement miou;
+    miou.metric = "miou";
+    miou.value = spec_.Quality(proposal.candidate);
+    trial.measured[{"miou", ""}] = miou;
+    return trial;
+  }
+
+  // Asks until nothing more comes and tells everything, until `count` trials are done or the space
+  // is exhausted.
+  std::vector<Trial> Run(Algorithm& algorithm, size_t count) const {
+    std::vector<Trial> done;
+    while (done.size() < count) {
+      std::vector<Trial> round;
+      bool is_exhausted = false;
+      while (done.size() + round.size() < count) {
+        const AskResult asked =
+            algorithm.Ask(static_cast<int64_t>(count - done.size() - round.size()));
+        for (const Proposal& proposal : asked.proposals) {
+          round.push_back(Evaluate(proposal, static_cast<int64_t>(done.size() + round.size()) + 1));
+        }
+        is_exhausted = asked.exhausted;
+        if (asked.proposals.empty() || is_exhausted) break;
+      }
+      algorithm.Tell(round);
+      done.insert(done.end(), round.begin(), round.end());
+      if (is_exhausted || round.empty()) break;
+    }
+    return done;
+  }
+
+  const testing::ToySpec& spec() const { return spec_; }
+  const CostFilter& filter() const { return *filter_; }
+  const AlgorithmRegistry& algorithms() const { return algorithms_; }
+  SearchSettings& settings() { return settings_; }
+  std::vector<Constraint>& constraints() { return constraints_; }
+
+ private:
+  HarnessOptions options_;
+  testing::ToySpec spec_;
+  std::vector<Constraint> constraints_;
+  std::unique_ptr<CostFilter> filter_;
+  SearchSettings settings_;
+  AlgorithmRegistry algorithms_{"algorithm"};
+};
+
+inline std::vector<Candidate> Candidates(const std::vector<Trial>& trials) {
+  std::vector<Candidate> candidates;
+  for (const Trial& trial : trials) candidates.push_back(trial.candidate);
+  return candidates;
+}
+
+}  // namespace voxbit::search

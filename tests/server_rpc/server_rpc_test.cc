@@ -1,0 +1,420 @@
+// The services over a loopback connection: every call that changes state, made twice, changes it
+// once; stale leases change nothing; what the wire promises beyond single calls.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "common/uuid.h"
+#include "proto/convert/convert.h"
+#include "proto/rpc/status.h"
+#include "server/rpc/services.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/toy_study.h"
+#include "voxbit/v1/artifact_service.grpc.pb.h"
+#include "voxbit/v1/study_service.grpc.pb.h"
+#include "voxbit/v1/trial_service.grpc.pb.h"
+#include "voxbit/v1/worker_service.grpc.pb.h"
+
+namespace voxbit::testing {
+namespace {
+
+class ServerRpcTest : public ::testing::Test {
+ protected:
+  ServerRpcTest() {
+    store_ = storage::Store::Open(dir_.path(), clock_).value();
+    artifacts_ = storage::ArtifactStore::Open(dir_.File("artifacts")).value();
+    server::DispatchSettings settings;
+    settings.sync_interval = Milliseconds(50);
+    dispatcher_ = std::make_unique<server::Dispatcher>(*store_, clock_, settings);
+    supervisor_ = std::make_unique<server::StudySupervisor>(*store_, plugins_, changes_);
+    reporter_ = std::make_unique<server::Reporter>(*store_);
+    rpc_ = server::RpcServer::Start("127.0.0.1:0",
+                                    {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_,
+                                     plugins_, changes_, clock_})
+               .value();
+    const auto channel =
+        grpc::CreateChannel(rpc_->address(), grpc::InsecureChannelCredentials());
+    studies_ = v1::StudyService::NewStub(channel);
+    trials_ = v1::TrialService::NewStub(channel);
+    workers_ = v1::WorkerService::NewStub(channel);
+    blobs_ = v1::ArtifactService::NewStub(channel);
+  }
+  ~ServerRpcTest() override {
+    rpc_->Shutdown();
+    supervisor_.reset();
+  }
+
+  // Calls a method and returns its status with the stable reason.
+  template <class Stub, class Request, class Response>
+  static Status Call(Stub& stub,
+                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                     const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(40));
+    const grpc::Status status = (stub.*method)(&context, request, response);
+    return status.ok() ? OkStatus() : rpc::FromGrpc(status, context);
+  }
+
+  v1::CreateStudyRequest CreateRequest(const std::string& name, int64_t trials = 8) {
+    v1::CreateStudyRequest request;
+    request.set_request_id(NewUuid());
+    request.set_config_json(ToyStudy(name, trials).dump());
+    return request;
+  }
+
+  v1::Study Create(const std::string& name, int64_t trials = 8) {
+    v1::Study study;
+    const Status status = Call(*studies_, &v1::StudyService::Stub::CreateStudy,
+                               CreateRequest(name, trials), &study);
+    EXPECT_TRUE(status.ok()) << status;
+    return study;
+  }
+
+  std::string RegisterWorker(const std::string& name) {
+    v1::RegisterRequest request;
+    request.set_request_id(NewUuid());
+    *request.mutable_worker() = convert::ToProto(ToyWorker(name));
+    v1::RegisterResponse response;
+    const Status status =
+        Call(*workers_, &v1::WorkerService::Stub::Register, request, &response);
+    EXPECT_TRUE(status.ok()) << status;
+    return response.session();
+  }
+
+  v1::SyncRequest IdleRequest(const std::string& worker, const std::string& session,
+                              int64_t wait_ms) {
+    v1::SyncRequest request;
+    request.set_request_id(NewUuid());
+    request.set_worker(worker);
+    request.set_session(session);
+    request.set_wait_ms(wait_ms);
+    return request;
+  }
+
+  v1::SyncResponse Sync(const v1::SyncRequest& request) {
+    v1::SyncResponse response;
+    const Status status = Call(*workers_, &v1::WorkerService::Stub::Sync, request, &response);
+    EXPECT_TRUE(status.ok()) << status;
+    return response;
+  }
+
+  v1::SyncRequest FinishedRequest(const std::string& worker, const std::string& session,
+                                  const v1::SyncResponse& run) {
+    v1::SyncRequest request = IdleRequest(worker, session, 0);
+    request.set_draining(true);  // hand nothing new out with the answer
+    request.mutable_finished()->set_task_id(run.task_id());
+    request.mutable_finished()->set_lease_token(run.lease_token());
+    *request.mutable_finished()->mutable_result() =
+        convert::ToProto(ToyResult(convert::FromProto(run.spec()).value()));
+    return request;
+  }
+
+  // Works as one worker until the study is at its end.
+  void WorkToEnd(const std::string& study) {
+    const std::string session = RegisterWorker("toy");
+    for (int turn = 0; turn < 500; ++turn) {
+      v1::GetStudyRequest get;
+      get.set_name(study);
+      v1::Study state;
+      ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::GetStudy, get, &state).ok());
+      if (state.state() == v1::STUDY_STATE_COMPLETED) return;
+      const v1::SyncResponse run = Sync(IdleRequest("toy", session, 2000));
+      if (run.desired() != v1::DESIRED_RUN) continue;
+      EXPECT_EQ(Sync(FinishedRequest("toy", session, run)).verdict(), v1::VERDICT_RECORDED);
+    }
+    FAIL() << "the study does not end";
+  }
+
+  TempDir dir_;
+  SystemClock clock_;
+  const server::Plugins plugins_ = ToyPlugins();
+  server::ChangeSignal changes_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<storage::ArtifactStore> artifacts_;
+  std::unique_ptr<server::Dispatcher> dispatcher_;
+  std::unique_ptr<server::StudySupervisor> supervisor_;
+  std::unique_ptr<server::Reporter> reporter_;
+  std::unique_ptr<server::RpcServer> rpc_;
+  std::unique_ptr<v1::StudyService::Stub> studies_;
+  std::unique_ptr<v1::TrialService::Stub> trials_;
+  std::unique_ptr<v1::WorkerService::Stub> workers_;
+  std::unique_ptr<v1::ArtifactService::Stub> blobs_;
+};
+
+TEST_F(ServerRpcTest, CreateStudyTwiceMakesOneStudy) {
+  const auto request = CreateRequest("once");
+  v1::Study first;
+  v1::Study second;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &first).ok());
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &second).ok());
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  EXPECT_EQ(store_->ListStudies(0, 10).value().size(), 1U);
+}
+
+TEST_F(ServerRpcTest, SameRequestIdWithAnotherBodyIsRefused) {
+  auto request = CreateRequest("one");
+  v1::Study study;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study).ok());
+  request.set_config_json(ToyStudy("other", 8).dump());
+  const Status status =
+      Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.reason(), "REQUEST_ID_REUSED");
+}
+
+TEST_F(ServerRpcTest, MutatingCallWithoutARequestIdIsRefused) {
+  auto request = CreateRequest("anonymous");
+  request.clear_request_id();
+  v1::Study study;
+  EXPECT_EQ(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_TRUE(store_->ListStudies(0, 10).value().empty());
+}
+
+TEST_F(ServerRpcTest, ValidateOnlyCreatesNothing) {
+  auto request = CreateRequest("checked");
+  request.set_validate_only(true);
+  v1::Study study;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study).ok());
+  EXPECT_TRUE(store_->ListStudies(0, 10).value().empty());
+}
+
+TEST_F(ServerRpcTest, PauseResumeAndStopTwiceMoveOnce) {
+  Create("moved");
+  using Method = grpc::Status (v1::StudyService::Stub::*)(
+      grpc::ClientContext*, const v1::ChangeStudyRequest&, v1::Study*);
+  const std::vector<std::pair<Method, v1::StudyState>> moves = {
+      {&v1::StudyService::Stub::PauseStudy, v1::STUDY_STATE_PAUSED},
+      {&v1::StudyService::Stub::ResumeStudy, v1::STUDY_STATE_ACTIVE},
+      {&v1::StudyService::Stub::StopStudy, v1::STUDY_STATE_STOPPED}};
+  std::vector<v1::ChangeStudyRequest> requests;
+  for (const auto& [method, state] : moves) {
+    v1::ChangeStudyRequest request;
+    request.set_request_id(NewUuid());
+    request.set_name("moved");
+    requests.push_back(request);
+    v1::Study study;
+    ASSERT_TRUE(Call(*studies_, method, request, &study).ok());
+    EXPECT_EQ(study.state(), state);
+  }
+  // Late repetitions of all three answer as before and move nothing.
+  for (size_t i = 0; i < moves.size(); ++i) {
+    v1::Study study;
+    ASSERT_TRUE(Call(*studies_, moves[i].first, requests[i], &study).ok());
+    EXPECT_EQ(study.state(), moves[i].second);
+    EXPECT_EQ(store_->GetStudy("moved").value().state, search::StudyState::kStopped);
+  }
+}
+
+TEST_F(ServerRpcTest, MoveThatTheTableForbidsIsRefused) {
+  Create("ended");
+  v1::ChangeStudyRequest request;
+  request.set_request_id(NewUuid());
+  request.set_name("ended");
+  v1::Study study;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::StopStudy, request, &study).ok());
+  request.set_request_id(NewUuid());
+  const Status status = Call(*studies_, &v1::StudyService::Stub::ResumeStudy, request, &study);
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.reason(), "STUDY_NOT_ACTIVE");
+}
+
+TEST_F(ServerRpcTest, RegisterTwiceIsOneSession) {
+  v1::RegisterRequest request;
+  request.set_request_id(NewUuid());
+  *request.mutable_worker() = convert::ToProto(ToyWorker("w"));
+  v1::RegisterResponse first;
+  v1::RegisterResponse second;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::Register, request, &first).ok());
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::Register, request, &second).ok());
+  EXPECT_EQ(first.session(), second.session());
+  EXPECT_EQ(store_->ListWorkers().value().size(), 1U);
+}
+
+TEST_F(ServerRpcTest, DrainTwiceDrainsAndTheWorkerGetsNothing) {
+  const std::string session = RegisterWorker("w");
+  v1::DrainWorkerRequest request;
+  request.set_request_id(NewUuid());
+  request.set_name("w");
+  v1::Worker first;
+  v1::Worker second;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::DrainWorker, request, &first).ok());
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::DrainWorker, request, &second).ok());
+  EXPECT_EQ(first.state(), "draining");
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  Create("unserved");
+  EXPECT_EQ(Sync(IdleRequest("w", session, 300)).desired(), v1::DESIRED_IDLE);
+}
+
+TEST_F(ServerRpcTest, SyncTwiceClaimsOneTaskAndRecordsOneResult) {
+  Create("synced");
+  const std::string session = RegisterWorker("w");
+  const auto idle = IdleRequest("w", session, 5000);
+  const v1::SyncResponse run = Sync(idle);
+  ASSERT_EQ(run.desired(), v1::DESIRED_RUN);
+  EXPECT_EQ(Sync(idle).SerializeAsString(), run.SerializeAsString());
+  EXPECT_EQ(store_->ListAttempts(run.task_id()).value().size(), 1U);
+
+  const auto finished = FinishedRequest("w", session, run);
+  EXPECT_EQ(Sync(finished).verdict(), v1::VERDICT_RECORDED);
+  EXPECT_EQ(Sync(finished).verdict(), v1::VERDICT_RECORDED);  // the kept answer
+  auto again = finished;
+  again.set_request_id(NewUuid());
+  EXPECT_EQ(Sync(again).verdict(), v1::VERDICT_DUPLICATE);
+  int64_t recorded = 0;
+  for (const auto& attempt : store_->ListAttempts(run.task_id()).value()) {
+    recorded += attempt.outcome == "done" ? 1 : 0;
+  }
+  EXPECT_EQ(recorded, 1);
+}
+
+TEST_F(ServerRpcTest, StaleLeaseTokenChangesNothing) {
+  Create("stale");
+  const std::string session = RegisterWorker("w");
+  const v1::SyncResponse run = Sync(IdleRequest("w", session, 5000));
+  ASSERT_EQ(run.desired(), v1::DESIRED_RUN);
+  auto stale = FinishedRequest("w", session, run);
+  stale.mutable_finished()->set_lease_token("0-not-the-current-one");
+  EXPECT_EQ(Sync(stale).verdict(), v1::VERDICT_SUPERSEDED);
+  EXPECT_EQ(store_->GetTask(run.task_id()).value().state, search::TaskState::kLeased);
+
+  v1::SyncRequest running = IdleRequest("w", session, 0);
+  running.mutable_running()->set_task_id(run.task_id());
+  running.mutable_running()->set_lease_token("0-not-the-current-one");
+  EXPECT_EQ(Sync(running).desired(), v1::DESIRED_CANCEL);
+  EXPECT_EQ(store_->GetTask(run.task_id()).value().lease_token, run.lease_token());
+}
+
+TEST_F(ServerRpcTest, IdleCallIsHeldUntilAStudyArrives) {
+  const std::string session = RegisterWorker("w");
+  std::jthread later([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    Create("arriving");
+  });
+  EXPECT_EQ(Sync(IdleRequest("w", session, 20'000)).desired(), v1::DESIRED_RUN);
+}
+
+TEST_F(ServerRpcTest, NewerCallOfAWorkerReplacesTheHeldOne) {
+  const std::string session = RegisterWorker("w");
+  v1::SyncResponse old;
+  std::jthread held([&] { old = Sync(IdleRequest("w", session, 20'000)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(Sync(IdleRequest("w", session, 50)).desired(), v1::DESIRED_IDLE);
+  held.join();  // at once, not after 20 s
+  EXPECT_EQ(old.desired(), v1::DESIRED_IDLE);
+}
+
+TEST_F(ServerRpcTest, CreateExportTwiceQueuesOneExport) {
+  Create("exported");
+  WorkToEnd("exported");
+  v1::CreateExportRequest request;
+  request.set_request_id(NewUuid());
+  request.set_study("exported");
+  request.set_trial_number(1);
+  v1::Export first;
+  v1::Export second;
+  ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::CreateExport, request, &first).ok());
+  ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::CreateExport, request, &second).ok());
+  EXPECT_EQ(first.export_id(), second.export_id());
+  request.set_request_id(NewUuid());
+  ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::CreateExport, request, &second).ok());
+  EXPECT_EQ(first.export_id(), second.export_id());  // the same work is the same task
+  const int64_t study = store_->GetStudy("exported").value().id;
+  EXPECT_EQ(store_->ListTasks(study, search::TaskKind::kExport, {}).value().size(), 1U);
+}
+
+TEST_F(ServerRpcTest, FrontAndTrialsAreServedAndPaged) {
+  Create("paged", 24);
+  WorkToEnd("paged");
+  v1::ListTrialsRequest list;
+  list.set_study("paged");
+  list.set_page_size(10);
+  std::vector<int64_t> numbers;
+  for (int page = 0; page < 3; ++page) {
+    v1::ListTrialsResponse response;
+    ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::ListTrials, list, &response).ok());
+    for (const auto& trial : response.trials()) numbers.push_back(trial.number());
+    list.set_page_token(response.next_page_token());
+  }
+  EXPECT_TRUE(list.page_token().empty());
+  ASSERT_EQ(numbers.size(), 24U);
+  EXPECT_EQ(numbers.back(), 24);
+
+  v1::GetFrontRequest front;
+  front.set_study("paged");
+  v1::GetFrontResponse answer;
+  ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::GetFront, front, &answer).ok());
+  EXPECT_GE(answer.trials_size(), 2);
+  EXPECT_EQ(answer.trials_size() + answer.dominated_size(), 24);
+
+  v1::GetTrialRequest get;
+  get.set_study("paged");
+  get.set_number(3);
+  v1::GetTrialResponse trial;
+  ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::GetTrial, get, &trial).ok());
+  EXPECT_FALSE(Json::parse(trial.layers_json()).empty());
+  get.set_number(99);
+  EXPECT_EQ(Call(*trials_, &v1::TrialService::Stub::GetTrial, get, &trial).code(),
+            StatusCode::kNotFound);
+}
+
+TEST_F(ServerRpcTest, ArtifactsTravelInChunksAndAreChecked) {
+  std::string bytes(3'000'000, 'x');
+  for (size_t i = 0; i < bytes.size(); i += 997) bytes[i] = static_cast<char>(i % 251);
+  const std::string digest = Sha256Hex(bytes);
+  for (int time = 0; time < 2; ++time) {  // the second write finds it there
+    grpc::ClientContext context;
+    v1::WriteArtifactResponse response;
+    const auto writer = blobs_->WriteArtifact(&context, &response);
+    v1::WriteArtifactRequest chunk;
+    chunk.set_sha256(digest);
+    for (size_t at = 0; at < bytes.size(); at += 1 << 20) {
+      chunk.set_data(bytes.substr(at, 1 << 20));
+      if (!writer->Write(chunk)) break;
+    }
+    writer->WritesDone();
+    const grpc::Status status = writer->Finish();
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(response.size_bytes(), static_cast<int64_t>(bytes.size()));
+  }
+
+  grpc::ClientContext context;
+  v1::ReadArtifactRequest request;
+  request.set_sha256(digest);
+  request.set_offset(1'500'000);
+  const auto reader = blobs_->ReadArtifact(&context, request);
+  std::string got;
+  v1::ReadArtifactResponse piece;
+  while (reader->Read(&piece)) got += piece.data();
+  ASSERT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(got, bytes.substr(1'500'000));
+}
+
+TEST_F(ServerRpcTest, ArtifactWithAnotherDigestIsRefusedAndNotKept) {
+  const std::string digest = Sha256Hex("expected");
+  grpc::ClientContext context;
+  v1::WriteArtifactResponse response;
+  const auto writer = blobs_->WriteArtifact(&context, &response);
+  v1::WriteArtifactRequest chunk;
+  chunk.set_sha256(digest);
+  chunk.set_data("something else");
+  writer->Write(chunk);
+  writer->WritesDone();
+  const Status status = rpc::FromGrpc(writer->Finish(), context);
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+  EXPECT_EQ(status.reason(), "ARTIFACT_HASH_MISMATCH");
+  EXPECT_FALSE(artifacts_->Has(digest));
+}
+
+TEST_F(ServerRpcTest, SecondServerOnThePortIsRefused) {
+  const auto second = server::RpcServer::Start(
+      rpc_->address(), {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_, plugins_,
+                        changes_, clock_});
+  EXPECT_EQ(second.status().reason(), "ADDRESS_IN_USE");
+  EXPECT_NE(second.status().message().find(rpc_->address()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace voxbit::testing

@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/support/file_size_limit.h"
+#include "tests/support/store_fixture.h"
+
+namespace voxbit::storage {
+namespace {
+
+using testing::FileSizeLimit;
+using testing::StoreTest;
+using testing::StudyNamed;
+using testing::Take;
+using testing::TempDir;
+
+class DiskFullTest : public StoreTest {
+ protected:
+  // A state too large for what is left.
+  Status SaveLarge(int64_t study) {
+    return store_->SaveAlgorithmState(study, {std::string(2 << 20, 'x'), 0});
+  }
+};
+
+void ExpectDiskFull(const Status& status) {
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(status.reason(), "STORE_DISK_FULL") << status;
+}
+
+TEST_F(DiskFullTest, SaysSoAndGoesOnWhenThereIsSpaceAgain) {
+  const search::Study study = NewStudy();
+  AddTrials(study.id, 0, 3);
+  const auto before = Take(store_->GetTrial(study.id, 1));
+  {
+    const FileSizeLimit limit(1 << 20);
+    for (int i = 0; i < 3; ++i) ExpectDiskFull(SaveLarge(study.id));
+    EXPECT_EQ(Take(store_->LoadAlgorithmState(study.id))->blob, "state");
+  }
+  EXPECT_TRUE(SaveLarge(study.id).ok());
+  Complete(Claim());
+  ExpectSound();
+  Reopen();
+  EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).digest, before.digest);
+  EXPECT_EQ(Take(store_->LoadAlgorithmState(study.id))->blob.size(), size_t{2} << 20);
+}
+
+TEST_F(DiskFullTest, RollsTheWholeTransactionBack) {
+  const search::Study study = NewStudy();
+  {
+    const FileSizeLimit limit(1 << 20);
+    const Status status = store_->Write([&]() -> Status {
+      NewStudy("half");
+      ExpectDiskFull(SaveLarge(study.id));
+      // A body that goes on regardless must not leave half of its work behind.
+      return OkStatus();
+    });
+    EXPECT_TRUE(status.ok() || status.reason() == "STORE_ROLLED_BACK" ||
+                status.reason() == "STORE_DISK_FULL")
+        << status;
+    // Either all that succeeded is there, as acknowledged, or nothing.
+    EXPECT_EQ(store_->GetStudy("half").ok(), status.ok());
+  }
+  EXPECT_FALSE(Take(store_->LoadAlgorithmState(study.id)).has_value());
+  NewStudy("later");
+}
+
+TEST_F(DiskFullTest, FillsUpStepByStepAndLosesNothing) {
+  const search::Study study = NewStudy();
+  int32_t added = 0;
+  {
+    const FileSizeLimit limit(400'000);
+    while (true) {
+      const auto numbers = store_->AppendTrials(
+          study.id, {testing::TrialOf(added, {search::TaskKind::kEvaluate})},
+          {std::string(3000, 'x'), 0});
+      if (!numbers.ok()) {
+        ExpectDiskFull(numbers.status());
+        break;
+      }
+      ASSERT_LT(++added, 100'000);
+    }
+  }
+  EXPECT_GT(added, 0);
+  EXPECT_EQ(Take(store_->CountTrials(study.id)).proposed, added);
+  Reopen();
+  EXPECT_EQ(Take(store_->CountTrials(study.id)).proposed, added);
+  AddTrials(study.id, added, 10);
+}
+
+TEST(DiskFullOpenTest, SaysSoWhenAStoreCannotBeCreated) {
+  TempDir folder;
+  const ManualClock clock;
+  {
+    const FileSizeLimit limit(2000);
+    ExpectDiskFull(Store::Open(folder.path(), clock).status());
+  }
+  EXPECT_TRUE(Store::Open(folder.path(), clock).ok());
+}
+
+}  // namespace
+}  // namespace voxbit::storage

@@ -1,0 +1,179 @@
+// A study's life over the toy supernet, without processes, threads or time.
+#include "server/study/study_runner.h"
+
+#include <gtest/gtest.h>
+
+#include "server/study/report.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/toy_study.h"
+
+namespace voxbit::testing {
+namespace {
+
+using server::StudyRunner;
+
+class StudyRunnerTest : public ::testing::Test {
+ protected:
+  StudyRunnerTest() { store_ = storage::Store::Open(dir_.path(), clock_).value(); }
+
+  int64_t Create(const Json& config) {
+    const auto plan = server::StudyPlan::Create(config, "", plugins_).value();
+    return store_->CreateStudy(plan->config(), plan->config_json()).value().id;
+  }
+
+  std::unique_ptr<StudyRunner> Runner(int64_t id) {
+    return StudyRunner::Create(id, *store_, plugins_).value();
+  }
+
+  // Steps and works until the study has ended; makes a new runner every `restart_every` tasks.
+  void RunToEnd(int64_t id, int restart_every = 0) {
+    auto runner = Runner(id);
+    for (int done = 1; done < 10'000; ++done) {
+      StudyRunner::Outcome outcome = StudyRunner::Outcome::kProgressed;
+      while (outcome == StudyRunner::Outcome::kProgressed) outcome = runner->Step().value();
+      if (outcome == StudyRunner::Outcome::kEnded) return;
+      ASSERT_TRUE(WorkOnce(*store_)) << "the study waits, and there is no task";
+      if (restart_every > 0 && done % restart_every == 0) runner = Runner(id);
+    }
+    FAIL() << "the study does not end";
+  }
+
+  std::vector<search::Candidate> Proposed(int64_t id) {
+    std::vector<search::Candidate> candidates;
+    for (const auto& trial : store_->ListTrials(id, {}).value()) {
+      candidates.push_back(trial.candidate);
+    }
+    return candidates;
+  }
+
+  TempDir dir_;
+  ManualClock clock_;
+  const server::Plugins plugins_ = ToyPlugins();
+  std::unique_ptr<storage::Store> store_;
+};
+
+TEST_F(StudyRunnerTest, RunsThroughItsWholeLife) {
+  Json config = ToyStudy("life", 24);
+  config["finetune"] = {{"top", 2}, {"steps", 1}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  const auto study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kCompleted);
+  EXPECT_EQ(study.phase, search::StudyPhase::kFinished);
+  const auto counts = store_->CountTrials(id).value();
+  EXPECT_EQ(counts.proposed, 24);
+  EXPECT_EQ(counts.succeeded, 24);
+  int64_t finetuned = 0;
+  for (const auto& trial : store_->ListTrials(id, {}).value()) {
+    EXPECT_EQ(trial.measured.count({"macs", ""}), 1U);
+    EXPECT_EQ(trial.measured.count({"miou", ""}), 1U);
+    finetuned += trial.finetuned.empty() ? 0 : 1;
+  }
+  EXPECT_EQ(finetuned, 2);
+  EXPECT_EQ(store_->CheckInvariants().value(), std::vector<std::string>{});
+}
+
+TEST_F(StudyRunnerTest, ProposesTheSameHoweverOftenItIsRestarted) {
+  const int64_t undisturbed = Create(ToyStudy("undisturbed", 40));
+  RunToEnd(undisturbed);
+  for (const int every : {1, 3, 7}) {
+    const int64_t restarted = Create(ToyStudy("restarted-" + std::to_string(every), 40));
+    RunToEnd(restarted, every);
+    EXPECT_EQ(Proposed(restarted), Proposed(undisturbed)) << "restart every " << every;
+  }
+}
+
+TEST_F(StudyRunnerTest, AnotherSeedProposesOtherCandidates) {
+  const int64_t first = Create(ToyStudy("first", 16));
+  Json other = ToyStudy("second", 16);
+  other["seed"] = 4;
+  const int64_t second = Create(other);
+  RunToEnd(first);
+  RunToEnd(second);
+  EXPECT_NE(Proposed(first), Proposed(second));
+}
+
+TEST_F(StudyRunnerTest, ConstraintHoldsForEveryProposal) {
+  const ToySpec toy;
+  Json config = ToyStudy("constrained", 32);
+  config["constraints"] = {{{"metric", "macs"}, {"max", 3e6}}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  for (const auto& trial : store_->ListTrials(id, {}).value()) {
+    EXPECT_LE(trial.measured.at({"macs", ""}).value, 3e6) << trial.number;
+  }
+}
+
+TEST_F(StudyRunnerTest, ConstraintThatNothingMeetsFailsWithTheBoundBeforeTraining) {
+  Json config = ToyStudy("infeasible", 8);
+  config["constraints"] = {{{"metric", "macs"}, {"max", 1}}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  const auto study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kFailed);
+  EXPECT_NE(study.message.find("macs"), std::string::npos) << study.message;
+  EXPECT_TRUE(store_->ListTasks(id, search::TaskKind::kTrainSupernet, {}).value().empty());
+}
+
+TEST_F(StudyRunnerTest, PausedStudyProposesNothingUntilItIsResumed) {
+  const int64_t id = Create(ToyStudy("paused", 8));
+  auto runner = Runner(id);
+  ASSERT_EQ(runner->Step().value(), StudyRunner::Outcome::kWaiting);  // the profile is queued
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kPaused, "").ok());
+  EXPECT_FALSE(WorkOnce(*store_));
+  EXPECT_EQ(runner->Step().value(), StudyRunner::Outcome::kWaiting);
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kActive, "").ok());
+  RunToEnd(id);
+  EXPECT_EQ(store_->GetStudy(id).value().state, search::StudyState::kCompleted);
+}
+
+TEST_F(StudyRunnerTest, StoppedStudyEnds) {
+  const int64_t id = Create(ToyStudy("stopped", 8));
+  auto runner = Runner(id);
+  ASSERT_TRUE(runner->Step().ok());
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kStopped, "").ok());
+  EXPECT_EQ(runner->Step().value(), StudyRunner::Outcome::kEnded);
+  EXPECT_FALSE(WorkOnce(*store_));
+}
+
+TEST_F(StudyRunnerTest, FailedTrainingFailsTheStudyAndSaysWhy) {
+  const int64_t id = Create(ToyStudy("untrainable", 8));
+  auto runner = Runner(id);
+  ASSERT_TRUE(runner->Step().ok());
+  ASSERT_TRUE(WorkOnce(*store_));  // profile
+  while (runner->Step().value() == StudyRunner::Outcome::kProgressed) {
+  }
+  const auto task = store_->ClaimTask(ToyWorker(), {}).value().value();
+  ASSERT_EQ(task.spec.kind, search::TaskKind::kTrainSupernet);
+  ASSERT_EQ(store_
+                ->FailTask(task.id, task.lease_token,
+                           {.kind = search::FailureKind::kInfeasible, .message = "loss is NaN"}, {})
+                .value(),
+            search::Verdict::kRecorded);
+  EXPECT_EQ(runner->Step().value(), StudyRunner::Outcome::kEnded);
+  const auto study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kFailed);
+  EXPECT_NE(study.message.find("loss is NaN"), std::string::npos) << study.message;
+}
+
+TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
+  Json config = ToyStudy("tiny", 100'000);
+  config["search"]["algorithm"] = "random";
+  config["search"]["population"] = 64;
+  // Only a handful of candidates is this small.
+  const ToySpec toy;
+  const auto filter =
+      search::CostFilter::Create(toy, plugins_.costs, nullptr, {}).value();
+  const double smallest =
+      filter->Costs(toy.space().Smallest()).at({"params", ""}).value;
+  config["constraints"] = {{{"metric", "params"}, {"max", smallest * 1.6}}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  const auto counts = store_->CountTrials(id).value();
+  EXPECT_EQ(store_->GetStudy(id).value().state, search::StudyState::kCompleted);
+  EXPECT_GE(counts.succeeded, 1);
+  EXPECT_LT(counts.succeeded, 1000);
+}
+
+}  // namespace
+}  // namespace voxbit::testing

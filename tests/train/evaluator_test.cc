@@ -1,0 +1,132 @@
+#include "worker/train/evaluator.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/train/train_fixture.h"
+#include "worker/train/bn_calibration.h"
+
+namespace voxbit::train {
+namespace {
+
+// A network after a few steps: its running statistics are a mixture of candidates.
+class EvaluatorTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    source_ = OpenTiny();
+    net_ = MakeTinyNet(*source_);
+    search::TrainSettings settings;
+    settings.steps = 12;
+    ASSERT_TRUE(TrainSupernet(*net_, *source_, settings, 1, OnCpu()).ok());
+    calibration_ = WholeSplit(*source_, data::Split::kTrain);
+    scans_ = WholeSplit(*source_, data::Split::kVal);
+  }
+
+  SegmentationScores Score(const search::Candidate& candidate) {
+    const auto result = EvaluateCandidate(*net_, candidate, *calibration_, *scans_, OnCpu());
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result->scores;
+  }
+
+  search::Candidate Largest() const { return net_->spec().space().Largest(); }
+  search::Candidate Smallest() const { return net_->spec().space().Smallest(); }
+
+  std::unique_ptr<ScanSource> source_;
+  std::shared_ptr<supernet::Supernet> net_;
+  std::unique_ptr<EvaluationSet> calibration_;
+  std::unique_ptr<EvaluationSet> scans_;
+};
+
+TEST_F(EvaluatorTest, ScoresOfACandidateDoNotDependOnWhatCameBefore) {
+  const SegmentationScores first = Score(Largest());
+  const SegmentationScores small = Score(Smallest());
+  const SegmentationScores again = Score(Largest());
+  EXPECT_EQ(first.miou, again.miou);
+  EXPECT_EQ(first.accuracy, again.accuracy);
+  EXPECT_EQ(first.class_iou, again.class_iou);
+  EXPECT_EQ(small.class_iou, Score(Smallest()).class_iou);
+}
+
+TEST_F(EvaluatorTest, LeavesWeightsAndStatisticsAsTheyWere) {
+  const supernet::TensorMap before = CopyOf(net_->NamedTensors());
+  Score(Smallest());
+  EXPECT_TRUE(SameBits(before, net_->NamedTensors()));
+}
+
+TEST_F(EvaluatorTest, LeavesStatisticsAsTheyWereWhenStopped) {
+  const supernet::TensorMap before = CopyOf(net_->NamedTensors());
+  std::stop_source stop;
+  // The first evaluation batch follows the whole calibration.
+  const auto result =
+      EvaluateCandidate(*net_, Smallest(), *calibration_, *WholeSplit(*source_, data::Split::kVal, 1),
+                        OnCpu(stop.get_token(), [&](const Progress&) { stop.request_stop(); }));
+  EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+  EXPECT_TRUE(SameBits(before, net_->NamedTensors()));
+}
+
+// With one batch the calibrated statistics are those of that batch, so the network computes what
+// batch statistics would give: training mode without its updates and without dropout.
+TEST_F(EvaluatorTest, CalibrationOnOneBatchEqualsItsBatchStatistics) {
+  const at::NoGradGuard no_grad;
+  const auto scans = WholeSplit(*source_, data::Split::kTrain, 4);
+  ASSERT_EQ(scans->num_batches(), 1);
+  at::Tensor by_batch;
+  at::Tensor calibrated;
+  at::Tensor uncalibrated;
+  const auto forward_into = [&](at::Tensor& logits) {
+    ASSERT_TRUE(scans
+                    ->ForEach(
+                        [&](const Batch& batch) {
+                          logits = net_->Forward(batch.input);
+                          return OkStatus();
+                        },
+                        {})
+                    .ok());
+  };
+  net_->Select(Smallest());
+  net_->eval();
+  forward_into(uncalibrated);
+  net_->BeginCalibration();
+  forward_into(by_batch);
+  net_->EndCalibration();
+  ASSERT_TRUE(CalibrateBatchNorm(*net_, *scans, {}).ok());
+  forward_into(calibrated);
+  EXPECT_TRUE(at::allclose(calibrated, by_batch, 1e-4, 1e-4));
+  EXPECT_FALSE(at::allclose(uncalibrated, by_batch, 1e-2, 1e-2));
+}
+
+TEST_F(EvaluatorTest, CountsEveryPointOfEveryScan) {
+  int64_t labelled = 0;
+  for (int64_t i = 0; i < source_->dataset().size(data::Split::kVal); ++i) {
+    for (const int32_t label : source_->Load(data::Split::kVal, i).value()->labels) {
+      labelled += label != data::kIgnoredLabel;
+    }
+  }
+  EXPECT_EQ(Score(Smallest()).num_points, labelled);
+}
+
+TEST_F(EvaluatorTest, ReportsMeasurementsWithTheIouOfEachClass) {
+  const auto result = EvaluateCandidate(*net_, Largest(), *calibration_, *scans_, OnCpu());
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto rows = ToMeasurements(*result, source_->dataset().class_names());
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].metric, "miou");
+  EXPECT_EQ(rows[0].value, result->scores.miou);
+  EXPECT_EQ(rows[0].detail.at("class_iou").size(), source_->dataset().class_names().size());
+  EXPECT_EQ(rows[0].detail.at("scans"), 2);
+  EXPECT_EQ(rows[1].metric, "accuracy");
+  EXPECT_TRUE(search::CheckFinite(rows[0]).ok());
+}
+
+TEST_F(EvaluatorTest, LogitsThatAreNotFiniteAreInfeasible) {
+  {
+    const at::NoGradGuard no_grad;
+    net_->parameters().front().fill_(std::nan(""));
+  }
+  const auto result = EvaluateCandidate(*net_, Largest(), *calibration_, *scans_, OnCpu());
+  EXPECT_EQ(result.status().code(), StatusCode::kInfeasible);
+}
+
+}  // namespace
+}  // namespace voxbit::train

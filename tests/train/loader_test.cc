@@ -1,0 +1,136 @@
+#include "worker/train/loader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "tests/train/train_fixture.h"
+
+namespace voxbit::train {
+namespace {
+
+const at::Device kCpu(at::kCPU);
+
+TEST(LoaderTest, EveryEpochIsAPermutationOfItsOwn) {
+  std::vector<int64_t> first = EpochOrder(50, 1, 0);
+  const std::vector<int64_t> second = EpochOrder(50, 1, 1);
+  EXPECT_EQ(first, EpochOrder(50, 1, 0));
+  EXPECT_NE(first, second);
+  EXPECT_NE(first, EpochOrder(50, 2, 0));
+  std::sort(first.begin(), first.end());
+  std::vector<int64_t> all(50);
+  std::iota(all.begin(), all.end(), 0);
+  EXPECT_EQ(first, all);
+}
+
+TEST(LoaderTest, EqualSeedsGiveEqualTrainingBatches) {
+  const auto source = OpenTiny();
+  const auto one = TrainingBatches(*source, 5, 3, 9, kCpu);
+  const auto same = TrainingBatches(*source, 5, 3, 9, kCpu);
+  const auto other = TrainingBatches(*source, 5, 3, 10, kCpu);
+  bool differs = false;
+  for (int step = 0; step < 5; ++step) {
+    const Batch a = one->Next({}).value();
+    const Batch b = same->Next({}).value();
+    const Batch c = other->Next({}).value();
+    EXPECT_EQ(a.names, b.names);
+    EXPECT_TRUE(at::equal(a.input.voxels.coords, b.input.voxels.coords));
+    EXPECT_TRUE(at::equal(a.input.voxels.feats, b.input.voxels.feats));
+    EXPECT_TRUE(at::equal(a.labels, b.labels));
+    differs = differs || !at::equal(a.labels, c.labels);
+  }
+  EXPECT_TRUE(differs);
+}
+
+TEST(LoaderTest, AScanIsAugmentedAnewInEveryEpoch) {
+  const auto source = OpenTiny({{"train_scans", 1}});
+  const auto batches = TrainingBatches(*source, 2, 1, 1, kCpu);
+  const Batch first = batches->Next({}).value();
+  const Batch second = batches->Next({}).value();
+  EXPECT_EQ(first.names, second.names);
+  EXPECT_FALSE(at::equal(first.input.voxels.coords, second.input.voxels.coords));
+}
+
+TEST(LoaderTest, EvaluationBatchesStayInMemoryWhileTheBudgetLasts) {
+  const auto source = OpenTiny();
+  const auto scans = WholeSplit(*source, data::Split::kVal, 1);
+  const auto visit = [](const Batch&) { return OkStatus(); };
+  ASSERT_TRUE(scans->ForEach(visit, {}).ok());
+  EXPECT_EQ(scans->num_resident(), 2);
+
+  const auto poor = OpenTiny({}, /*cache_bytes=*/0);
+  const auto fleeting = WholeSplit(*poor, data::Split::kVal, 1);
+  ASSERT_TRUE(fleeting->ForEach(visit, {}).ok());
+  EXPECT_EQ(fleeting->num_resident(), 0);
+}
+
+TEST(LoaderTest, ResidentAndRebuiltBatchesAreEqualAndInOrder) {
+  const auto rich = OpenTiny();
+  const auto poor = OpenTiny({}, /*cache_bytes=*/0);
+  std::vector<std::string> names;
+  std::vector<at::Tensor> feats;
+  for (ScanSource* source : {rich.get(), poor.get()}) {
+    const auto scans = WholeSplit(*source, data::Split::kVal, 1);
+    for (int pass = 0; pass < 2; ++pass) {
+      ASSERT_TRUE(scans
+                      ->ForEach(
+                          [&](const Batch& batch) {
+                            names.push_back(batch.names.at(0));
+                            feats.push_back(batch.input.voxels.feats);
+                            return OkStatus();
+                          },
+                          {})
+                      .ok());
+    }
+  }
+  ASSERT_EQ(names.size(), 8U);
+  for (size_t i = 2; i < names.size(); ++i) {
+    EXPECT_EQ(names[i], names[i % 2]);
+    EXPECT_TRUE(at::equal(feats[i], feats[i % 2]));
+  }
+}
+
+TEST(LoaderTest, GivesItsBytesBack) {
+  const auto source = OpenTiny();
+  ASSERT_TRUE(source->Load(data::Split::kVal, 0).ok());
+  ASSERT_TRUE(source->Load(data::Split::kVal, 1).ok());
+  const int64_t before = source->budget()->left();
+  {
+    const auto scans = WholeSplit(*source, data::Split::kVal);
+    ASSERT_TRUE(scans->ForEach([](const Batch&) { return OkStatus(); }, {}).ok());
+    EXPECT_LT(source->budget()->left(), before);
+  }
+  EXPECT_EQ(source->budget()->left(), before);
+}
+
+TEST(LoaderTest, StopsWhenAsked) {
+  const auto source = OpenTiny();
+  std::stop_source stop;
+  stop.request_stop();
+  const auto scans = WholeSplit(*source, data::Split::kVal);
+  EXPECT_EQ(scans->ForEach([](const Batch&) { return OkStatus(); }, stop.get_token()).code(),
+            StatusCode::kCancelled);
+  const auto batches = TrainingBatches(*source, 3, 1, 1, kCpu);
+  EXPECT_EQ(batches->Next(stop.get_token()).status().code(), StatusCode::kCancelled);
+}
+
+TEST(LoaderTest, PassesOnWhatTheDatasetSays) {
+  const auto source = OpenTiny({{"features", {"x", "y", "z"}}});
+  EvaluationSet beyond(*source, data::Split::kVal, {5}, 1, kCpu);
+  EXPECT_EQ(beyond.ForEach([](const Batch&) { return OkStatus(); }, {}).code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST(LoaderTest, ThrowsInTheConsumerWhatTheMakerThrew) {
+  BatchQueue queue([](int64_t) -> Result<Batch> { throw std::runtime_error("no memory"); }, 2, 1);
+  EXPECT_THROW((void)queue.Next({}), std::runtime_error);
+}
+
+TEST(LoaderTest, SpreadsIndicesEvenly) {
+  EXPECT_EQ(SpreadIndices(10, 5), std::vector<int64_t>({0, 2, 4, 6, 8}));
+  EXPECT_EQ(SpreadIndices(3, 8), std::vector<int64_t>({0, 1, 2}));
+}
+
+}  // namespace
+}  // namespace voxbit::train

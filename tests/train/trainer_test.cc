@@ -1,0 +1,141 @@
+#include "worker/train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/train/train_fixture.h"
+#include "worker/train/class_weights.h"
+#include "worker/train/evaluator.h"
+
+namespace voxbit::train {
+namespace {
+
+search::TrainSettings FewSteps(int64_t steps) {
+  search::TrainSettings settings;
+  settings.steps = steps;
+  settings.lr = 0.05;
+  return settings;
+}
+
+supernet::TensorMap WeightsAfter(uint64_t seed, const search::TrainSettings& settings) {
+  const auto source = OpenTiny();
+  const auto net = MakeTinyNet(*source);
+  const auto report = TrainSupernet(*net, *source, settings, seed, OnCpu());
+  EXPECT_TRUE(report.ok()) << report.status();
+  return CopyOf(net->NamedTensors());
+}
+
+TEST(TrainerTest, EqualSeedsGiveEqualBits) {
+  const search::TrainSettings settings = FewSteps(5);
+  const supernet::TensorMap one = WeightsAfter(3, settings);
+  EXPECT_TRUE(SameBits(one, WeightsAfter(3, settings)));
+  EXPECT_FALSE(SameBits(one, WeightsAfter(4, settings)));
+}
+
+// Trained on and scored on the same scans: what is learnt must show.
+TEST(TrainerTest, OverfitsAFewScans) {
+  const auto source =
+      OpenTiny({{"train_scans", 2}, {"rotate", false}, {"scale_min", 1}, {"scale_max", 1}});
+  const auto net = MakeTinyNet(*source);
+  std::vector<double> losses;
+  search::TrainSettings settings = FewSteps(150);
+  settings.lr = 0.1;
+  const auto report = TrainSupernet(
+      *net, *source, settings, 1,
+      OnCpu({}, [&](const Progress& progress) { losses.push_back(progress.loss); }));
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(losses.size(), 150U);
+  EXPECT_LT(report->final_loss, 0.5 * losses.front());
+
+  const auto scans = WholeSplit(*source, data::Split::kTrain);
+  const auto score =
+      EvaluateCandidate(*net, net->spec().space().Largest(), *scans, *scans, OnCpu());
+  ASSERT_TRUE(score.ok()) << score.status();
+  // Chance is below 1 / classes, and the share of the most frequent class bounds no IoU mean.
+  EXPECT_GT(score->scores.miou, 0.5);
+}
+
+TEST(TrainerTest, TrainsAStandaloneSubNetwork) {
+  const auto source = OpenTiny();
+  const auto supernet = MakeTinyNet(*source);
+  const auto net = supernet->Standalone(supernet->spec().space().Smallest());
+  std::vector<double> losses;
+  const auto report = TrainNetwork(
+      *net, "the smallest", *source, FewSteps(40), 1,
+      OnCpu({}, [&](const Progress& progress) { losses.push_back(progress.loss); }));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_LT(report->final_loss, losses.front());
+  EXPECT_FALSE(net->is_training());
+}
+
+TEST(TrainerTest, NamesStepAndCandidateOfALossThatIsNotFinite) {
+  const auto source = OpenTiny();
+  const auto net = MakeTinyNet(*source);
+  {
+    const at::NoGradGuard no_grad;
+    net->parameters().front().fill_(std::nan(""));
+  }
+  const auto report = TrainSupernet(*net, *source, FewSteps(3), 1, OnCpu());
+  EXPECT_EQ(report.status().code(), StatusCode::kInfeasible);
+  const std::string name = search::Encode(net->spec().space().Largest());
+  EXPECT_NE(report.status().message().find("step 0"), std::string::npos) << report.status();
+  EXPECT_NE(report.status().message().find(name), std::string::npos) << report.status();
+}
+
+TEST(TrainerTest, ADivergedRunIsInfeasible) {
+  const auto source = OpenTiny();
+  const auto net = MakeTinyNet(*source);
+  search::TrainSettings settings = FewSteps(1);
+  settings.lr = 1e300;
+  EXPECT_EQ(TrainSupernet(*net, *source, settings, 1, OnCpu()).status().code(),
+            StatusCode::kInfeasible);
+}
+
+TEST(TrainerTest, StopsWithinABatch) {
+  const auto source = OpenTiny();
+  const auto net = MakeTinyNet(*source);
+  std::stop_source stop;
+  int64_t steps = 0;
+  const auto report = TrainSupernet(*net, *source, FewSteps(1000), 1,
+                                    OnCpu(stop.get_token(), [&](const Progress& progress) {
+                                      steps = progress.step;
+                                      if (steps == 2) stop.request_stop();
+                                    }));
+  EXPECT_EQ(report.status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(steps, 2);
+}
+
+TEST(TrainerTest, ReportsProgressWithRemainingTime) {
+  const auto source = OpenTiny();
+  const auto net = MakeTinyNet(*source);
+  std::vector<Progress> seen;
+  ASSERT_TRUE(TrainSupernet(*net, *source, FewSteps(3), 1,
+                            OnCpu({}, [&](const Progress& p) { seen.push_back(p); }))
+                  .ok());
+  ASSERT_EQ(seen.size(), 3U);
+  EXPECT_EQ(seen[0].step, 1);
+  EXPECT_EQ(seen[0].steps, 3);
+  EXPECT_GE(seen[0].eta_s, 0);
+  EXPECT_EQ(seen[2].eta_s, 0);
+  EXPECT_TRUE(std::isfinite(seen[1].loss));
+}
+
+TEST(TrainerTest, WeighsRareClassesMore) {
+  const std::vector<float> weights = SqrtInverseWeights({100, 0, 400, 10000});
+  EXPECT_FLOAT_EQ(weights[0] / weights[2], 2);
+  EXPECT_FLOAT_EQ(weights[0] / weights[3], 10);
+  EXPECT_FLOAT_EQ(weights[0] + weights[2] + weights[3], 3);
+  EXPECT_FLOAT_EQ(weights[1], 1);
+}
+
+TEST(TrainerTest, ClassWeightsChangeTheLoss) {
+  search::TrainSettings settings = FewSteps(2);
+  const supernet::TensorMap plain = WeightsAfter(3, settings);
+  settings.class_weights = "sqrt_inverse";
+  EXPECT_FALSE(SameBits(plain, WeightsAfter(3, settings)));
+}
+
+}  // namespace
+}  // namespace voxbit::train

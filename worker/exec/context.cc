@@ -1,0 +1,136 @@
+#include "worker/exec/context.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/json.h"
+#include "worker/exec/checkpoint.h"
+
+namespace voxbit::worker {
+namespace {
+
+constexpr size_t kKeptDatasets = 2;
+constexpr size_t kKeptSupernets = 2;
+
+// The value kept under `key`, moved to the end as the most recently used one; null if none is.
+template <class T>
+std::shared_ptr<T> Touch(std::deque<std::pair<std::string, std::shared_ptr<T>>>& kept,
+                         const std::string& key) {
+  const auto it =
+      std::find_if(kept.begin(), kept.end(), [&](const auto& entry) { return entry.first == key; });
+  if (it == kept.end()) return nullptr;
+  std::rotate(it, it + 1, kept.end());
+  return kept.back().second;
+}
+
+}  // namespace
+
+train::EvaluationSet& OpenedDataset::Validation(int64_t batch) {
+  return Find(data::Split::kVal, dataset().size(data::Split::kVal), batch);
+}
+
+train::EvaluationSet& OpenedDataset::Calibration(int64_t num, int64_t batch) {
+  return Find(data::Split::kTrain, std::min(num, dataset().size(data::Split::kTrain)), batch);
+}
+
+train::EvaluationSet& OpenedDataset::Find(data::Split split, int64_t num, int64_t batch) {
+  auto& set = sets_[{split, num, batch}];
+  if (set == nullptr) {
+    set = std::make_unique<train::EvaluationSet>(
+        source_, split, train::SpreadIndices(dataset().size(split), num), batch, device_);
+  }
+  return *set;
+}
+
+ExecContext::ExecContext(const ExecutorSettings& settings)
+    : settings_(settings),
+      device_(settings.device),
+      budget_(std::make_shared<train::ByteBudget>(settings.cache_bytes)) {}
+
+void ExecContext::SetThreads(int64_t threads) {
+  at::set_num_threads(static_cast<int>(threads));
+  // Of several limits the smallest holds, so the old one goes first.
+  thread_limit_.reset();
+  thread_limit_ = std::make_unique<oneapi::tbb::global_control>(
+      oneapi::tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
+}
+
+Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSpec& spec) {
+  const std::string key = CanonicalJson(spec.dataset);
+  if (auto kept = Touch(datasets_, key)) return kept;
+  VOXBIT_ASSIGN_OR_RETURN(
+      auto dataset, data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset"));
+  // Makes room before the new one fills the shared budget.
+  if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
+  datasets_.emplace_back(key,
+                         std::make_shared<OpenedDataset>(std::move(dataset), budget_, device_));
+  return datasets_.back().second;
+}
+
+Result<std::shared_ptr<supernet::Supernet>> ExecContext::FreshSupernet(
+    const search::TaskSpec& spec, const OpenedDataset& dataset) {
+  supernet::SupernetRegistry registry("supernet");
+  supernet::RegisterBuiltinSupernets(registry);
+  const auto kind = spec.supernet.find("kind");
+  if (kind == spec.supernet.end() || !kind->is_string()) {
+    return InvalidArgument("/supernet/kind: missing");
+  }
+  VOXBIT_ASSIGN_OR_RETURN(const supernet::SupernetFactory make,
+                          registry.Find(kind->get<std::string>()));
+  VOXBIT_ASSIGN_OR_RETURN(auto net, make(spec.supernet, "/supernet", dataset.in_channels(),
+                                         dataset.dataset().num_classes(), spec.seed));
+  const std::string& digest = net->spec().space().digest();
+  if (spec.space_digest != digest) {
+    return FailedPrecondition("the task's search space has digest " + spec.space_digest +
+                                  ", this worker's has " + digest +
+                                  "; server and worker are of different versions",
+                              "SPACE_MISMATCH");
+  }
+  net->to(device_);
+  net->eval();
+  return net;
+}
+
+Result<std::shared_ptr<supernet::Supernet>> ExecContext::Supernet(const TaskCall& call,
+                                                                  const OpenedDataset& dataset) {
+  const search::TaskSpec& spec = call.spec;
+  const Json identity = {spec.supernet,           spec.space_digest, spec.checkpoint,
+                         dataset.in_channels(),   spec.seed,
+                         dataset.dataset().num_classes()};
+  const std::string key = CanonicalJson(identity);
+  auto net = Touch(supernets_, key);
+  if (net == nullptr) {
+    VOXBIT_ASSIGN_OR_RETURN(net, FreshSupernet(spec, dataset));
+    if (!spec.checkpoint.empty()) {
+      VOXBIT_ASSIGN_OR_RETURN(const std::string path, call.artifacts.Fetch(spec.checkpoint));
+      VOXBIT_RETURN_IF_ERROR(LoadCheckpoint(path, *net));
+    }
+    if (supernets_.size() == kKeptSupernets) supernets_.pop_front();
+    supernets_.emplace_back(key, net);
+  }
+  const Status valid = net->spec().space().Validate(spec.candidate);
+  if (!valid.ok()) return valid.Annotate("candidate " + search::Encode(spec.candidate));
+  return net;
+}
+
+train::RunContext ExecContext::Run(const TaskCall& call, const std::string& phase) const {
+  const auto report = [&call, phase](const train::Progress& progress) {
+    if (!call.progress) return;
+    Json json = {{"phase", phase},
+                 {"step", progress.step},
+                 {"steps", progress.steps},
+                 {"eta_s", progress.eta_s}};
+    if (std::isfinite(progress.loss)) json["loss"] = progress.loss;
+    call.progress(json);
+  };
+  return {.device = device_, .clock = clock_, .stop = call.stop, .progress = report};
+}
+
+void ExecContext::DropCaches() {
+  datasets_.clear();
+  supernets_.clear();
+}
+
+}  // namespace voxbit::worker

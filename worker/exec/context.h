@@ -1,0 +1,100 @@
+// What the task kinds share: the device, and what is worth keeping from one task to the next.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <oneapi/tbb/global_control.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "search/domain/task.h"
+#include "supernet/models/supernet.h"
+#include "worker/exec/executors.h"
+#include "worker/loop/task_executor.h"
+#include "worker/train/loader.h"
+#include "worker/train/scan_source.h"
+#include "worker/train/trainer.h"
+
+namespace voxbit::worker {
+
+// One task and the ways out of it.
+struct TaskCall {
+  const search::TaskSpec& spec;
+  ArtifactAccess& artifacts;
+  const ProgressSink& progress;
+  std::stop_token stop;
+};
+
+// A dataset with the evaluation sets made of it.
+class OpenedDataset {
+ public:
+  OpenedDataset(std::unique_ptr<data::Dataset> dataset, std::shared_ptr<train::ByteBudget> budget,
+                const at::Device& device)
+      : source_(std::move(dataset), std::move(budget)), device_(device) {}
+
+  train::ScanSource& source() { return source_; }
+  const data::Dataset& dataset() const { return source_.dataset(); }
+  const std::string& digest() const { return source_.digest(); }
+  int64_t in_channels() const { return dataset().settings().num_features(); }
+
+  // The whole validation split.
+  train::EvaluationSet& Validation(int64_t batch);
+  // Training scans at equal distances, `num` of them or as many as there are.
+  train::EvaluationSet& Calibration(int64_t num, int64_t batch);
+
+ private:
+  train::EvaluationSet& Find(data::Split split, int64_t num, int64_t batch);
+
+  train::ScanSource source_;
+  const at::Device device_;
+  std::map<std::tuple<data::Split, int64_t, int64_t>, std::unique_ptr<train::EvaluationSet>> sets_;
+};
+
+// Not thread-safe.
+class ExecContext {
+ public:
+  explicit ExecContext(const ExecutorSettings& settings);
+
+  const ExecutorSettings& settings() const { return settings_; }
+  const at::Device& device() const { return device_; }
+
+  // Number of threads of torch and of our kernels from now on, on the calling thread.
+  void SetThreads(int64_t threads);
+
+  // Opens the dataset of a task or finds it open.
+  Result<std::shared_ptr<OpenedDataset>> Dataset(const search::TaskSpec& spec);
+
+  // A supernet of one's own, initialised from the task's seed. SPACE_MISMATCH (executors.h).
+  Result<std::shared_ptr<supernet::Supernet>> FreshSupernet(const search::TaskSpec& spec,
+                                                            const OpenedDataset& dataset);
+  // The supernet with the weights of the task's checkpoint, if it names one, shared with later
+  // tasks: leave its weights and statistics as they were. Checks the task's candidate against
+  // the space: INVALID_ARGUMENT.
+  Result<std::shared_ptr<supernet::Supernet>> Supernet(const TaskCall& call,
+                                                       const OpenedDataset& dataset);
+
+  // For the trainer and the evaluator: reports {"phase", "step", "steps", "loss", "eta_s"}.
+  train::RunContext Run(const TaskCall& call, const std::string& phase) const;
+
+  // Frees everything that is kept.
+  void DropCaches();
+
+ private:
+  const ExecutorSettings settings_;
+  const at::Device device_;
+  const SystemClock clock_;
+  const std::shared_ptr<train::ByteBudget> budget_;
+  std::unique_ptr<oneapi::tbb::global_control> thread_limit_;
+  // Most recently used last; few, because a worker serves few studies at a time.
+  std::deque<std::pair<std::string, std::shared_ptr<OpenedDataset>>> datasets_;
+  std::deque<std::pair<std::string, std::shared_ptr<supernet::Supernet>>> supernets_;
+};
+
+}  // namespace voxbit::worker

@@ -1,0 +1,105 @@
+// Chooses the function of a task's kind and turns what it throws into a status.
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <new>
+#include <string_view>
+
+#include "worker/exec/builtin.h"
+#include "worker/exec/executors.h"
+
+namespace voxbit::worker {
+namespace {
+
+// Torch says so in words only: "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory".
+bool IsOutOfMemory(std::string_view message) {
+  for (const std::string_view words :
+       {"out of memory", "can't allocate memory", "not enough memory"}) {
+    if (message.find(words) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+class Executor final : public TaskExecutor {
+ public:
+  explicit Executor(const ExecutorSettings& settings) : settings_(settings) {}
+
+  Result<search::TaskResult> Execute(const search::TaskSpec& task, ArtifactAccess& artifacts,
+                                     const ProgressSink& progress, std::stop_token stop) override {
+    if (stop.stop_requested()) return Cancelled("asked to stop");
+    Result<search::TaskResult> result = Guarded({task, artifacts, progress, std::move(stop)});
+    if (result.ok()) return result;
+    // What did not fit may fit once the caches are gone; the next task shall not pay for it.
+    if (result.status().reason() == "OUT_OF_MEMORY") context_.reset();
+    return result.status().Annotate(search::Name(task.kind));
+  }
+
+ private:
+  Result<search::TaskResult> Guarded(const TaskCall& call) {
+    try {
+      return Run(call);
+    } catch (const c10::Error& error) {
+      return FromMessage(error.what_without_backtrace());
+    } catch (const std::bad_alloc&) {
+      return FromMessage("out of memory");
+    } catch (const std::exception& error) {
+      return FromMessage(error.what());
+    }
+  }
+
+  static Status FromMessage(const std::string& message) {
+    if (IsOutOfMemory(message)) return Infeasible(message, "OUT_OF_MEMORY");
+    return Internal(message);
+  }
+
+  Result<search::TaskResult> Run(const TaskCall& call) {
+    if (context_ == nullptr) {
+      VOXBIT_RETURN_IF_ERROR(CheckDevice(settings_.device));
+      context_ = std::make_unique<ExecContext>(settings_);
+    }
+    context_->SetThreads(settings_.threads);
+    for (const TaskEntry& entry : BuiltinTasks()) {
+      if (entry.kind == call.spec.kind) return entry.run(*context_, call);
+    }
+    return InvalidArgument("this worker does no such task");
+  }
+
+  const ExecutorSettings settings_;
+  std::unique_ptr<ExecContext> context_;
+};
+
+}  // namespace
+
+Status CheckDevice(const std::string& device) {
+  if (device == "cpu") return OkStatus();
+  const std::string digits = device.rfind("cuda:", 0) == 0 ? device.substr(5) : "";
+  if (digits.empty() || digits.size() > 3 ||
+      !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    return InvalidArgument("device \"" + device + "\", expected \"cpu\" or \"cuda:N\"");
+  }
+  if (std::stoll(digits) >= static_cast<int64_t>(torch::cuda::device_count())) {
+    return Unavailable("device \"" + device + "\": this build or machine has " +
+                       std::to_string(torch::cuda::device_count()) + " CUDA devices");
+  }
+  return OkStatus();
+}
+
+std::unique_ptr<TaskExecutor> MakeExecutor(const ExecutorSettings& settings) {
+  return std::make_unique<Executor>(settings);
+}
+
+std::vector<search::TaskKind> SupportedKinds() {
+  std::vector<search::TaskKind> kinds;
+  for (const TaskEntry& entry : BuiltinTasks()) kinds.push_back(entry.kind);
+  return kinds;
+}
+
+std::vector<std::string> SupportedSupernets() {
+  supernet::SupernetRegistry registry("supernet");
+  supernet::RegisterBuiltinSupernets(registry);
+  return registry.Names();
+}
+
+std::vector<std::string> SupportedDatasets() { return data::BuiltinDatasets().Names(); }
+
+}  // namespace voxbit::worker

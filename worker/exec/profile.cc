@@ -1,0 +1,53 @@
+// Counts what one scan asks of a sparse network: points, voxels and kernel-map pairs, averaged
+// over scans of the validation split. With these numbers the MACs of any candidate are a formula.
+#include "common/config.h"
+#include "search/space/layer_table.h"
+#include "worker/exec/builtin.h"
+
+namespace voxbit::worker {
+namespace {
+
+struct ProfileSettings {
+  int64_t max_scans = 32;
+};
+
+Fields<ProfileSettings> ProfileFields() {
+  Fields<ProfileSettings> fields;
+  fields.Int("max_scans", &ProfileSettings::max_scans, {1, 1'000'000}, "scans",
+             "scans of the validation split, at equal distances, that are counted");
+  return fields;
+}
+
+}  // namespace
+
+Result<search::TaskResult> RunProfile(ExecContext& context, const TaskCall& call) {
+  VOXBIT_ASSIGN_OR_RETURN(const ProfileSettings settings,
+                          ProfileFields().Parse(call.spec.settings, "/settings"));
+  VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
+  VOXBIT_ASSIGN_OR_RETURN(const auto net, context.FreshSupernet(call.spec, *dataset));
+
+  search::Workload workload;
+  workload.in_channels = dataset->in_channels();
+  workload.num_classes = dataset->dataset().num_classes();
+  workload.class_names = dataset->dataset().class_names();
+  const std::vector<int64_t> scans =
+      train::SpreadIndices(dataset->dataset().size(data::Split::kVal), settings.max_scans);
+  workload.num_samples = static_cast<int64_t>(scans.size());
+  const auto run = context.Run(call, "profile");
+  for (size_t i = 0; i < scans.size(); ++i) {
+    if (call.stop.stop_requested()) return Cancelled("asked to stop");
+    VOXBIT_ASSIGN_OR_RETURN(
+        const train::Batch batch,
+        train::EvaluationBatch(dataset->source(), data::Split::kVal, std::span(&scans[i], 1),
+                               context.device()));
+    for (const auto& [key, count] : net->CountWorkload(batch.input)) {
+      workload.counts[key] += count / static_cast<double>(scans.size());
+    }
+    run.progress({.step = static_cast<int64_t>(i) + 1, .steps = workload.num_samples});
+  }
+  search::TaskResult result;
+  result.detail = {{"workload", search::ToJson(workload)}, {"dataset_digest", dataset->digest()}};
+  return result;
+}
+
+}  // namespace voxbit::worker

@@ -1,0 +1,159 @@
+// search-worker: computes tasks for a search-server on one device.
+#include <ATen/Parallel.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "common/log.h"
+#include "common/shutdown.h"
+#include "worker/device_info.h"
+#include "worker/serve.h"
+#include "worker/synth.h"
+
+namespace voxbit::worker {
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr int kUnreachable = 4;
+constexpr int kInterrupted = 130;
+
+const std::map<std::string, log::Level> kLevels = {{"debug", log::Level::kDebug},
+                                                   {"info", log::Level::kInfo},
+                                                   {"warning", log::Level::kWarning},
+                                                   {"error", log::Level::kError}};
+
+struct Flags {
+  ServeFlags serve;
+  SynthFlags synth;
+  std::string log_format = "text";
+  std::string log_level = "info";
+  int parent_pid = 0;
+};
+
+int Report(const Status& status) {
+  std::cerr << "search-worker: " << status.message() << "\n";
+  if (status.code() == StatusCode::kUnavailable) return kUnreachable;
+  return status.code() == StatusCode::kInvalidArgument ? kUsage : kFailed;
+}
+
+void AddServeFlags(CLI::App& app, Flags& flags) {
+  ServeFlags& serve = flags.serve;
+  app.add_option("--server", serve.server, "address of the server")
+      ->envname("VOXBIT_SERVER")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--device", serve.device, "what to compute on: cpu, or cuda:N for GPU N")
+      ->capture_default_str();
+  app.add_option("--name", serve.name, "unique among the server's workers [HOST-DEVICE]");
+  app.add_option("--threads", serve.threads, "cores to compute with; 0: all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  app.add_option("--target", serve.targets,
+                 "hardware name that latencies are filed under; repeatable [by the hardware, here " +
+                     DefaultTarget("cpu", "") + "]")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--cache", serve.cache,
+                 "folder for weights; may be shared [" + DefaultCacheFolder() + "]")
+      ->type_name("DIR");
+  app.add_option("--cache-bytes", serve.cache_bytes,
+                 "size that the cache is kept below; units as in 500MB or 20GiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  app.add_option("--connect-timeout", serve.connect_timeout_s,
+                 "seconds to wait for the server at the start; 0: for ever")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember(kLevels))
+      ->capture_default_str();
+  app.add_option("--parent-pid", flags.parent_pid,
+                 "leave when this process, which must be the parent, ends")
+      ->type_name("PID");
+}
+
+CLI::App& AddSynth(CLI::App& app, SynthFlags& flags) {
+  CLI::App& synth = *app.add_subcommand(
+      "synth", "write synthetic LiDAR scans as a folder that the dataset semantic_kitti reads");
+  synth.add_option("--out", flags.out, "folder to write")->required()->type_name("DIR");
+  synth.add_option("--train", flags.train, "scans for training")->capture_default_str();
+  synth.add_option("--val", flags.val, "scans for validation")->capture_default_str();
+  synth.add_option("--seed", flags.seed, "seed of all streets")->capture_default_str();
+  synth.add_option("--set", flags.settings, "another setting of synthetic_lidar; repeatable")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  synth.footer("Settings:\n" + SynthSettingsHelp());
+  return synth;
+}
+
+// False when the parent is gone already.
+bool FollowParent(int parent_pid) {
+  if (parent_pid == 0) return true;
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  return ::getppid() == parent_pid;
+}
+
+int RunServe(const Flags& flags, ShutdownSignals& signals) {
+  const Result<ServeFlags> serve = Resolve(flags.serve);
+  if (!serve.ok()) return Report(serve.status());
+  // The number for this thread; the executor sets it again on its own. Inter-operator threads are
+  // not used, and the number can be set only once, before any work.
+  at::set_num_threads(static_cast<int>(serve->threads));
+  at::set_num_interop_threads(1);
+  if (!FollowParent(flags.parent_pid)) return kDone;
+  const Status status = Serve(*serve, signals.token());
+  if (!status.ok()) return Report(status);
+  return signals.signal() == SIGINT ? kInterrupted : kDone;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{"Computes tasks for a search-server on one device. SIGTERM: finishes or hands back "
+               "the task, then leaves."};
+  app.set_version_flag("--version", "search-worker " VOXBIT_VERSION);
+  AddServeFlags(app, flags);
+  const CLI::App& synth = AddSynth(app, flags.synth);
+  const CLI::App& devices = *app.add_subcommand(
+      "devices", "print the devices that a worker can use on this machine, one on a line");
+  app.require_subcommand(0, 1);
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 server unreachable, 130 interrupted.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  // gRPC reports refused connections by itself; the worker says it better. A value that the user
+  // has set wins.
+  ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
+                 kLevels.at(flags.log_level), "search-worker");
+  if (devices.parsed()) {
+    for (const std::string& device : UsableDevices()) std::cout << device << "\n";
+    return kDone;
+  }
+  if (synth.parsed()) {
+    const Status status = Synthesise(flags.synth);
+    return status.ok() ? kDone : Report(status);
+  }
+  ShutdownSignals signals;
+  return RunServe(flags, signals);
+}
+
+}  // namespace
+}  // namespace voxbit::worker
+
+int main(int argc, char** argv) { return voxbit::worker::Main(argc, argv); }
