@@ -55,9 +55,9 @@ class CommandLine {
       app_.exit(asked, surroundings.out, surroundings.err);
       return kExitDone;
     } catch (const CLI::ParseError& error) {
+      const std::string hint = "; see: " + PathOf(Deepest()) + " --help";
       surroundings.err << Paint("error:", Tone::kBad, surroundings.terminal.err_color) << " "
-                       << OneLine(error.what()) << "; see: " << DeepestPath() << " --help"
-                       << std::endl;
+                       << OneLine(WhatIsWrong(error)) << hint << std::endl;
       return kExitUsage;
     }
     return std::nullopt;
@@ -127,16 +127,35 @@ class CommandLine {
     return *app;
   }
 
-  // "search-client study show", as far as the line was understood.
-  std::string DeepestPath() const {
-    std::string path = kProgram;
+  // The app of the last command word that was understood.
+  const CLI::App& Deepest() const {
     const CLI::App* app = &app_;
-    while (true) {
-      const auto chosen = app->get_subcommands();
-      if (chosen.empty()) return path;
-      app = chosen.back();
-      path += " " + app->get_name();
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().back();
+    return *app;
+  }
+
+  // "search-client study show".
+  std::string PathOf(const CLI::App& app) const {
+    if (app.get_parent() == nullptr) return kProgram;
+    return PathOf(*app.get_parent()) + " " + app.get_name();
+  }
+
+  // CLI11 only says that a subcommand is missing, not which word was taken for one.
+  std::string WhatIsWrong(const CLI::ParseError& error) const {
+    const bool about_commands =
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) ||
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+    if (!about_commands) return error.what();
+    const CLI::App& app = Deepest();
+    std::string known;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      if (!command->get_name().empty()) known += (known.empty() ? "" : ", ") + command->get_name();
     }
+    if (known.empty()) return error.what();
+    const std::vector<std::string> words = app.remaining();
+    if (words.empty()) return PathOf(app) + " needs a command, one of " + known;
+    if (words.front().rfind('-', 0) == 0) return PathOf(app) + " has no flag " + words.front();
+    return "\"" + words.front() + "\" is no command of " + PathOf(app) + "; known: " + known;
   }
 
   CLI::App app_;

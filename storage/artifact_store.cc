@@ -86,9 +86,9 @@ Result<std::string> ArtifactStore::Writer::Commit(const std::string& expected) {
   failure_ = FailedPrecondition("an artifact is committed once");
   const std::string digest = hash_.Hex();
   if (!expected.empty() && expected != digest) {
-    return DataLoss("the artifact was announced as " + expected + ", but its bytes have SHA-256 " +
-                        digest,
-                    "ARTIFACT_HASH_MISMATCH");
+    return DataLoss(
+        "the artifact was announced as " + expected + ", but its bytes have SHA-256 " + digest,
+        "ARTIFACT_HASH_MISMATCH");
   }
   if (::fsync(descriptor_) != 0) return WithStoreReason(FromErrno(errno, temporary_));
   const std::string shelf = folder_ + "/" + digest.substr(0, 2);

@@ -52,9 +52,9 @@ Result<std::optional<std::string>> Store::RunOnce(
                                               key.id, impl_->Now() - kAnswerLifeMs));
           VOXBIT_ASSIGN_OR_RETURN(const bool found, row.Step());
           if (found && (row.Text(0) != key.method || row.Text(1) != key.body_sha256)) {
-            return InvalidArgument("request_id " + key.id +
-                                       " was used for another request: choose a new one",
-                                   "REQUEST_ID_REUSED");
+            return InvalidArgument(
+                "request_id " + key.id + " was used for another request: choose a new one",
+                "REQUEST_ID_REUSED");
           }
           if (found) return std::optional<std::string>(row.Text(2));
         }
@@ -70,8 +70,7 @@ Result<std::optional<std::string>> Store::RunOnce(
 
 Status Store::PurgeRequests() {
   return impl_->Write([&](Database& database) {
-    return database.Run("DELETE FROM requests WHERE created_ms <= ?",
-                        impl_->Now() - kAnswerLifeMs);
+    return database.Run("DELETE FROM requests WHERE created_ms <= ?", impl_->Now() - kAnswerLifeMs);
   });
 }
 

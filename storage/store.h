@@ -47,8 +47,8 @@ struct NewTrial {
   search::Candidate candidate;
   std::string digest;
   std::string origin;
-  search::Measurements costs;    // what needs no worker
-  std::vector<NewTask> tasks;    // the trial is final once all of them are
+  search::Measurements costs;  // what needs no worker
+  std::vector<NewTask> tasks;  // the trial is final once all of them are
 };
 
 // The algorithm's state as of the trials told so far.
@@ -94,7 +94,9 @@ class Store {
   // the object (FAILED_PRECONDITION, reason STORE_IN_USE, when another process has it), migrates
   // the schema (FAILED_PRECONDITION, reason SCHEMA_TOO_NEW, for a database of a later version).
   // PERMISSION_DENIED, reason STORE_READ_ONLY; RESOURCE_EXHAUSTED, reason STORE_DISK_FULL;
-  // DATA_LOSS for a file that is no database.
+  // DATA_LOSS, reason STORE_CORRUPT, for a file that is no Voxbit store; FAILED_PRECONDITION,
+  // reason STORE_ON_NETWORK. A program must ignore SIGXFSZ, so that a file-size limit is an error
+  // and not its end.
   static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Clock& clock,
                                              const Options& options);
   static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Clock& clock) {
@@ -132,7 +134,8 @@ class Store {
   // ---- trials --------------------------------------------------------------------------------
   // Numbers follow the last one; trials, tasks and the algorithm's state are one transaction.
   // ALREADY_EXISTS, reason CANDIDATE_DUPLICATE, when a digest is in the study already. A trial
-  // without tasks is final (succeeded) at once.
+  // without tasks that measure it is final (succeeded) at once. FAILED_PRECONDITION, reason
+  // STUDY_NOT_ACTIVE, for a final study.
   Result<std::vector<int64_t>> AppendTrials(int64_t study_id, const std::vector<NewTrial>& trials,
                                             const AlgorithmState& state);
   Status SaveAlgorithmState(int64_t study_id, const AlgorithmState& state);
@@ -145,7 +148,9 @@ class Store {
 
   // ---- tasks ---------------------------------------------------------------------------------
   // `trial_number` 0: of the study. The same spec digest for the same study and trial is the same
-  // task: its id is returned and nothing is added.
+  // task: its id is returned and nothing is added. NOT_FOUND for an unknown study or trial;
+  // FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for a final study (but it takes exports), reason
+  // TRIAL_FINAL for a final trial (but it takes finetune and export tasks).
   Result<int64_t> AppendTask(int64_t study_id, int64_t trial_number, const search::TaskSpec& spec);
   Result<search::Task> GetTask(int64_t id) const;  // NOT_FOUND
   Result<std::vector<search::Task>> ListTasks(int64_t study_id,
@@ -168,7 +173,8 @@ class Store {
   // took over); kDuplicate: this attempt's result was recorded before; kSuperseded: kept with the
   // attempt as evidence, not counted. For a trial's task: measurements and artifacts go to the
   // trial, and the last task makes it succeeded and gives it its sequence, all in one
-  // transaction. INVALID_ARGUMENT, reason RESULT_NON_FINITE, changes nothing.
+  // transaction. INVALID_ARGUMENT changes nothing: reason RESULT_NON_FINITE, or an unknown metric,
+  // the same metric twice, an artifact that is no SHA-256. NOT_FOUND for an unknown task.
   Result<search::Verdict> CompleteTask(int64_t task_id, const std::string& token,
                                        const search::TaskResult& result);
   // As CompleteTask, for an attempt without a result: queues the task again with back-off, or,
@@ -185,7 +191,7 @@ class Store {
 
   // ---- workers -------------------------------------------------------------------------------
   // A new session replaces the old one of the same name; a lease that the old session holds is
-  // treated as lost at once (the process that held it is gone).
+  // treated as lost at once (the process that held it is gone). Ends draining.
   Status RegisterWorker(const search::WorkerInfo& worker, const std::string& session,
                         const LeasePolicy& policy);
   struct Worker {
@@ -196,6 +202,7 @@ class Store {
   };
   Result<Worker> GetWorker(const std::string& name) const;  // NOT_FOUND
   Result<std::vector<Worker>> ListWorkers() const;
+  // Notes that the worker was heard of, to about a second.
   Status TouchWorker(const std::string& name);
   Status DrainWorker(const std::string& name, bool draining);  // NOT_FOUND
 

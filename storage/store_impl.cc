@@ -58,12 +58,12 @@ Status Store::Impl::Transaction::Begin() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
 Status Store::Impl::Transaction::Commit() {
   VOXBIT_RETURN_IF_ERROR(impl_.Usable());
   // On an error the destructor rolls back.
-  VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "VOXBIT_RELEASE verb"));
+  VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "RELEASE verb"));
   is_open_ = is_outer_;
   return OkStatus();
 }
 
-// Savepoints of one name nest: ROLLBACK TO and VOXBIT_RELEASE mean the innermost.
+// Savepoints of one name nest: ROLLBACK TO and RELEASE mean the innermost.
 Store::Impl::Transaction::~Transaction() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
   if (!is_open_) return;
   if (is_outer_) {
@@ -74,7 +74,7 @@ Store::Impl::Transaction::~Transaction() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
     return;
   }
   if (impl_.write_->in_transaction()) {
-    (void)impl_.write_->Execute("ROLLBACK TO verb; VOXBIT_RELEASE verb");
+    (void)impl_.write_->Execute("ROLLBACK TO verb; RELEASE verb");
   }
 }
 

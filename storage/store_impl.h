@@ -102,7 +102,8 @@ struct Store::Impl {
   int num_readers_ VOXBIT_GUARDED_BY(readers_mutex_) = 0;
 };
 
-// ---- steps shared by verbs; all inside a write transaction ---------------------------------------
+// ---- steps shared by verbs; all inside a write transaction
+// ---------------------------------------
 
 // Tasks of these kinds measure a trial for the search: it is final once they are.
 inline constexpr char kGatingKinds[] =
@@ -153,8 +154,7 @@ Result<std::vector<T>> ReadAll(Result<Statement> statement, Result<T> (*read)(co
 
 // The first row, if there is one.
 template <class T>
-Result<std::optional<T>> ReadOne(Result<Statement> statement,
-                                 Result<T> (*read)(const Statement&)) {
+Result<std::optional<T>> ReadOne(Result<Statement> statement, Result<T> (*read)(const Statement&)) {
   if (!statement.ok()) return statement.status();
   VOXBIT_ASSIGN_OR_RETURN(const bool found, statement->Step());
   if (!found) return std::optional<T>();

@@ -16,7 +16,8 @@ constexpr std::array<Invariant, 16> kInvariants = {{
      "SELECT 'study ' || s.name || ' has given ' || s.last_sequence || ', found ' || "
      "count(t.sequence) || ' up to ' || ifnull(max(t.sequence), 0) FROM studies s "
      "LEFT JOIN trials t ON t.study_id = s.id GROUP BY s.id "
-     "HAVING s.last_sequence <> count(t.sequence) OR s.last_sequence <> ifnull(max(t.sequence), 0)"},
+     "HAVING s.last_sequence <> count(t.sequence) OR s.last_sequence <> ifnull(max(t.sequence), "
+     "0)"},
     {"trial numbers of a study are 1, 2, 3 ... without a gap",
      "SELECT 'study ' || study_id FROM trials GROUP BY study_id HAVING max(number) <> count(*)"},
     {"a trial is final if and only if it has a sequence",
@@ -77,8 +78,9 @@ constexpr std::array<Invariant, 16> kInvariants = {{
 Status Find(Database& database, const Invariant& invariant, std::vector<std::string>& lines) {
   VOXBIT_ASSIGN_OR_RETURN(
       const std::vector<std::string> broken,
-      ReadAll(database.Prepare(invariant.broken),
-              +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
+      ReadAll(
+          database.Prepare(invariant.broken),
+          +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
   for (const std::string& line : broken) {
     lines.push_back(std::string(invariant.rule) + ": " + line);
   }
@@ -88,8 +90,9 @@ Status Find(Database& database, const Invariant& invariant, std::vector<std::str
 Status FindDamage(Database& database, std::vector<std::string>& lines) {
   VOXBIT_ASSIGN_OR_RETURN(
       const std::vector<std::string> found,
-      ReadAll(database.Prepare("PRAGMA quick_check"),
-              +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
+      ReadAll(
+          database.Prepare("PRAGMA quick_check"),
+          +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
   for (const std::string& line : found) {
     if (line != "ok") lines.push_back("the database file is sound: " + line);
   }

@@ -91,9 +91,10 @@ Status Resume(Database& database, Lease& lease, const Attempt& attempt) {
       database.Run("UPDATE tasks SET state = 'leased', lost_attempts = ?, not_before_ms = 0, "
                    "avoid_worker = '', message = '' WHERE id = ?",
                    lease.lost_attempts, lease.task_id));
-  return database.Run("UPDATE attempts SET outcome = 'running', ended_ms = 0, message = '' "
-                      "WHERE task_id = ? AND lease_token = ?",
-                      lease.task_id, lease.token);
+  return database.Run(
+      "UPDATE attempts SET outcome = 'running', ended_ms = 0, message = '' "
+      "WHERE task_id = ? AND lease_token = ?",
+      lease.task_id, lease.token);
 }
 
 int64_t BackoffMs(const LeasePolicy& policy, int64_t attempts) {
@@ -125,10 +126,11 @@ Status Retry(Database& database, const Lease& lease, const std::string& message,
     return GiveUp(database, lease, TrialState::kFailed, why, now_ms);
   }
   const int64_t delay = BackoffMs(policy, lease.failed_attempts + lease.lost_attempts);
-  return database.Run("UPDATE tasks SET state = 'queued', message = ?, not_before_ms = ?, "
-                      "avoid_worker = ?, lost_attempts = ?, failed_attempts = ? WHERE id = ?",
-                      message, now_ms + delay, lease.worker, lease.lost_attempts,
-                      lease.failed_attempts, lease.task_id);
+  return database.Run(
+      "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = ?, "
+      "avoid_worker = ?, lost_attempts = ?, failed_attempts = ? WHERE id = ?",
+      message, now_ms + delay, lease.worker, lease.lost_attempts, lease.failed_attempts,
+      lease.task_id);
 }
 
 // Keeps what a superseded attempt delivered. The first delivery stays.
@@ -156,10 +158,11 @@ Status RecordInTrial(Database& database, const Lease& lease, const search::TaskR
     measurements.insert_or_assign({measurement.metric, measurement.target}, measurement);
   }
   for (const auto& [role, digest] : result.artifacts) trial->artifacts[role] = digest;
-  return database.Run("UPDATE trials SET measured = ?, finetuned = ?, artifacts = ? "
-                      "WHERE study_id = ? AND number = ?",
-                      JsonText(trial->measured), JsonText(trial->finetuned),
-                      ArtifactsText(trial->artifacts), lease.study_id, lease.trial_number);
+  return database.Run(
+      "UPDATE trials SET measured = ?, finetuned = ?, artifacts = ? "
+      "WHERE study_id = ? AND number = ?",
+      JsonText(trial->measured), JsonText(trial->finetuned), ArtifactsText(trial->artifacts),
+      lease.study_id, lease.trial_number);
 }
 
 Status RecordResult(Database& database, const Lease& lease, const search::TaskResult& result,
@@ -185,10 +188,9 @@ Status RecordResult(Database& database, const Lease& lease, const search::TaskRe
 
 // The same attempt delivered twice: fine, unless it says something else this time.
 Status NoteRepeat(Database& database, const Lease& lease, const std::string& result) {
-  VOXBIT_ASSIGN_OR_RETURN(
-      const int64_t same,
-      database.Number("SELECT count(*) FROM tasks WHERE id = ? AND result = ?", lease.task_id,
-                      result));
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t same,
+                          database.Number("SELECT count(*) FROM tasks WHERE id = ? AND result = ?",
+                                          lease.task_id, result));
   if (same == 0) {
     log::Warning("an attempt delivered two different results; the first one counts",
                  {{"task", lease.task_id}, {"worker", lease.worker}});
@@ -209,9 +211,10 @@ Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailur
       return Retry(database, lease, why, policy, now_ms);
     case FailureKind::kReleased:
       VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "released", why, now_ms));
-      return database.Run("UPDATE tasks SET state = 'queued', message = ?, not_before_ms = 0 "
-                          "WHERE id = ?",
-                          why, lease.task_id);
+      return database.Run(
+          "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = 0 "
+          "WHERE id = ?",
+          why, lease.task_id);
     case FailureKind::kTransient:
     case FailureKind::kCancelled:  // nobody asked for it: the task is live
       VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "transient", why, now_ms));
@@ -225,13 +228,13 @@ Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailur
 
 Status EndAttempt(Database& database, int64_t task_id, const std::string& outcome,
                   const std::string& message, int64_t now_ms) {
-  return database.Run("UPDATE attempts SET outcome = ?, message = ?, ended_ms = ? "
-                      "WHERE task_id = ? AND outcome = 'running'",
-                      outcome, message, now_ms, task_id);
+  return database.Run(
+      "UPDATE attempts SET outcome = ?, message = ?, ended_ms = ? "
+      "WHERE task_id = ? AND outcome = 'running'",
+      outcome, message, now_ms, task_id);
 }
 
-Status CancelTask(Database& database, int64_t task_id, const std::string& message,
-                  int64_t now_ms) {
+Status CancelTask(Database& database, int64_t task_id, const std::string& message, int64_t now_ms) {
   VOXBIT_RETURN_IF_ERROR(
       database.Run("UPDATE tasks SET state = 'cancelled', message = ?, finished_ms = ? "
                    "WHERE id = ? AND state IN ('queued', 'leased')",
@@ -269,10 +272,9 @@ Result<Verdict> Store::RenewLease(int64_t task_id, const std::string& token, con
       return Verdict::kSuperseded;
     }
     VOXBIT_RETURN_IF_ERROR(Resume(database, lease, attempt));
-    VOXBIT_RETURN_IF_ERROR(
-        database.Run("UPDATE tasks SET lease_expires_ms = ?, progress = ? WHERE id = ?",
-                     impl_->Now() + policy.lease_duration.count(), CanonicalJson(progress),
-                     task_id));
+    VOXBIT_RETURN_IF_ERROR(database.Run(
+        "UPDATE tasks SET lease_expires_ms = ?, progress = ? WHERE id = ?",
+        impl_->Now() + policy.lease_duration.count(), CanonicalJson(progress), task_id));
     return Verdict::kNone;
   });
 }
@@ -293,8 +295,8 @@ Result<Verdict> Store::CompleteTask(int64_t task_id, const std::string& token,
         VOXBIT_RETURN_IF_ERROR(NoteRepeat(database, lease, JsonText(result)));
         return Verdict::kDuplicate;
       case Standing::kSuperseded:
-        VOXBIT_RETURN_IF_ERROR(KeepEvidence(database, lease, token, "its result came too late",
-                                            JsonText(result)));
+        VOXBIT_RETURN_IF_ERROR(
+            KeepEvidence(database, lease, token, "its result came too late", JsonText(result)));
         return Verdict::kSuperseded;
       case Standing::kRunning:
       case Standing::kLate:
@@ -336,10 +338,11 @@ Result<std::vector<search::Task>> Store::ExpireLeases(const LeasePolicy& policy)
         const int64_t now_ms = impl_->Now();
         VOXBIT_ASSIGN_OR_RETURN(
             const std::vector<int64_t> expired,
-            ReadAll(database.Prepare("SELECT id FROM tasks WHERE state = 'leased' AND "
-                                     "lease_expires_ms <= ? ORDER BY id",
-                                     now_ms),
-                    +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
+            ReadAll(
+                database.Prepare("SELECT id FROM tasks WHERE state = 'leased' AND "
+                                 "lease_expires_ms <= ? ORDER BY id",
+                                 now_ms),
+                +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
         std::vector<search::Task> tasks;
         for (const int64_t id : expired) {
           VOXBIT_ASSIGN_OR_RETURN(const search::Task before, FindTask(database, id));

@@ -29,14 +29,14 @@ Status CancelWork(Database& database, int64_t study_id, const std::string& why, 
   for (const int64_t task : tasks) {
     VOXBIT_RETURN_IF_ERROR(CancelTask(database, task, why, now_ms));
   }
-  VOXBIT_ASSIGN_OR_RETURN(
-      trials, ReadAll(database.Prepare("SELECT number FROM trials WHERE study_id = ? "
-                                       "AND sequence IS NULL ORDER BY number",
-                                       study_id),
-                      read_id));
+  VOXBIT_ASSIGN_OR_RETURN(trials,
+                          ReadAll(database.Prepare("SELECT number FROM trials WHERE study_id = ? "
+                                                   "AND sequence IS NULL ORDER BY number",
+                                                   study_id),
+                                  read_id));
   for (const int64_t number : trials) {
-    VOXBIT_RETURN_IF_ERROR(FinishTrial(database, study_id, number, search::TrialState::kCancelled,
-                                       why, now_ms));
+    VOXBIT_RETURN_IF_ERROR(
+        FinishTrial(database, study_id, number, search::TrialState::kCancelled, why, now_ms));
   }
   return OkStatus();
 }
@@ -93,9 +93,9 @@ Result<Study> Store::MoveStudy(int64_t id, StudyState to, const std::string& mes
                                 "STUDY_NOT_ACTIVE");
     }
     const int64_t now_ms = impl_->Now();
-    VOXBIT_RETURN_IF_ERROR(database.Run(
-        "UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?", Name(to),
-        message, IsFinal(to) ? now_ms : 0, id));
+    VOXBIT_RETURN_IF_ERROR(
+        database.Run("UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?",
+                     Name(to), message, IsFinal(to) ? now_ms : 0, id));
     if (IsFinal(to)) {
       const std::string why = "the study is " + std::string(Name(to));
       VOXBIT_RETURN_IF_ERROR(CancelWork(database, id, why, now_ms));

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "common/uuid.h"
-#include "search/domain/metric.h"
 #include "storage/rows.h"
 #include "storage/store_impl.h"
 
@@ -35,9 +34,9 @@ Status CheckTaskAllowed(Database& database, int64_t study_id, int64_t trial_numb
   }
   if (trial_number == 0) return OkStatus();
   VOXBIT_ASSIGN_OR_RETURN(
-      Statement row, database.Prepare(
-                         "SELECT sequence IS NULL FROM trials WHERE study_id = ? AND number = ?",
-                         study_id, trial_number));
+      Statement row,
+      database.Prepare("SELECT sequence IS NULL FROM trials WHERE study_id = ? AND number = ?",
+                       study_id, trial_number));
   VOXBIT_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) {
     return NotFound("study \"" + study.config.name + "\" has no trial " +
@@ -46,7 +45,8 @@ Status CheckTaskAllowed(Database& database, int64_t study_id, int64_t trial_numb
   // The algorithm was told of a final trial: what it was told must not change.
   if (row.Int(0) == 0 && IsGating(spec.kind)) {
     return FailedPrecondition("trial " + std::to_string(trial_number) + " of study \"" +
-                                  study.config.name + "\" is final: it takes only finetune and "
+                                  study.config.name +
+                                  "\" is final: it takes only finetune and "
                                   "export tasks",
                               "TRIAL_FINAL");
   }
@@ -55,19 +55,20 @@ Status CheckTaskAllowed(Database& database, int64_t study_id, int64_t trial_numb
 
 // One statement finds the task, raises its attempt and gives it a new token. Two searches instead
 // of one sorted by "failed by this worker": each ends at the first row that fits.
-#define VOXBIT_CLAIMABLE(extra)                                                              \
-  "(SELECT t.id FROM tasks t JOIN studies s ON s.id = t.study_id WHERE t.state = 'queued' "  \
-  "AND t.not_before_ms <= ?5 AND (s.state = 'active' OR t.kind = 'export') "                 \
-  "AND t.kind IN (SELECT value FROM json_each(?1)) "                                         \
-  "AND (t.supernet_kind = '' OR t.supernet_kind IN (SELECT value FROM json_each(?2))) "      \
-  "AND (t.dataset_kind = '' OR t.dataset_kind IN (SELECT value FROM json_each(?3))) "        \
-  "AND (t.target = '' OR t.target IN (SELECT value FROM json_each(?4))) " extra              \
+#define VOXBIT_CLAIMABLE(extra)                                                             \
+  "(SELECT t.id FROM tasks t JOIN studies s ON s.id = t.study_id WHERE t.state = 'queued' " \
+  "AND t.not_before_ms <= ?5 AND (s.state = 'active' OR t.kind = 'export') "                \
+  "AND t.kind IN (SELECT value FROM json_each(?1)) "                                        \
+  "AND (t.supernet_kind = '' OR t.supernet_kind IN (SELECT value FROM json_each(?2))) "     \
+  "AND (t.dataset_kind = '' OR t.dataset_kind IN (SELECT value FROM json_each(?3))) "       \
+  "AND (t.target = '' OR t.target IN (SELECT value FROM json_each(?4))) " extra             \
   " ORDER BY t.id LIMIT 1)"
 
-const std::string kClaim = std::string(
-    "UPDATE tasks SET state = 'leased', attempt = attempt + 1, lease_token = ?7, worker = ?6, "
-    "lease_expires_ms = ?8, progress = '{}' WHERE id = coalesce("
-    VOXBIT_CLAIMABLE("AND t.avoid_worker <> ?6") ", " VOXBIT_CLAIMABLE("") ") RETURNING ") +
+const std::string kClaim =
+    std::string(
+        "UPDATE tasks SET state = 'leased', attempt = attempt + 1, lease_token = ?7, worker = ?6, "
+        "lease_expires_ms = ?8, progress = '{}' WHERE id = coalesce(" VOXBIT_CLAIMABLE(
+            "AND t.avoid_worker <> ?6") ", " VOXBIT_CLAIMABLE("") ") RETURNING ") +
     kTaskColumns;
 
 #undef VOXBIT_CLAIMABLE
@@ -75,9 +76,8 @@ const std::string kClaim = std::string(
 }  // namespace
 
 Result<Task> FindTask(Database& database, int64_t id) {
-  VOXBIT_ASSIGN_OR_RETURN(
-      std::optional<Task> task,
-      ReadOne(database.Prepare(kSelectTask + "WHERE id = ?", id), &ReadTask));
+  VOXBIT_ASSIGN_OR_RETURN(std::optional<Task> task,
+                          ReadOne(database.Prepare(kSelectTask + "WHERE id = ?", id), &ReadTask));
   if (!task.has_value()) return NotFound("there is no task " + std::to_string(id));
   return *std::move(task);
 }
@@ -143,11 +143,11 @@ Result<std::optional<Task>> Store::ClaimTask(const search::WorkerInfo& worker,
         const int64_t now_ms = impl_->Now();
         VOXBIT_ASSIGN_OR_RETURN(
             std::optional<Task> task,
-            ReadOne(database.Prepare(kClaim, ListText(kinds), ListText(worker.supernets),
-                                     ListText(worker.datasets), ListText(worker.targets), now_ms,
-                                     worker.name, NewUuid(),
-                                     now_ms + policy.lease_duration.count()),
-                    &ReadTask));
+            ReadOne(
+                database.Prepare(kClaim, ListText(kinds), ListText(worker.supernets),
+                                 ListText(worker.datasets), ListText(worker.targets), now_ms,
+                                 worker.name, NewUuid(), now_ms + policy.lease_duration.count()),
+                &ReadTask));
         if (!task.has_value()) return task;
         VOXBIT_RETURN_IF_ERROR(database.Run(
             "INSERT INTO attempts (task_id, attempt, lease_token, worker, started_ms, outcome) "

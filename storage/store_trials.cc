@@ -59,19 +59,20 @@ Status FinishTrial(Database& database, int64_t study_id, int64_t number, TrialSt
   if (live == 0) return OkStatus();
   VOXBIT_RETURN_IF_ERROR(
       database.Run("UPDATE studies SET last_sequence = last_sequence + 1 WHERE id = ?", study_id));
-  VOXBIT_RETURN_IF_ERROR(database.Run(
-      "UPDATE trials SET state = ?1, message = ?2, finished_ms = ?3, "
-      "sequence = (SELECT last_sequence FROM studies WHERE id = ?4) "
-      "WHERE study_id = ?4 AND number = ?5",
-      Name(state), message, now_ms, study_id, number));
+  VOXBIT_RETURN_IF_ERROR(
+      database.Run("UPDATE trials SET state = ?1, message = ?2, finished_ms = ?3, "
+                   "sequence = (SELECT last_sequence FROM studies WHERE id = ?4) "
+                   "WHERE study_id = ?4 AND number = ?5",
+                   Name(state), message, now_ms, study_id, number));
   VOXBIT_ASSIGN_OR_RETURN(
       const std::vector<int64_t> siblings,
-      ReadAll(database.Prepare(std::string("SELECT id FROM tasks WHERE study_id = ? AND "
-                                           "ifnull(trial_number, 0) = ? AND "
-                                           "state IN ('queued', 'leased') AND kind IN ") +
-                                   kGatingKinds,
-                               study_id, number),
-              +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
+      ReadAll(
+          database.Prepare(std::string("SELECT id FROM tasks WHERE study_id = ? AND "
+                                       "ifnull(trial_number, 0) = ? AND "
+                                       "state IN ('queued', 'leased') AND kind IN ") +
+                               kGatingKinds,
+                           study_id, number),
+          +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
   for (const int64_t task : siblings) {
     VOXBIT_RETURN_IF_ERROR(
         CancelTask(database, task, "the trial is " + std::string(Name(state)), now_ms));
@@ -107,9 +108,9 @@ Result<Trial> Store::GetTrial(int64_t study_id, int64_t number) const {
   return impl_->Read<Trial>([&](Database& database) -> Result<Trial> {
     VOXBIT_ASSIGN_OR_RETURN(
         std::optional<Trial> trial,
-        ReadOne(database.Prepare(kSelectTrial + "WHERE study_id = ? AND number = ?", study_id,
-                                 number),
-                &ReadTrial));
+        ReadOne(
+            database.Prepare(kSelectTrial + "WHERE study_id = ? AND number = ?", study_id, number),
+            &ReadTrial));
     if (!trial.has_value()) return NotFound("there is no " + TrialName(study_id, number));
     return *std::move(trial);
   });

@@ -19,13 +19,14 @@ Status Store::RegisterWorker(const search::WorkerInfo& worker, const std::string
     const int64_t now_ms = impl_->Now();
     VOXBIT_ASSIGN_OR_RETURN(
         const std::vector<int64_t> held,
-        ReadAll(database.Prepare(
-                    "SELECT id FROM tasks WHERE state = 'leased' AND worker = ? ORDER BY id",
-                    worker.name),
-                +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
+        ReadAll(
+            database.Prepare(
+                "SELECT id FROM tasks WHERE state = 'leased' AND worker = ? ORDER BY id",
+                worker.name),
+            +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
     for (const int64_t task : held) {
-      VOXBIT_RETURN_IF_ERROR(LoseLease(
-          database, task, "worker " + worker.name + " was started anew", policy, now_ms));
+      VOXBIT_RETURN_IF_ERROR(
+          LoseLease(database, task, "worker " + worker.name + " was started anew", policy, now_ms));
     }
     return database.Run(
         "INSERT OR REPLACE INTO workers (name, info, session, draining, registered_ms, "
@@ -52,9 +53,10 @@ Result<std::vector<Store::Worker>> Store::ListWorkers() const {
 
 Status Store::TouchWorker(const std::string& name) {
   return impl_->Write([&](Database& database) {
-    return database.Run("UPDATE workers SET last_seen_ms = ?2 WHERE name = ?1 AND "
-                        "(last_seen_ms <= ?3 OR last_seen_ms > ?2)",
-                        name, impl_->Now(), impl_->Now() - kSeenResolutionMs);
+    return database.Run(
+        "UPDATE workers SET last_seen_ms = ?2 WHERE name = ?1 AND "
+        "(last_seen_ms <= ?3 OR last_seen_ms > ?2)",
+        name, impl_->Now(), impl_->Now() - kSeenResolutionMs);
   });
 }
 

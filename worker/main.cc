@@ -56,9 +56,10 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
   app.add_option("--threads", serve.threads, "cores to compute with; 0: all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  app.add_option("--target", serve.targets,
-                 "hardware name that latencies are filed under; repeatable [by the hardware, here " +
-                     DefaultTarget("cpu", "") + "]")
+  app.add_option(
+         "--target", serve.targets,
+         "hardware name that latencies are filed under; repeatable [by the hardware, here " +
+             DefaultTarget("cpu", "") + "]")
       ->type_name("NAME")
       ->expected(1)
       ->take_all();
@@ -121,16 +122,16 @@ int RunServe(const Flags& flags, ShutdownSignals& signals) {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  CLI::App app{"Computes tasks for a search-server on one device. SIGTERM: finishes or hands back "
-               "the task, then leaves."};
+  CLI::App app{
+      "Computes tasks for a search-server on one device. SIGTERM: finishes or hands back "
+      "the task, then leaves."};
   app.set_version_flag("--version", "search-worker " VOXBIT_VERSION);
   AddServeFlags(app, flags);
   const CLI::App& synth = AddSynth(app, flags.synth);
   const CLI::App& devices = *app.add_subcommand(
       "devices", "print the devices that a worker can use on this machine, one on a line");
   app.require_subcommand(0, 1);
-  app.footer(
-      "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 server unreachable, 130 interrupted.");
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 4 server unreachable, 130 interrupted.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -40,8 +40,8 @@ Status Synthesise(const SynthFlags& flags) {
   VOXBIT_RETURN_IF_ERROR(data::WriteSemanticKittiFolder(*dataset, flags.out));
   std::cout << "wrote " << dataset->size(data::Split::kTrain) << " scans for training and "
             << dataset->size(data::Split::kVal) << " for validation to " << flags.out
-            << "\nuse them with \"dataset\": {\"kind\": \"semantic_kitti\", \"root\": \"" << flags.out
-            << "\"}\n";
+            << "\nuse them with \"dataset\": {\"kind\": \"semantic_kitti\", \"root\": \""
+            << flags.out << "\"}\n";
   return OkStatus();
 }
 

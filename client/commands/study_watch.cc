@@ -13,6 +13,7 @@ constexpr int64_t kPlainLineMs = 3'000;
 constexpr int64_t kWorkersMs = 5'000;
 // A server that restarts is waited for; one that never answered is not.
 constexpr int64_t kServerAwayMs = 60'000;
+constexpr int64_t kNotAway = -1;
 
 class StudyWatch final : public Command {
  public:
@@ -37,13 +38,12 @@ class StudyWatch final : public Command {
   Status Follow(Session& session) {
     const Clock& clock = session.surroundings().clock;
     const Milliseconds interval(static_cast<int64_t>(interval_s_ * 1000));
-    std::optional<int64_t> away_since;
     std::optional<int64_t> workers_at;
     while (true) {
       const int64_t now = clock.MonotonicMs();
       Result<v1::Study> study = session.api().GetStudy(name_);
       if (study.ok()) {
-        away_since.reset();
+        away_since_ms_ = kNotAway;
         study_ = std::move(study).value();
         seen_ = true;
         if (!workers_at.has_value() || now - *workers_at >= kWorkersMs) {
@@ -55,7 +55,7 @@ class StudyWatch final : public Command {
         Show(session, now);
         if (IsFinal(study_.state())) return OkStatus();
       } else {
-        VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now, away_since));
+        VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now));
       }
       if (!session.Sleep(interval)) {
         return Cancelled("interrupted; the study " + name_ + " goes on");
@@ -64,21 +64,20 @@ class StudyWatch final : public Command {
   }
 
   // OK: try again.
-  Status ServerAway(Session& session, const Status& status, int64_t now,
-                    std::optional<int64_t>& since) {
+  Status ServerAway(Session& session, const Status& status, int64_t now) {
     const bool away =
         status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
     if (!away || !seen_) {
       if (session.interrupted()) return Cancelled("interrupted; the study " + name_ + " goes on");
       return status;
     }
-    if (!since.has_value()) {
-      since = now;
+    if (away_since_ms_ == kNotAway) {
+      away_since_ms_ = now;
       ClearLine(session);
       session.Note("the server is away; waiting up to " + HumanWait() + " for it",
                    {{"server", session.api().server()}});
     }
-    return now - *since > kServerAwayMs ? status : OkStatus();
+    return now - away_since_ms_ > kServerAwayMs ? status : OkStatus();
   }
 
   static std::string HumanWait() { return std::to_string(kServerAwayMs / 1000) + " s"; }
@@ -124,6 +123,7 @@ class StudyWatch final : public Command {
   double interval_s_ = 1;
   bool live_ = false;
   bool seen_ = false;
+  int64_t away_since_ms_ = kNotAway;
   v1::Study study_;
   WatchView view_;
   std::string last_news_;

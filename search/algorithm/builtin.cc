@@ -12,7 +12,7 @@ namespace voxbit::search {
 #undef VOXBIT_ALGORITHM
 
 void RegisterBuiltins(AlgorithmRegistry& registry) {
-#define VOXBIT_ALGORITHM(name, factory, help) registry.Add(name, &factory, help);
+#define VOXBIT_ALGORITHM(name, factory, help) registry.Add(name, &(factory), help);
 #include "search/algorithm/builtin.def"
 #undef VOXBIT_ALGORITHM
 }

@@ -10,7 +10,7 @@ namespace voxbit::cost {
 #undef VOXBIT_COST_MODEL
 
 void RegisterBuiltins(CostModelRegistry& registry) {
-#define VOXBIT_COST_MODEL(metric, factory, help) registry.Add(metric, &factory, help);
+#define VOXBIT_COST_MODEL(metric, factory, help) registry.Add(metric, &(factory), help);
 #include "search/cost/builtin.def"
 #undef VOXBIT_COST_MODEL
 }

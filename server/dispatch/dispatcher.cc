@@ -29,7 +29,8 @@ Status CheckInfo(const search::WorkerInfo& worker) {
     return InvalidArgument("worker \"" + worker.name + "\" does not say on which device it works");
   }
   if (worker.task_kinds.empty()) {
-    return InvalidArgument("worker \"" + worker.name + "\" does not say which task kinds it serves");
+    return InvalidArgument("worker \"" + worker.name +
+                           "\" does not say which task kinds it serves");
   }
   return OkStatus();
 }
@@ -111,17 +112,16 @@ class Turn {
     }
     if (!worker.ok() && worker.status().code() != StatusCode::kNotFound) return worker.status();
     reply_.desired = Desired::kRegister;
-    reply_.reason = worker.ok() ? "worker \"" + request_.worker +
-                                      "\" has registered since with another session"
-                                : "no worker \"" + request_.worker + "\" is registered";
+    reply_.reason =
+        worker.ok() ? "worker \"" + request_.worker + "\" has registered since with another session"
+                    : "no worker \"" + request_.worker + "\" is registered";
     return std::optional<storage::Store::Worker>();
   }
 
   Result<std::optional<SyncReply>> Keep(const RunningTask& running) {
-    VOXBIT_ASSIGN_OR_RETURN(
-        const Verdict verdict,
-        UnknownIsSuperseded(store_.RenewLease(running.task_id, running.lease_token,
-                                              running.progress, settings_.lease)));
+    VOXBIT_ASSIGN_OR_RETURN(const Verdict verdict, UnknownIsSuperseded(store_.RenewLease(
+                                                       running.task_id, running.lease_token,
+                                                       running.progress, settings_.lease)));
     reply_.task_id = running.task_id;
     reply_.lease_token = running.lease_token;
     if (verdict == Verdict::kSuperseded) {
@@ -142,13 +142,17 @@ class Turn {
       return std::string("the server does not know this task");
     }
     switch (task->state) {
-      case search::TaskState::kQueued: return std::string("this attempt has ended already");
+      case search::TaskState::kQueued:
+        return std::string("this attempt has ended already");
       case search::TaskState::kLeased:
         return "the lease expired and worker " + task->worker + " took the task over (attempt " +
                std::to_string(task->attempt) + ")";
-      case search::TaskState::kDone: return std::string("the task is done already");
-      case search::TaskState::kFailed: return "the task has failed: " + task->message;
-      case search::TaskState::kCancelled: return "the task was cancelled: " + task->message;
+      case search::TaskState::kDone:
+        return std::string("the task is done already");
+      case search::TaskState::kFailed:
+        return "the task has failed: " + task->message;
+      case search::TaskState::kCancelled:
+        return "the task was cancelled: " + task->message;
     }
     return std::string();
   }
@@ -159,11 +163,11 @@ class Turn {
     VOXBIT_ASSIGN_OR_RETURN(const std::optional<search::Task> held,
                             store_.LeasedBy(request_.worker));
     if (held.has_value()) {
-      VOXBIT_RETURN_IF_ERROR(store_
-                                 .FailTask(held->id, held->lease_token,
-                                           {search::FailureKind::kReleased, "the worker is leaving"},
-                                           settings_.lease)
-                                 .status());
+      VOXBIT_RETURN_IF_ERROR(
+          store_
+              .FailTask(held->id, held->lease_token,
+                        {search::FailureKind::kReleased, "the worker is leaving"}, settings_.lease)
+              .status());
     }
     reply_.desired = Desired::kIdle;
     reply_.next_sync = settings_.sync_interval;
@@ -228,9 +232,8 @@ Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
                          {"worker", request.worker}});
   }
   if (reply.has_value() && reply->desired == Desired::kCancel) {
-    log::Info("cancelled", {{"task", reply->task_id},
-                            {"worker", request.worker},
-                            {"reason", reply->reason}});
+    log::Info("cancelled",
+              {{"task", reply->task_id}, {"worker", request.worker}, {"reason", reply->reason}});
   }
   return reply;
 }

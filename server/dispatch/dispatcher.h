@@ -31,7 +31,9 @@ class Dispatcher {
 
   // One turn of the conversation. Empty: the worker is idle and there is nothing to do, so the
   // caller may hold the call open and ask again after a change. A worker that says idle although
-  // it holds a lease is handed that task again (the answer to it was lost).
+  // it holds a lease is handed that task again (the answer to it was lost). A result that the
+  // store refuses (not finite, unknown metric) counts as a failed attempt. INVALID_ARGUMENT for a
+  // request that contradicts itself.
   Result<std::optional<search::SyncReply>> Sync(const search::SyncRequest& request);
   // What to answer when the wait is over: idle.
   search::SyncReply IdleReply() const;

@@ -5,10 +5,10 @@ CREATE TABLE studies (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
   name          TEXT    NOT NULL UNIQUE CHECK (name <> ''),  -- what users call it
   config        TEXT    NOT NULL,  -- JSON, resolved StudyConfig, kept verbatim
-  state         TEXT    NOT NULL CHECK (state IN
-                  ('active', 'paused', 'stopped', 'completed', 'failed')),  -- the user's view
-  phase         TEXT    NOT NULL CHECK (phase IN
-                  ('profile', 'train', 'search', 'finetune', 'finished')),  -- where its work stands
+  state         TEXT    NOT NULL CHECK (state IN  -- the user's view
+                  ('active', 'paused', 'stopped', 'completed', 'failed')),
+  phase         TEXT    NOT NULL CHECK (phase IN  -- where its work stands
+                  ('profile', 'train', 'search', 'finetune', 'finished')),
   message       TEXT    NOT NULL DEFAULT '',  -- why it failed or was stopped
   last_sequence INTEGER NOT NULL DEFAULT 0 CHECK (last_sequence >= 0),  -- last one given to a trial
   created_ms    INTEGER NOT NULL,  -- when it was created
@@ -28,8 +28,8 @@ CREATE TABLE trials (
   candidate     TEXT    NOT NULL,  -- choices, "3.0.12.7"
   digest        TEXT    NOT NULL,  -- identity of the sub-network
   origin        TEXT    NOT NULL,  -- how it was proposed
-  state         TEXT    NOT NULL CHECK (state IN
-                  ('pending', 'running', 'succeeded', 'infeasible', 'failed', 'cancelled')),  -- the last four are final
+  state         TEXT    NOT NULL CHECK (state IN  -- the last four are final
+                  ('pending', 'running', 'succeeded', 'infeasible', 'failed', 'cancelled')),
   sequence      INTEGER CHECK (sequence >= 1),  -- place in the order of ending; NULL: not final
   measured      TEXT    NOT NULL,  -- JSON, Measurements of the search phase, costs included
   finetuned     TEXT    NOT NULL DEFAULT '[]',  -- JSON, Measurements after fine-tuning
@@ -47,15 +47,16 @@ CREATE TABLE tasks (
   id               INTEGER PRIMARY KEY AUTOINCREMENT,  -- older tasks are handed out first
   study_id         INTEGER NOT NULL REFERENCES studies (id),  -- whose task it is
   trial_number     INTEGER,  -- of which trial; NULL: of the study as a whole
-  kind             TEXT    NOT NULL CHECK (kind IN ('profile', 'train_supernet', 'evaluate',
-                     'measure_latency', 'finetune', 'export')),  -- what is to be done
+  kind             TEXT    NOT NULL CHECK (kind IN  -- what is to be done
+                     ('profile', 'train_supernet', 'evaluate', 'measure_latency', 'finetune',
+                     'export')),
   supernet_kind    TEXT    NOT NULL,  -- that a worker must know; '': any
   dataset_kind     TEXT    NOT NULL,  -- that a worker must read; '': any
   target           TEXT    NOT NULL,  -- hardware that must do it; '': any
   spec             TEXT    NOT NULL,  -- JSON, TaskSpec
   spec_digest      TEXT    NOT NULL,  -- TaskDigest of it
-  state            TEXT    NOT NULL CHECK (state IN
-                     ('queued', 'leased', 'done', 'failed', 'cancelled')),  -- the last three are final
+  state            TEXT    NOT NULL CHECK (state IN  -- the last three are final
+                     ('queued', 'leased', 'done', 'failed', 'cancelled')),
   attempt          INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),  -- times it was leased
   lease_token      TEXT    NOT NULL DEFAULT '',  -- of the last lease
   worker           TEXT    NOT NULL DEFAULT '',  -- who holds or held the last lease
@@ -85,8 +86,9 @@ CREATE TABLE attempts (
   worker        TEXT    NOT NULL,  -- who was given it
   started_ms    INTEGER NOT NULL,  -- when it was handed out
   ended_ms      INTEGER NOT NULL DEFAULT 0,  -- when it ended
-  outcome       TEXT    NOT NULL CHECK (outcome IN ('running', 'done', 'failed', 'infeasible',
-                  'transient', 'released', 'lost', 'superseded', 'cancelled')),  -- how it ended
+  outcome       TEXT    NOT NULL CHECK (outcome IN  -- how it ended
+                  ('running', 'done', 'failed', 'infeasible', 'transient', 'released', 'lost',
+                  'superseded', 'cancelled')),
   message       TEXT    NOT NULL DEFAULT '',  -- why it ended so
   result        TEXT,  -- JSON, TaskResult that came too late to count: evidence
   PRIMARY KEY (task_id, attempt)

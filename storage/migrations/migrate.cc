@@ -9,10 +9,9 @@ constexpr int64_t kApplicationId = 0x56584254;
 Status RunOne(Database& database, const Migration& migration) {
   VOXBIT_RETURN_IF_ERROR(database.Execute("BEGIN IMMEDIATE"));
   // A pragma takes no bound parameter; both values are numbers of this program.
-  const std::string script = std::string(migration.sql) +
-                             ";PRAGMA application_id=" + std::to_string(kApplicationId) +
-                             ";PRAGMA user_version=" + std::to_string(migration.version) +
-                             ";COMMIT";
+  const std::string script =
+      std::string(migration.sql) + ";PRAGMA application_id=" + std::to_string(kApplicationId) +
+      ";PRAGMA user_version=" + std::to_string(migration.version) + ";COMMIT";
   Status status = database.Execute(script);
   if (!status.ok() && database.in_transaction()) {
     // The script's own error is what the caller wants to know.

@@ -24,8 +24,6 @@ const std::vector<Migration>& Migrations();
 // FAILED_PRECONDITION, reason SCHEMA_TOO_NEW, for a database of a later version of the program;
 // DATA_LOSS, reason STORE_CORRUPT, for a database that is not Voxbit's.
 Status Migrate(Database& database, int64_t version);
-inline Status Migrate(Database& database) {
-  return Migrate(database, Migrations().back().version);
-}
+inline Status Migrate(Database& database) { return Migrate(database, Migrations().back().version); }
 
 }  // namespace voxbit::storage

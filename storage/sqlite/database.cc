@@ -1,5 +1,7 @@
 #include "storage/sqlite/database.h"
 
+#include <cerrno>
+
 namespace voxbit::storage {
 namespace {
 
@@ -8,9 +10,10 @@ constexpr int kBusyTimeoutMs = 10'000;
 }  // namespace
 
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path, Mode mode) {
-  const int access = mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                              : SQLITE_OPEN_READONLY;
+  const int access =
+      mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   sqlite3* handle = nullptr;
+  errno = 0;
   const int code =
       sqlite3_open_v2(path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX, /*zVfs=*/nullptr);
   std::unique_ptr<Database> database(new Database(handle));
@@ -20,11 +23,13 @@ Result<std::unique_ptr<Database>> Database::Open(const std::string& path, Mode m
   if (mode == Mode::kReadWrite && sqlite3_db_readonly(handle, "main") == 1) {
     return Status(StatusCode::kPermissionDenied, path + ": may only be read", "STORE_READ_ONLY");
   }
-  std::string pragmas = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
-                        "PRAGMA cache_size=-16384;";
+  std::string pragmas =
+      "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
+      "PRAGMA cache_size=-16384;";
   if (mode == Mode::kReadWrite) {
-    pragmas += "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-               "PRAGMA journal_size_limit=67108864;";
+    pragmas +=
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+        "PRAGMA journal_size_limit=67108864;";
   }
   const Status set = database->Execute(pragmas);
   if (!set.ok()) return set.Annotate(path);
@@ -37,6 +42,7 @@ Database::~Database() {
 }
 
 Status Database::Execute(const std::string& script) {
+  errno = 0;
   const int code = sqlite3_exec(handle_, script.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? OkStatus() : FromSqlite(handle_, code, "the store's database");
 }
@@ -47,6 +53,7 @@ Result<Statement> Database::PrepareBare(std::string_view sql) {
     return Statement(handle_, it->second.handle, &it->second.in_use);
   }
   sqlite3_stmt* statement = nullptr;
+  errno = 0;
   const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return FromSqlite(handle_, code, sql);

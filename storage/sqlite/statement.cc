@@ -18,10 +18,15 @@ bool IsDiskFull(int system_error) {
 }  // namespace
 
 Status FromSqlite(sqlite3* connection, int code, std::string_view what) {
+  // SQLite remembers the system's error for some failures only; for the others (a commit) errno is
+  // all there is. Callers clear it before the call.
+  int system_error = errno;
+  if (connection != nullptr && sqlite3_system_errno(connection) != 0) {
+    system_error = sqlite3_system_errno(connection);
+  }
   std::string message(what);
   message += ": ";
   message += connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code);
-  const int system_error = connection != nullptr ? sqlite3_system_errno(connection) : 0;
   switch (code & 0xff) {
     case SQLITE_FULL:
       return ResourceExhausted(message + " (no space left for the store)", "STORE_DISK_FULL");
@@ -95,6 +100,7 @@ void Statement::Bind(int index, std::nullopt_t) { NoteBind(sqlite3_bind_null(han
 
 Result<bool> Statement::Step() {
   if (bind_error_ != SQLITE_OK) return FromSqlite(connection_, bind_error_, sqlite3_sql(handle_));
+  errno = 0;
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;

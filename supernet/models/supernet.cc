@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <utility>
+
 #include "supernet/nn/elastic.h"
 #include "supernet/ops/point_ops.h"
 
@@ -24,6 +26,13 @@ NetInput MakeNetInput(const at::Tensor& coords, const at::Tensor& feats, int64_t
   input.points = MakePointTensor(input.voxels.coords.to(at::kFloat), feats);
   input.num_samples = num_samples;
   return input;
+}
+
+NetInput MakePointInput(const at::Tensor& coords, const at::Tensor& feats, int64_t num_samples,
+                        double point_resolution, double voxel_resolution) {
+  Voxelized made =
+      InitialVoxelize(MakePointTensor(coords, feats), point_resolution, voxel_resolution);
+  return {std::move(made.voxels), std::move(made.points), num_samples};
 }
 
 NetInput ToDevice(const NetInput& input, const at::Device& device) {

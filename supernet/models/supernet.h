@@ -33,6 +33,12 @@ struct NetInput {
 // Requires: unique rows.
 NetInput MakeNetInput(const at::Tensor& coords, const at::Tensor& feats, int64_t num_samples);
 
+// A batch of points at real-valued coordinates [P,4] float32 (x, y, z, batch) in units of
+// `point_resolution`, voxelised on a grid of `voxel_resolution`; voxel features are means. The
+// official SPVCNN begins so, with 0.05 for both.
+NetInput MakePointInput(const at::Tensor& coords, const at::Tensor& feats, int64_t num_samples,
+                        double point_resolution, double voxel_resolution);
+
 // Moves the features to `device`; coordinates and maps stay shared.
 NetInput ToDevice(const NetInput& input, const at::Device& device);
 

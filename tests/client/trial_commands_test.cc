@@ -117,9 +117,9 @@ TEST_F(TrialCommandsTest, ShowSpellsTheNetworkOut) {
   server_.architecture_json = R"({"width": 0.5, "depths": [1, 2, 3]})";
   server_.layers_json =
       R"([{"name":"stem.0","kind":"sparse_conv","in_channels":4,"out_channels":32,)"
-      R"("kernel_volume":27,"params":3456,"macs":1.5e8},)"
+      R"("kernel_volume":27,"parameters":3456,"macs":1.5e8},)"
       R"({"name":"classifier","kind":"linear","in_channels":32,"out_channels":20,)"
-      R"("kernel_volume":1,"params":660,"macs":2.5e7}])";
+      R"("kernel_volume":1,"parameters":660,"macs":2.5e7}])";
   const RunOutcome run = Run({"trial", "show", "first", "2"});
   EXPECT_EQ(run.code, kExitDone);
   EXPECT_THAT(run.out, HasSubstr("stem.0"));
@@ -134,8 +134,9 @@ TEST_F(TrialCommandsTest, ShowSpellsTheNetworkOut) {
   EXPECT_EQ(json["trial"]["measured"]["latency_ms[local]"]["unit"], "ms");
 
   const RunOutcome csv = Run({"trial", "show", "first", "2", "-o", "csv"});
-  EXPECT_THAT(csv.out, HasSubstr("name,kind,in_channels,out_channels,kernel_volume,params,macs\n"
-                                 "stem.0,sparse_conv,4,32,27,3456,150000000.0\n"));
+  EXPECT_THAT(csv.out,
+              HasSubstr("name,kind,in_channels,out_channels,kernel_volume,parameters,macs\n"
+                        "stem.0,sparse_conv,4,32,27,3456,150000000.0\n"));
   EXPECT_EQ(Run({"trial", "show", "first", "77"}).code, kExitNotFound);
 }
 

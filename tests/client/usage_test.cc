@@ -76,6 +76,16 @@ TEST(UsageTest, WrongUsageIsCodeTwoAndOneLine) {
   }
 }
 
+TEST(UsageTest, AMisspeltCommandIsNamedWithTheKnownOnes) {
+  EXPECT_EQ(RunLine("", {"study", "lst"}).err,
+            "error: \"lst\" is no command of search-client study; known: create, list, pause, "
+            "resume, show, stop, watch; see: search-client study --help\n");
+  EXPECT_THAT(RunLine("", {"worker"}).err,
+              HasSubstr("search-client worker needs a command, one of drain, list"));
+  EXPECT_THAT(RunLine("", {"study", "list", "--colour"}).err, HasSubstr("--colour"));
+  EXPECT_THAT(RunLine("", {"--colour"}).err, HasSubstr("--colour"));
+}
+
 TEST(UsageTest, EveryCommandExplainsItself) {
   CommandRegistry registry("command");
   RegisterBuiltins(registry);

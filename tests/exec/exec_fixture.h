@@ -47,17 +47,16 @@ class ExecTest : public ::testing::Test {
     auto spec = registry.Find("spvnas").value()(Json{{"kind", "spvnas"}, {"width", 0.25}}, "");
     ASSERT_TRUE(spec.ok()) << spec.status();
     spec_ = std::move(spec).value();
-    auto dataset = data::ParseDatasetConfig(
-        data::BuiltinDatasets(),
-        {{"kind", "synthetic_lidar"},
-         {"train_scans", 4},
-         {"val_scans", 2},
-         {"beams", 16},
-         {"azimuth_steps", 128},
-         {"voxel_m", 0.5},
-         {"center", true},
-         {"features", {"x", "y", "z", "intensity", "height"}}},
-        "/dataset");
+    auto dataset = data::ParseDatasetConfig(data::BuiltinDatasets(),
+                                            {{"kind", "synthetic_lidar"},
+                                             {"train_scans", 4},
+                                             {"val_scans", 2},
+                                             {"beams", 16},
+                                             {"azimuth_steps", 128},
+                                             {"voxel_m", 0.5},
+                                             {"center", true},
+                                             {"features", {"x", "y", "z", "intensity", "height"}}},
+                                            "/dataset");
     ASSERT_TRUE(dataset.ok()) << dataset.status();
     dataset_ = std::move(dataset).value();
     executor_ = MakeExecutor({});

@@ -135,8 +135,7 @@ TEST_F(ExecTest, EveryKindStopsWhenAsked) {
   Train();
   std::vector<search::TaskSpec> specs = {
       Spec(search::TaskKind::kProfile, Json::object()), TrainSpec(1000), EvaluateSpec(),
-      FinetuneSpec(1000),
-      Spec(search::TaskKind::kMeasureLatency, {{"repeats", 1000}})};
+      FinetuneSpec(1000), Spec(search::TaskKind::kMeasureLatency, {{"repeats", 1000}})};
   for (search::TaskSpec& spec : specs) {
     if (spec.kind == search::TaskKind::kEvaluate) spec.settings["batch"] = 1;
     std::stop_source stop;

@@ -2,8 +2,8 @@
 #include <torch/torch.h>
 
 #include "tests/exec/exec_fixture.h"
-#include "worker/train/bn_calibration.h"
 #include "worker/exec/checkpoint.h"
+#include "worker/train/bn_calibration.h"
 #include "worker/train/loader.h"
 
 namespace voxbit::worker {
@@ -71,8 +71,8 @@ TEST_F(ExportTest, TheBundleComputesWhatTheSupernetComputes) {
   const auto exported = FreshNet(2)->Standalone(spec_->space().Smallest());
   exported->eval();
   EXPECT_FALSE(at::allclose(LogitsOfScan(*exported), expected, 1e-2, 1e-2));
-  const Status loaded = LoadWeights(
-      artifacts_.PathOf(result->artifacts.at("weights.safetensors")), *exported);
+  const Status loaded =
+      LoadWeights(artifacts_.PathOf(result->artifacts.at("weights.safetensors")), *exported);
   ASSERT_TRUE(loaded.ok()) << loaded;
   EXPECT_TRUE(at::allclose(LogitsOfScan(*exported), expected, 1e-5, 1e-5));
 }
@@ -83,8 +83,7 @@ TEST_F(ExportTest, TheManifestSaysHowToFeedTheNetwork) {
   ASSERT_TRUE(result.ok()) << result.status();
   const Json manifest = ManifestOf(*result);
   EXPECT_EQ(manifest.at("study"), "tiny");
-  EXPECT_EQ(manifest.at("input").at("features"),
-            Json({"x", "y", "z", "intensity", "height"}));
+  EXPECT_EQ(manifest.at("input").at("features"), Json({"x", "y", "z", "intensity", "height"}));
   EXPECT_EQ(manifest.at("input").at("voxel_m"), 0.5);
   EXPECT_EQ(manifest.at("input").at("tensors").at(1).at("shape"), Json::array({"voxels", 5}));
   const Json& names = manifest.at("output").at("class_names");
@@ -100,8 +99,8 @@ TEST_F(ExportTest, TheManifestSaysHowToFeedTheNetwork) {
     values += size;
   }
   int64_t expected = 0;
-  for (const auto& layer : spec_->Expand(spec_->space().Smallest(), 5,
-                                         static_cast<int64_t>(names.size()))) {
+  for (const auto& layer :
+       spec_->Expand(spec_->space().Smallest(), 5, static_cast<int64_t>(names.size()))) {
     expected += layer.ParameterCount();
   }
   EXPECT_EQ(values, expected);
@@ -124,7 +123,7 @@ TEST_F(ExportTest, RefusesWeightsOfAnotherCandidate) {
   ASSERT_TRUE(finetuned.ok()) << finetuned.status();
   search::TaskSpec spec = ExportSpec(finetuned->artifacts.at("finetuned_weights"));
   spec.candidate = spec_->space().Largest();
-  EXPECT_EQ(Run(spec).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Run(spec).status().code(), StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

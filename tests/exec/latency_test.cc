@@ -30,8 +30,7 @@ TEST_F(ExecTest, LatencyIsAMedianWithItsSpreadAndSurroundings) {
 }
 
 TEST_F(ExecTest, ALargerSubNetworkTakesLonger) {
-  search::TaskSpec spec =
-      Spec(search::TaskKind::kMeasureLatency, {{"warmup", 2}, {"repeats", 9}});
+  search::TaskSpec spec = Spec(search::TaskKind::kMeasureLatency, {{"warmup", 2}, {"repeats", 9}});
   const search::Measurement small = Latency(Run(spec));
   spec.candidate = spec_->space().Largest();
   const search::Measurement large = Latency(Run(spec));

@@ -19,6 +19,20 @@ std::string ShapeText(const at::Tensor& tensor) {
   return text.str();
 }
 
+struct Difference {
+  double absolute = 0;
+  double relative = 0;  // to the largest entry of the recording
+};
+
+Difference DifferenceOf(const at::Tensor& ours, const at::Tensor& recorded) {
+  if (recorded.numel() == 0) return {};
+  const at::Tensor a = ours.detach().to(at::kDouble);
+  const at::Tensor b = recorded.to(at::kDouble);
+  const double absolute = (a - b).abs().max().item<double>();
+  const double scale = b.abs().max().item<double>();
+  return {absolute, scale > 0 ? absolute / scale : absolute};
+}
+
 std::string Number(double value) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1e", value);
@@ -65,21 +79,21 @@ void Comparison::Same(const std::string& name, const at::Tensor& ours,
 void Comparison::Close(const std::string& name, const at::Tensor& ours, const at::Tensor& recorded,
                        double tolerance, bool absolute_too, Worst* worst) {
   worst->any = true;
-  if (recorded.numel() == 0) return;
-  const at::Tensor a = ours.detach().to(at::kDouble);
-  const at::Tensor b = recorded.to(at::kDouble);
-  const double absolute = (a - b).abs().max().item<double>();
-  const double scale = b.abs().max().item<double>();
-  const double error = scale > 0 ? absolute / scale : absolute;
-  if (!(error <= worst->error)) {  // also when it is not a number
-    worst->error = error;
+  const Difference off = DifferenceOf(ours, recorded);
+  if (!(off.relative <= worst->error)) {  // also when it is not a number
+    worst->error = off.relative;
     worst->tensor = name;
   }
-  if (!(error <= tolerance)) {
-    Fail(name + " is off by " + Number(error) + " of its largest entry");
-  } else if (absolute_too && !(absolute <= tolerance)) {
-    Fail(name + " is off by " + Number(absolute));
+  if (!(off.relative <= tolerance)) {
+    Fail(name + " is off by " + Number(off.relative) + " of its largest entry");
+  } else if (absolute_too && !(off.absolute <= tolerance)) {
+    Fail(name + " is off by " + Number(off.absolute));
   }
+}
+
+bool Comparison::GradientAgrees(const std::string& name, const at::Tensor& ours) {
+  const at::Tensor recorded = Matching(name, ours);
+  return recorded.defined() && DifferenceOf(ours, recorded).relative <= kGradientTolerance;
 }
 
 void Comparison::Exact(const std::string& name, const at::Tensor& ours) {
@@ -137,7 +151,7 @@ std::string Comparison::Summary() const {
   };
   append("forward", forward_, kForwardTolerance);
   append("gradient", gradient_, kGradientTolerance);
-  return text;
+  return note_.empty() ? text : text + ", " + note_;
 }
 
 }  // namespace voxbit::golden

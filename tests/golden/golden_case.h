@@ -40,12 +40,16 @@ class Comparison {
   // absolute) and 1e-3 for gradients.
   void Forward(const std::string& name, const at::Tensor& ours);
   void Gradient(const std::string& name, const at::Tensor& ours);
-  // As above with rows of the recording re-ordered: row i of ours is row order[i] of the recording.
+  // Whether Gradient would accept `ours`, without recording anything.
+  bool GradientAgrees(const std::string& name, const at::Tensor& ours);
+  // Forward and Exact with rows of the recording re-ordered: row i of ours is row order[i] of the recording.
   void ForwardRows(const std::string& name, const at::Tensor& ours, const at::Tensor& order);
   void ExactRows(const std::string& name, const at::Tensor& ours, const at::Tensor& order);
 
   void Equal(const std::string& what, int64_t ours, int64_t recorded);
   void Fail(const std::string& why);
+  // A remark for the printed line.
+  void Note(const std::string& remark) { note_ = remark; }
 
   // Call last: fails for tensors that were not looked at.
   void CheckComplete();
@@ -73,6 +77,7 @@ class Comparison {
   Worst forward_;
   Worst gradient_;
   std::string failure_;
+  std::string note_;
 };
 
 // Runs a case of its family into `comparison`; false when it is not of this family. May throw.

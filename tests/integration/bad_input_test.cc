@@ -15,10 +15,8 @@ namespace voxbit::testing {
 namespace {
 
 Finished RunProgram(std::vector<std::string> arguments) {
-  return Run({.arguments = std::move(arguments),
-              .output = "",
-              .max_file_bytes = {},
-              .as_nobody = false});
+  return Run(
+      {.arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false});
 }
 
 struct BadConfig {
@@ -51,24 +49,32 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadConfig{"NotJson", "{\"server\": {", {"config.json", "line 1", "not valid JSON"}},
         BadConfig{"UnknownKey", R"({"server": {"grcp": "x"}})", {"/server/grcp", "grpc"}},
-        BadConfig{"WrongType", WithStudy("/studies/0/search/trials", "many"),
+        BadConfig{"WrongType",
+                  WithStudy("/studies/0/search/trials", "many"),
                   {"/studies/0/search/trials", "integer", "many"}},
-        BadConfig{"OutOfRange", WithStudy("/studies/0/train/steps", -1),
+        BadConfig{"OutOfRange",
+                  WithStudy("/studies/0/train/steps", -1),
                   {"/studies/0/train/steps", "-1"}},
-        BadConfig{"UnknownAlgorithm", WithStudy("/studies/0/search/algorithm", "magic"),
+        BadConfig{"UnknownAlgorithm",
+                  WithStudy("/studies/0/search/algorithm", "magic"),
                   {"/studies/0/search/algorithm", "evolution", "random"}},
-        BadConfig{"UnknownSupernet", WithStudy("/studies/0/supernet/kind", "resnet"),
+        BadConfig{"UnknownSupernet",
+                  WithStudy("/studies/0/supernet/kind", "resnet"),
                   {"/studies/0/supernet/kind", "spvnas"}},
-        BadConfig{"UnknownDataset", WithStudy("/studies/0/dataset/kind", "photos"),
+        BadConfig{"UnknownDataset",
+                  WithStudy("/studies/0/dataset/kind", "photos"),
                   {"/studies/0/dataset", "semantic_kitti"}},
-        BadConfig{"UnknownDatasetKey", WithStudy("/studies/0/dataset/voxels", 1),
+        BadConfig{"UnknownDatasetKey",
+                  WithStudy("/studies/0/dataset/voxels", 1),
                   {"/studies/0/dataset/voxels", "voxel_m"}},
-        BadConfig{"UnknownMetric", WithStudy("/studies/0/objectives/0/metric", "beauty"),
+        BadConfig{"UnknownMetric",
+                  WithStudy("/studies/0/objectives/0/metric", "beauty"),
                   {"/studies/0/objectives/0", "miou"}},
         BadConfig{"InfeasibleConstraint",
                   WithStudy("/studies/0/constraints", {{{"metric", "params"}, {"max", 10}}}),
                   {"/studies/0/constraints", "params"}},
-        BadConfig{"MissingStudyFile", R"({"studies": ["nowhere.json"]})",
+        BadConfig{"MissingStudyFile",
+                  R"({"studies": ["nowhere.json"]})",
                   {"nowhere.json", "No such file"}}),
     [](const auto& param_info) { return param_info.param.name; });
 
@@ -88,8 +94,7 @@ TEST(BadInputTest, UnknownFlagIsWrongUsage) {
 
 TEST(BadInputTest, UnreachableServerEndsTheClientWithFour) {
   const std::string address = "127.0.0.1:" + std::to_string(FreePort());
-  const Finished finished =
-      RunProgram({"search-client", "--server", address, "study", "list"});
+  const Finished finished = RunProgram({"search-client", "--server", address, "study", "list"});
   EXPECT_EQ(finished.code, 4) << finished.output;
   EXPECT_NE(finished.output.find(address), std::string::npos) << finished.output;
 }
@@ -226,8 +231,8 @@ const std::vector<float> kTwoPoints = {1, 1, 1, 0, 2, 2, 2, 0};
 INSTANTIATE_TEST_SUITE_P(
     Table, BrokenDataTest,
     ::testing::Values(
-        BrokenData{"TruncatedPoints", Floats(kTwoPoints).substr(0, 27), Words({1, 2}),
-                   {"scan.bin"}},
+        BrokenData{
+            "TruncatedPoints", Floats(kTwoPoints).substr(0, 27), Words({1, 2}), {"scan.bin"}},
         BrokenData{"LabelCountMismatch", Floats(kTwoPoints), Words({1}), {"scan.label"}},
         BrokenData{"NotANumber", Floats({1, 1, 1, 0, NAN, 2, 2, 0}), Words({1, 2}), {"scan.bin"}},
         BrokenData{"EmptyScan", "", "", {"scan.bin"}},

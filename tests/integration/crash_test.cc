@@ -22,7 +22,7 @@ std::set<int64_t> AcknowledgedTasks(const std::string& log) {
   std::istringstream lines(ReadText(log));
   for (std::string line; std::getline(lines, line);) {
     const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_discarded() || entry.value("message", "") != "result recorded") continue;
+    if (entry.is_discarded() || entry.value("message", "") != "outcome recorded") continue;
     tasks.insert(entry.at("task").get<int64_t>());
   }
   return tasks;
@@ -100,8 +100,8 @@ TEST(CrashTest, ServerKilledTwentyTimesLosesAndDoublesNothing) {
   for (int kills = 0; kills < 20; ++kills) {
     const auto server = StartServer(dir, config);
     SleepMs(150 + rng.Below(900));
-    ASSERT_TRUE(server->Running()) << "the study ended before 20 kills; "
-                                   << ReadText(dir.path() + "/server.log");
+    ASSERT_TRUE(server->Running())
+        << "the study ended before 20 kills; " << ReadText(dir.path() + "/server.log");
     server->Kill();
   }
   const auto server = StartServer(dir, config);

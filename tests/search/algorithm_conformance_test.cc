@@ -52,7 +52,7 @@ TEST_P(AlgorithmTest, ManySmallAsksGiveWhatOneLargeAskGives) {
   const Harness harness({});
   const auto one = Make(harness);
   const auto many = Make(harness);
-  for (int round = 0; round < 4; ++round) {
+  for (int64_t round = 0; round < 4; ++round) {
     const AskResult whole = one->Ask(8);
     AskResult parts;
     for (const int64_t count : {4, 1, 3}) {

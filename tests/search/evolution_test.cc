@@ -19,6 +19,7 @@ Fitness Result1(int64_t number, double score, double violation = 0) {
 
 std::vector<int64_t> Numbers(const std::vector<Fitness>& results) {
   std::vector<int64_t> numbers;
+  numbers.reserve(results.size());
   for (const Fitness& fitness : results) numbers.push_back(fitness.number);
   return numbers;
 }
@@ -99,7 +100,7 @@ TEST(EvolutionTest, NextGenerationWaitsForTheWholeLast) {
 TEST(EvolutionTest, GenerationsAreHalfMutationsAndHalfCrossoversOfTheBest) {
   const Harness harness({.population = 16});
   const auto algorithm = harness.Make("evolution");
-  const std::vector<Trial> trials = harness.Run(*algorithm, 16 * 3);
+  const std::vector<Trial> trials = harness.Run(*algorithm, 48);
   for (size_t generation = 1; generation < 3; ++generation) {
     std::vector<Fitness> told;
     for (size_t i = 0; i < 16 * generation; ++i) {
@@ -178,6 +179,7 @@ double FrontVolume(const Harness& harness, const std::vector<Trial>& trials) {
   const double largest =
       harness.filter().Costs(harness.spec().space().Largest()).at({"macs", ""}).value;
   std::vector<std::vector<double>> points;
+  points.reserve(trials.size());
   for (const Trial& trial : trials) {
     points.push_back(
         {trial.measured.at({"miou", ""}).value, -trial.measured.at({"macs", ""}).value / largest});

@@ -100,6 +100,7 @@ class Harness {
 
 inline std::vector<Candidate> Candidates(const std::vector<Trial>& trials) {
   std::vector<Candidate> candidates;
+  candidates.reserve(trials.size());
   for (const Trial& trial : trials) candidates.push_back(trial.candidate);
   return candidates;
 }

@@ -30,12 +30,11 @@ class ServerRpcTest : public ::testing::Test {
     dispatcher_ = std::make_unique<server::Dispatcher>(*store_, clock_, settings);
     supervisor_ = std::make_unique<server::StudySupervisor>(*store_, plugins_, changes_);
     reporter_ = std::make_unique<server::Reporter>(*store_);
-    rpc_ = server::RpcServer::Start("127.0.0.1:0",
-                                    {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_,
-                                     plugins_, changes_, clock_})
-               .value();
-    const auto channel =
-        grpc::CreateChannel(rpc_->address(), grpc::InsecureChannelCredentials());
+    rpc_ =
+        server::RpcServer::Start("127.0.0.1:0", {*store_, *artifacts_, *dispatcher_, *supervisor_,
+                                                 *reporter_, plugins_, changes_, clock_})
+            .value();
+    const auto channel = grpc::CreateChannel(rpc_->address(), grpc::InsecureChannelCredentials());
     studies_ = v1::StudyService::NewStub(channel);
     trials_ = v1::TrialService::NewStub(channel);
     workers_ = v1::WorkerService::NewStub(channel);
@@ -66,8 +65,8 @@ class ServerRpcTest : public ::testing::Test {
 
   v1::Study Create(const std::string& name, int64_t trials = 8) {
     v1::Study study;
-    const Status status = Call(*studies_, &v1::StudyService::Stub::CreateStudy,
-                               CreateRequest(name, trials), &study);
+    const Status status =
+        Call(*studies_, &v1::StudyService::Stub::CreateStudy, CreateRequest(name, trials), &study);
     EXPECT_TRUE(status.ok()) << status;
     return study;
   }
@@ -77,8 +76,7 @@ class ServerRpcTest : public ::testing::Test {
     request.set_request_id(NewUuid());
     *request.mutable_worker() = convert::ToProto(ToyWorker(name));
     v1::RegisterResponse response;
-    const Status status =
-        Call(*workers_, &v1::WorkerService::Stub::Register, request, &response);
+    const Status status = Call(*workers_, &v1::WorkerService::Stub::Register, request, &response);
     EXPECT_TRUE(status.ok()) << status;
     return response.session();
   }
@@ -158,8 +156,7 @@ TEST_F(ServerRpcTest, SameRequestIdWithAnotherBodyIsRefused) {
   v1::Study study;
   ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study).ok());
   request.set_config_json(ToyStudy("other", 8).dump());
-  const Status status =
-      Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study);
+  const Status status = Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study);
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(status.reason(), "REQUEST_ID_REUSED");
 }
@@ -410,8 +407,8 @@ TEST_F(ServerRpcTest, ArtifactWithAnotherDigestIsRefusedAndNotKept) {
 
 TEST_F(ServerRpcTest, SecondServerOnThePortIsRefused) {
   const auto second = server::RpcServer::Start(
-      rpc_->address(), {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_, plugins_,
-                        changes_, clock_});
+      rpc_->address(),
+      {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_, plugins_, changes_, clock_});
   EXPECT_EQ(second.status().reason(), "ADDRESS_IN_USE");
   EXPECT_NE(second.status().message().find(rpc_->address()), std::string::npos);
 }

@@ -35,7 +35,8 @@ TEST_F(DatabaseTest, UsesWriteAheadLoggingAndFullSync) {
 
 TEST_F(DatabaseTest, KeepsBytesAsTheyAre) {
   const std::string bytes("a\0b\xff", 4);
-  ASSERT_TRUE(database_->Run("INSERT INTO t VALUES (?, ?, ?)", int64_t{-5}, bytes, Blob{bytes}).ok());
+  ASSERT_TRUE(
+      database_->Run("INSERT INTO t VALUES (?, ?, ?)", int64_t{-5}, bytes, Blob{bytes}).ok());
   Statement row = database_->Prepare("SELECT a, b, c FROM t").value();
   ASSERT_TRUE(row.Step().value());
   EXPECT_EQ(row.Int(0), -5);
@@ -45,10 +46,10 @@ TEST_F(DatabaseTest, KeepsBytesAsTheyAre) {
 }
 
 TEST_F(DatabaseTest, BindsAbsentValuesAsNull) {
-  ASSERT_TRUE(database_
-                  ->Run("INSERT INTO t VALUES (?, ?, NULL)", std::optional<int64_t>(),
-                        std::string_view())
-                  .ok());
+  ASSERT_TRUE(
+      database_
+          ->Run("INSERT INTO t VALUES (?, ?, NULL)", std::optional<int64_t>(), std::string_view())
+          .ok());
   Statement row = database_->Prepare("SELECT a, b FROM t").value();
   ASSERT_TRUE(row.Step().value());
   EXPECT_TRUE(row.IsNull(0));

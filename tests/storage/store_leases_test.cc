@@ -59,8 +59,8 @@ TEST_F(StoreLeasesTest, RecordsAResultOnce) {
 
 TEST_F(StoreLeasesTest, RefusesAResultThatIsNotFinite) {
   const Task task = Claim();
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(),
-                           std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     const Status status =
         store_->CompleteTask(task.id, task.lease_token, ResultOf("miou", bad)).status();
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
@@ -289,9 +289,9 @@ TEST_F(StoreLeasesTest, KeepsWhatAStudysOwnTaskFound) {
 TEST_F(StoreLeasesTest, KeepsAnyBytesInAMessage) {
   const Task task = Claim();
   const std::string bytes = "bad \xff\xfe bytes";
-  EXPECT_EQ(Take(store_->FailTask(task.id, task.lease_token, {FailureKind::kInfeasible, bytes},
-                                  policy_)),
-            Verdict::kRecorded);
+  EXPECT_EQ(
+      Take(store_->FailTask(task.id, task.lease_token, {FailureKind::kInfeasible, bytes}, policy_)),
+      Verdict::kRecorded);
   EXPECT_EQ(Take(store_->GetTrial(study_, 1)).message, bytes);
 }
 

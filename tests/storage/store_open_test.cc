@@ -21,13 +21,15 @@ constexpr uid_t kNobody = 65534;
 class OrdinaryUser {
  public:
   OrdinaryUser() : is_root_(::geteuid() == 0) {
-    if (is_root_) EXPECT_EQ(::seteuid(kNobody), 0);
+    if (is_root_) Become(kNobody);
   }
   ~OrdinaryUser() {
-    if (is_root_) EXPECT_EQ(::seteuid(0), 0);
+    if (is_root_) Become(0);
   }
 
  private:
+  static void Become(uid_t user) { EXPECT_EQ(::seteuid(user), 0); }
+
   bool is_root_;
 };
 
@@ -79,8 +81,8 @@ TEST_F(StoreOpenTest, RefusesAPathThatIsAFile) {
 
 TEST_F(StoreOpenTest, RefusesAFileThatIsNoDatabase) {
   for (const std::string& content :
-       {std::string("hello"), std::string(100'000, 'x'), std::string("SQLite format 3") + '\0' +
-                                                             std::string(5000, 'y')}) {
+       {std::string("hello"), std::string(100'000, 'x'),
+        std::string("SQLite format 3") + '\0' + std::string(5000, 'y')}) {
     ASSERT_TRUE(WriteFileAtomically(folder_.File("voxbit.db"), content).ok());
     const Status status = Open();
     EXPECT_EQ(status.code(), StatusCode::kDataLoss) << status;

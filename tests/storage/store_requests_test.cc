@@ -16,8 +16,9 @@ class StoreRequestsTest : public StoreTest {
   Result<std::optional<std::string>> Create(const RequestKey& key, const std::string& name) {
     return store_->RunOnce(key, [&]() -> Result<std::optional<std::string>> {
       ++runs_;
-      VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_->CreateStudy(
-          StudyNamed(name), CanonicalJson(ToJson(StudyNamed(name)))));
+      VOXBIT_ASSIGN_OR_RETURN(
+          const search::Study study,
+          store_->CreateStudy(StudyNamed(name), CanonicalJson(ToJson(StudyNamed(name)))));
       return std::optional<std::string>(std::to_string(study.id) + std::string("\0answer", 7));
     });
   }
@@ -57,9 +58,9 @@ TEST_F(StoreRequestsTest, RefusesAnIdThatWasUsedForAnotherRequest) {
 }
 
 TEST_F(StoreRequestsTest, RefusesAnIdThatIsNoUuid) {
-  for (const std::string id : {"", "1", "123e4567-e89b-12d3-a456-42661417400",
-                               "123e4567xe89b-12d3-a456-426614174000",
-                               "123e4567-e89b-12d3-a456-42661417400g"}) {
+  for (const std::string id :
+       {"", "1", "123e4567-e89b-12d3-a456-42661417400", "123e4567xe89b-12d3-a456-426614174000",
+        "123e4567-e89b-12d3-a456-42661417400g"}) {
     EXPECT_EQ(Create({id, "m", "b"}, "a").status().code(), StatusCode::kInvalidArgument) << id;
   }
   EXPECT_EQ(runs_, 0);

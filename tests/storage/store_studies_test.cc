@@ -40,8 +40,7 @@ TEST_F(StoreStudiesTest, GivesBackWhatWasCreated) {
 
 TEST_F(StoreStudiesTest, RefusesATakenName) {
   NewStudy("a");
-  EXPECT_EQ(store_->CreateStudy(StudyNamed("a"), "{}").status().code(),
-            StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_->CreateStudy(StudyNamed("a"), "{}").status().code(), StatusCode::kAlreadyExists);
 }
 
 TEST_F(StoreStudiesTest, SaysThatAStudyIsUnknown) {
@@ -141,7 +140,8 @@ TEST_F(StoreStudiesTest, KeepsTheAlgorithmsState) {
   EXPECT_EQ(state->told_sequence, 1);
 }
 
-// ---- trials --------------------------------------------------------------------------------------
+// ---- trials
+// --------------------------------------------------------------------------------------
 
 TEST_F(StoreStudiesTest, NumbersTrialsFromOneInEachStudy) {
   const search::Study a = NewStudy("a");

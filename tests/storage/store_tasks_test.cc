@@ -155,7 +155,8 @@ TEST_F(StoreTasksTest, FindsTheTaskThatAWorkerHolds) {
   EXPECT_FALSE(Take(store_->LeasedBy("w1")).has_value());
 }
 
-// ---- workers -------------------------------------------------------------------------------------
+// ---- workers
+// -------------------------------------------------------------------------------------
 
 TEST_F(StoreTasksTest, RemembersWorkers) {
   WorkerInfo info = WorkerNamed("w1");

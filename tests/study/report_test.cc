@@ -39,8 +39,8 @@ TEST(ReportTest, TrialsThatFailedOrBreakAConstraintAreNotCompared) {
   search::Constraint at_most;
   at_most.metric = "macs";
   at_most.max = 150;
-  const auto front = server::ComputeFront(
-      {failed, TrialWith(2, 0.6, 200), TrialWith(3, 0.4, 150)}, kMiouAndMacs, {at_most});
+  const auto front = server::ComputeFront({failed, TrialWith(2, 0.6, 200), TrialWith(3, 0.4, 150)},
+                                          kMiouAndMacs, {at_most});
   EXPECT_EQ(Numbers(front.trials), (std::vector<int64_t>{3}));
   EXPECT_TRUE(front.dominated.empty());
 }

@@ -52,8 +52,7 @@ TEST_F(ServerConfigTest, TwoStudiesOfOneNameAreRefused) {
 }
 
 TEST_F(ServerConfigTest, SyncIntervalMustFitTwiceIntoALease) {
-  const auto config =
-      Read({{"server", {{"lease_duration_ms", 1000}, {"sync_interval_ms", 900}}}});
+  const auto config = Read({{"server", {{"lease_duration_ms", 1000}, {"sync_interval_ms", 900}}}});
   EXPECT_NE(config.status().message().find("/server/sync_interval_ms"), std::string::npos);
 }
 

@@ -162,10 +162,8 @@ TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
   config["search"]["population"] = 64;
   // Only a handful of candidates is this small.
   const ToySpec toy;
-  const auto filter =
-      search::CostFilter::Create(toy, plugins_.costs, nullptr, {}).value();
-  const double smallest =
-      filter->Costs(toy.space().Smallest()).at({"params", ""}).value;
+  const auto filter = search::CostFilter::Create(toy, plugins_.costs, nullptr, {}).value();
+  const double smallest = filter->Costs(toy.space().Smallest()).at({"params", ""}).value;
   config["constraints"] = {{{"metric", "params"}, {"max", smallest * 1.6}}};
   const int64_t id = Create(config);
   RunToEnd(id);

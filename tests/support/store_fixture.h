@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "storage/store.h"
 #include "tests/support/temp_dir.h"
 

@@ -58,9 +58,9 @@ TEST_F(EvaluatorTest, LeavesStatisticsAsTheyWereWhenStopped) {
   const supernet::TensorMap before = CopyOf(net_->NamedTensors());
   std::stop_source stop;
   // The first evaluation batch follows the whole calibration.
-  const auto result =
-      EvaluateCandidate(*net_, Smallest(), *calibration_, *WholeSplit(*source_, data::Split::kVal, 1),
-                        OnCpu(stop.get_token(), [&](const Progress&) { stop.request_stop(); }));
+  const auto result = EvaluateCandidate(
+      *net_, Smallest(), *calibration_, *WholeSplit(*source_, data::Split::kVal, 1),
+      OnCpu(stop.get_token(), [&](const Progress&) { stop.request_stop(); }));
   EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
   EXPECT_TRUE(SameBits(before, net_->NamedTensors()));
 }
@@ -122,7 +122,7 @@ TEST_F(EvaluatorTest, ReportsMeasurementsWithTheIouOfEachClass) {
 TEST_F(EvaluatorTest, LogitsThatAreNotFiniteAreInfeasible) {
   {
     const at::NoGradGuard no_grad;
-    net_->parameters().front().fill_(std::nan(""));
+    net_->parameters().back().fill_(std::nan(""));  // the classifier's bias
   }
   const auto result = EvaluateCandidate(*net_, Largest(), *calibration_, *scans_, OnCpu());
   EXPECT_EQ(result.status().code(), StatusCode::kInfeasible);

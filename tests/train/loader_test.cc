@@ -59,7 +59,7 @@ TEST(LoaderTest, EvaluationBatchesStayInMemoryWhileTheBudgetLasts) {
   ASSERT_TRUE(scans->ForEach(visit, {}).ok());
   EXPECT_EQ(scans->num_resident(), 2);
 
-  const auto poor = OpenTiny({}, /*cache_bytes=*/0);
+  const auto poor = OpenTiny(Json::object(), /*cache_bytes=*/0);
   const auto fleeting = WholeSplit(*poor, data::Split::kVal, 1);
   ASSERT_TRUE(fleeting->ForEach(visit, {}).ok());
   EXPECT_EQ(fleeting->num_resident(), 0);
@@ -67,7 +67,7 @@ TEST(LoaderTest, EvaluationBatchesStayInMemoryWhileTheBudgetLasts) {
 
 TEST(LoaderTest, ResidentAndRebuiltBatchesAreEqualAndInOrder) {
   const auto rich = OpenTiny();
-  const auto poor = OpenTiny({}, /*cache_bytes=*/0);
+  const auto poor = OpenTiny(Json::object(), /*cache_bytes=*/0);
   std::vector<std::string> names;
   std::vector<at::Tensor> feats;
   for (ScanSource* source : {rich.get(), poor.get()}) {

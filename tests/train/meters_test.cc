@@ -45,8 +45,7 @@ TEST(MetersTest, CountsAnUnlabelledClassThatIsPredictedAsZero) {
 TEST(MetersTest, AccumulatesCountsInsteadOfAveragingScans) {
   ConfusionMatrix matrix(2);
   ASSERT_TRUE(matrix.Add(std::vector<int64_t>{0}, std::vector<int32_t>{1}).ok());
-  ASSERT_TRUE(
-      matrix.Add(std::vector<int64_t>{0, 0, 1}, std::vector<int32_t>{0, 0, 1}).ok());
+  ASSERT_TRUE(matrix.Add(std::vector<int64_t>{0, 0, 1}, std::vector<int32_t>{0, 0, 1}).ok());
   // Averaging the two scans' scores would give (0 + 1) / 2.
   EXPECT_DOUBLE_EQ(matrix.Scores()->miou, (2.0 / 3 + 1.0 / 2) / 2);
   EXPECT_EQ(matrix.count(1, 0), 1);

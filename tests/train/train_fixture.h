@@ -20,9 +20,14 @@ namespace voxbit::train {
 
 // Four training and two validation scans of a coarse scanner: about 800 voxels each.
 inline Json TinyStreets(Json more = Json::object()) {
-  Json config = {{"kind", "synthetic_lidar"}, {"train_scans", 4},     {"val_scans", 2},
-                 {"beams", 16},               {"azimuth_steps", 128}, {"voxel_m", 0.5},
-                 {"center", true},            {"features", {"x", "y", "z", "intensity", "height"}}};
+  Json config = {{"kind", "synthetic_lidar"},
+                 {"train_scans", 4},
+                 {"val_scans", 2},
+                 {"beams", 16},
+                 {"azimuth_steps", 128},
+                 {"voxel_m", 0.5},
+                 {"center", true},
+                 {"features", {"x", "y", "z", "intensity", "height"}}};
   config.update(more);
   return config;
 }

@@ -60,8 +60,8 @@ void ExecContext::SetThreads(int64_t threads) {
 Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSpec& spec) {
   const std::string key = CanonicalJson(spec.dataset);
   if (auto kept = Touch(datasets_, key)) return kept;
-  VOXBIT_ASSIGN_OR_RETURN(
-      auto dataset, data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset"));
+  VOXBIT_ASSIGN_OR_RETURN(auto dataset,
+                          data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset"));
   // Makes room before the new one fills the shared budget.
   if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
   datasets_.emplace_back(key,
@@ -96,9 +96,8 @@ Result<std::shared_ptr<supernet::Supernet>> ExecContext::FreshSupernet(
 Result<std::shared_ptr<supernet::Supernet>> ExecContext::Supernet(const TaskCall& call,
                                                                   const OpenedDataset& dataset) {
   const search::TaskSpec& spec = call.spec;
-  const Json identity = {spec.supernet,           spec.space_digest, spec.checkpoint,
-                         dataset.in_channels(),   spec.seed,
-                         dataset.dataset().num_classes()};
+  const Json identity = {spec.supernet,         spec.space_digest, spec.checkpoint,
+                         dataset.in_channels(), spec.seed,         dataset.dataset().num_classes()};
   const std::string key = CanonicalJson(identity);
   auto net = Touch(supernets_, key);
   if (net == nullptr) {

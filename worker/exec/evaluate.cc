@@ -14,8 +14,7 @@ Result<search::TaskResult> RunEvaluate(ExecContext& context, const TaskCall& cal
       const train::Evaluation evaluation,
       train::EvaluateCandidate(*net, call.spec.candidate,
                                dataset->Calibration(settings.calibration_scans, settings.batch),
-                               dataset->Validation(settings.batch),
-                               context.Run(call, "evaluate")));
+                               dataset->Validation(settings.batch), context.Run(call, "evaluate")));
   search::TaskResult result;
   result.measurements = train::ToMeasurements(evaluation, dataset->dataset().class_names());
   result.detail = {{"seconds", evaluation.seconds}, {"dataset_digest", dataset->digest()}};

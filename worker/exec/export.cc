@@ -4,15 +4,15 @@
 #include "common/files.h"
 #include "search/domain/study.h"
 #include "worker/exec/builtin.h"
-#include "worker/train/bn_calibration.h"
 #include "worker/exec/checkpoint.h"
+#include "worker/train/bn_calibration.h"
 
 namespace voxbit::worker {
 namespace {
 
 struct ExportTask {
-  Json manifest = Json::object();   // prepared by the server
-  std::string weights;              // SHA-256 of fine-tuned weights; "": the supernet's
+  Json manifest = Json::object();  // prepared by the server
+  std::string weights;             // SHA-256 of fine-tuned weights; "": the supernet's
   search::EvaluateSettings evaluate;
 };
 
@@ -38,13 +38,13 @@ Fields<ExportTask> TaskFields() {
 Json InputContract(const data::Dataset& dataset) {
   const data::LidarSettings& settings = dataset.settings();
   return {{"tensors", Json::array({{{"name", "coords"},
-                                   {"dtype", "int32"},
-                                   {"shape", Json::array({"voxels", 4})},
-                                   {"layout", "x, y, z, batch; unique rows"}},
-                                  {{"name", "feats"},
-                                   {"dtype", "float32"},
-                                   {"shape", Json::array({"voxels", settings.num_features()})},
-                                   {"layout", "the features below, in their order"}}})},
+                                    {"dtype", "int32"},
+                                    {"shape", Json::array({"voxels", 4})},
+                                    {"layout", "x, y, z, batch; unique rows"}},
+                                   {{"name", "feats"},
+                                    {"dtype", "float32"},
+                                    {"shape", Json::array({"voxels", settings.num_features()})},
+                                    {"layout", "the features below, in their order"}}})},
           {"voxel_m", settings.voxel_m},
           {"coordinates",
            "round half to even of xyz / voxel_m in float32, minus the minimum of the scan; the "
@@ -73,8 +73,8 @@ Json TensorTable(const supernet::Network& net) {
 }
 
 // Weights file of the candidate; `net` receives the same weights.
-Result<std::string> Weights(ExecContext& context, const TaskCall& call, const ExportTask& task,
-                            OpenedDataset& dataset, supernet::Network& net) {
+Result<std::string> Weights(const TaskCall& call, const ExportTask& task, OpenedDataset& dataset,
+                            supernet::Network& net) {
   if (!task.weights.empty()) {
     VOXBIT_ASSIGN_OR_RETURN(const std::string path, call.artifacts.Fetch(task.weights));
     VOXBIT_RETURN_IF_ERROR(LoadWeights(path, net));
@@ -83,9 +83,9 @@ Result<std::string> Weights(ExecContext& context, const TaskCall& call, const Ex
   VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(
       net, dataset.Calibration(task.evaluate.calibration_scans, task.evaluate.batch), call.stop));
   return SaveWeights(net, {{"candidate", search::Encode(call.spec.candidate)},
-                                  {"space_digest", call.spec.space_digest},
-                                  {"supernet_checkpoint", call.spec.checkpoint},
-                                  {"dataset_digest", dataset.digest()}});
+                           {"space_digest", call.spec.space_digest},
+                           {"supernet_checkpoint", call.spec.checkpoint},
+                           {"dataset_digest", dataset.digest()}});
 }
 
 }  // namespace
@@ -95,8 +95,7 @@ Result<search::TaskResult> RunExport(ExecContext& context, const TaskCall& call)
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto supernet, context.Supernet(call, *dataset));
   const auto net = supernet->Standalone(call.spec.candidate);
-  VOXBIT_ASSIGN_OR_RETURN(const std::string weights,
-                          Weights(context, call, task, *dataset, *net));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string weights, Weights(call, task, *dataset, *net));
 
   Json manifest = std::move(task.manifest);
   manifest["input"] = InputContract(dataset->dataset());

@@ -1,8 +1,8 @@
 // Trains the sub-network of one candidate further, on its own, and scores it.
 #include "search/domain/study.h"
 #include "worker/exec/builtin.h"
-#include "worker/train/bn_calibration.h"
 #include "worker/exec/checkpoint.h"
+#include "worker/train/bn_calibration.h"
 #include "worker/train/evaluator.h"
 
 namespace voxbit::worker {
@@ -26,8 +26,7 @@ Fields<FinetuneTask> TaskFields() {
 }  // namespace
 
 Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& call) {
-  VOXBIT_ASSIGN_OR_RETURN(FinetuneTask task,
-                          TaskFields().Parse(call.spec.settings, "/settings"));
+  VOXBIT_ASSIGN_OR_RETURN(FinetuneTask task, TaskFields().Parse(call.spec.settings, "/settings"));
   task.train.steps = task.finetune.steps;
   task.train.lr = task.finetune.lr;
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
@@ -39,17 +38,15 @@ Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& cal
                                               call.spec.seed, context.Run(call, "finetune")));
   // The same statistics as in the search, so that both scores differ by the weights alone.
   VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(
-      *net, dataset->Calibration(task.evaluate.calibration_scans, task.evaluate.batch),
-      call.stop));
+      *net, dataset->Calibration(task.evaluate.calibration_scans, task.evaluate.batch), call.stop));
   VOXBIT_ASSIGN_OR_RETURN(const train::Evaluation evaluation,
                           train::Evaluate(*net, dataset->Validation(task.evaluate.batch),
                                           context.Run(call, "evaluate")));
-  VOXBIT_ASSIGN_OR_RETURN(
-      const std::string weights,
-      SaveWeights(*net, {{"candidate", search::Encode(call.spec.candidate)},
-                                {"space_digest", call.spec.space_digest},
-                                {"supernet_checkpoint", call.spec.checkpoint},
-                                {"dataset_digest", dataset->digest()}}));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string weights,
+                          SaveWeights(*net, {{"candidate", search::Encode(call.spec.candidate)},
+                                             {"space_digest", call.spec.space_digest},
+                                             {"supernet_checkpoint", call.spec.checkpoint},
+                                             {"dataset_digest", dataset->digest()}}));
   search::TaskResult result;
   result.measurements = train::ToMeasurements(evaluation, dataset->dataset().class_names());
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["finetuned_weights"], call.artifacts.Put(weights));

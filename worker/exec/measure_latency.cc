@@ -56,8 +56,8 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
   const auto run = context.Run(call, "measure_latency");
   for (int64_t i = 0; i < settings.warmup + settings.repeats; ++i) {
     if (call.stop.stop_requested()) return Cancelled("asked to stop");
-    const double time = TimedRun(*net, batch.input.voxels.coords, batch.input.voxels.feats,
-                                 context.device());
+    const double time =
+        TimedRun(*net, batch.input.voxels.coords, batch.input.voxels.feats, context.device());
     if (i >= settings.warmup) times.push_back(time);
     run.progress({.step = i + 1, .steps = settings.warmup + settings.repeats});
   }

@@ -36,10 +36,9 @@ Result<search::TaskResult> RunProfile(ExecContext& context, const TaskCall& call
   const auto run = context.Run(call, "profile");
   for (size_t i = 0; i < scans.size(); ++i) {
     if (call.stop.stop_requested()) return Cancelled("asked to stop");
-    VOXBIT_ASSIGN_OR_RETURN(
-        const train::Batch batch,
-        train::EvaluationBatch(dataset->source(), data::Split::kVal, std::span(&scans[i], 1),
-                               context.device()));
+    VOXBIT_ASSIGN_OR_RETURN(const train::Batch batch,
+                            train::EvaluationBatch(dataset->source(), data::Split::kVal,
+                                                   std::span(&scans[i], 1), context.device()));
     for (const auto& [key, count] : net->CountWorkload(batch.input)) {
       workload.counts[key] += count / static_cast<double>(scans.size());
     }

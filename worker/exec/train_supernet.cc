@@ -18,13 +18,12 @@ Result<search::TaskResult> RunTrainSupernet(ExecContext& context, const TaskCall
   VOXBIT_ASSIGN_OR_RETURN(const train::TrainReport report,
                           train::TrainSupernet(*net, dataset->source(), settings, call.spec.seed,
                                                context.Run(call, "train")));
-  VOXBIT_ASSIGN_OR_RETURN(
-      const std::string checkpoint,
-      SaveCheckpoint(*net, {{"step", std::to_string(report.steps)},
-                                   {"seed", std::to_string(call.spec.seed)},
-                                   {"dataset", CanonicalJson(call.spec.dataset)},
-                                   {"dataset_digest", dataset->digest()},
-                                   {"train", CanonicalJson(call.spec.settings)}}));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string checkpoint,
+                          SaveCheckpoint(*net, {{"step", std::to_string(report.steps)},
+                                                {"seed", std::to_string(call.spec.seed)},
+                                                {"dataset", CanonicalJson(call.spec.dataset)},
+                                                {"dataset_digest", dataset->digest()},
+                                                {"train", CanonicalJson(call.spec.settings)}}));
   search::TaskResult result;
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["checkpoint"], call.artifacts.Put(checkpoint));
   result.detail = {{"final_loss", report.final_loss},

@@ -177,7 +177,7 @@ bool WorkerLoop::OnVerdict(const search::SyncReply& reply) {
                                  {"why", reply.reason}};
   switch (reply.verdict) {
     case search::Verdict::kRecorded:
-      log::Debug("outcome recorded", fields);
+      log::Info("outcome recorded", fields);
       break;
     case search::Verdict::kDuplicate:
       log::Info("outcome was recorded before", fields);

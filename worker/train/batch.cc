@@ -30,8 +30,8 @@ Result<Sizes> CheckScans(const std::vector<data::PreparedScan>& scans, BatchUse 
                              " features, but other scans of the batch have " +
                              std::to_string(sizes.features));
     }
-    const bool lost = std::any_of(scan.inverse.begin(), scan.inverse.end(),
-                                  [](int64_t row) { return row < 0; });
+    const bool lost =
+        std::any_of(scan.inverse.begin(), scan.inverse.end(), [](int64_t row) { return row < 0; });
     if (lost && use == BatchUse::kEvaluation) {
       return InvalidArgument(scan.name + ": an evaluation scan may not lose points");
     }

@@ -40,22 +40,20 @@ Result<Evaluation> Evaluate(supernet::Network& net, EvaluationSet& scans, const 
   };
   std::optional<ConfusionMatrix> confusion;
   Progress progress{.step = 0, .steps = scans.num_batches(), .loss = std::nan(""), .eta_s = 0};
-  VOXBIT_RETURN_IF_ERROR(scans.ForEach(
-      [&](const Batch& batch) -> Status {
-        const at::Tensor logits = net.Forward(batch.input);
-        if (!at::isfinite(logits).all().item<bool>()) {
-          return Infeasible("a logit is no finite number for scan " + batch.names.front());
-        }
-        if (!confusion) confusion.emplace(logits.size(1));
-        VOXBIT_RETURN_IF_ERROR(
-            confusion->Add(PointPredictions(logits, batch), batch.point_labels));
-        ++progress.step;
-        progress.eta_s = elapsed_s() / static_cast<double>(progress.step) *
-                         static_cast<double>(progress.steps - progress.step);
-        if (run.progress) run.progress(progress);
-        return OkStatus();
-      },
-      run.stop));
+  const auto score = [&](const Batch& batch) -> Status {
+    const at::Tensor logits = net.Forward(batch.input);
+    if (!at::isfinite(logits).all().item<bool>()) {
+      return Infeasible("a logit is no finite number for scan " + batch.names.front());
+    }
+    if (!confusion) confusion.emplace(logits.size(1));
+    VOXBIT_RETURN_IF_ERROR(confusion->Add(PointPredictions(logits, batch), batch.point_labels));
+    ++progress.step;
+    progress.eta_s = elapsed_s() / static_cast<double>(progress.step) *
+                     static_cast<double>(progress.steps - progress.step);
+    if (run.progress) run.progress(progress);
+    return OkStatus();
+  };
+  VOXBIT_RETURN_IF_ERROR(scans.ForEach(score, run.stop));
   Evaluation evaluation;
   VOXBIT_ASSIGN_OR_RETURN(evaluation.scores, confusion->Scores());
   evaluation.num_scans = scans.num_scans();

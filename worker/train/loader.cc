@@ -79,8 +79,8 @@ std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, i
                                       kDepth);
 }
 
-Result<Batch> EvaluationBatch(ScanSource& source, data::Split split,
-                              std::span<const int64_t> scans, const at::Device& device) {
+Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
+                              const at::Device& device) {
   std::vector<data::PreparedScan> prepared;
   for (const int64_t index : scans) {
     VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan,
@@ -111,10 +111,9 @@ int64_t EvaluationSet::num_resident() const {
 Result<Batch> EvaluationSet::Make(int64_t index) const {
   const int64_t begin = index * batch_;
   const int64_t count = std::min(num_scans() - begin, batch_);
-  return EvaluationBatch(source_, split_,
-                         std::span(scans_).subspan(static_cast<size_t>(begin),
-                                                   static_cast<size_t>(count)),
-                         device_);
+  return EvaluationBatch(
+      source_, split_,
+      std::span(scans_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), device_);
 }
 
 void EvaluationSet::Keep(int64_t index, const Batch& batch) {

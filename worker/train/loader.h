@@ -29,8 +29,8 @@ std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, i
 std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch);
 
 // Scans of a split as recorded, without augmentation, in one batch.
-Result<Batch> EvaluationBatch(ScanSource& source, data::Split split,
-                              std::span<const int64_t> scans, const at::Device& device);
+Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
+                              const at::Device& device);
 
 // Chosen scans of a split, without augmentation, in batches that stay in memory (kernel maps
 // included) while the budget lasts; the rest is prepared anew in every pass, ahead of its use.

@@ -11,8 +11,7 @@ ConfusionMatrix::ConfusionMatrix(int64_t num_classes)
   VOXBIT_CHECK(num_classes > 0, "a confusion matrix needs a class");
 }
 
-Status ConfusionMatrix::Add(std::span<const int64_t> predictions,
-                            std::span<const int32_t> labels) {
+Status ConfusionMatrix::Add(std::span<const int64_t> predictions, std::span<const int32_t> labels) {
   if (predictions.size() != labels.size()) {
     return InvalidArgument(std::to_string(predictions.size()) + " predictions for " +
                            std::to_string(labels.size()) + " labels");
@@ -56,8 +55,7 @@ Result<SegmentationScores> ConfusionMatrix::Scores() const {
     correct += count(c, c);
     scores.class_iou.emplace_back();
     if (in_either == 0) continue;
-    scores.class_iou.back() =
-        static_cast<double>(count(c, c)) / static_cast<double>(in_either);
+    scores.class_iou.back() = static_cast<double>(count(c, c)) / static_cast<double>(in_either);
     sum += *scores.class_iou.back();
     ++present;
   }

@@ -17,8 +17,18 @@
 namespace voxbit::train {
 namespace {
 
+// A weight that is not finite need not show in the loss (a maximum with 0 may hide it), so the
+// weights themselves are looked at as well, now and then and at the end.
+constexpr int64_t kStepsBetweenChecks = 50;
+
 // Chooses what the next forward pass runs; returns its name for error messages.
 using SelectStep = std::function<std::string(int64_t step)>;
+
+// Leaves parameters without a gradient, not with a zero one: the optimiser then skips those that
+// the step's candidate does not use.
+void DropGradients(supernet::Network& net) {
+  for (const at::Tensor& parameter : net.parameters()) parameter.mutable_grad().reset();
+}
 
 class Training {
  public:
@@ -65,7 +75,8 @@ class Training {
         const auto left = static_cast<double>(settings_.steps - report.steps);
         run_.progress({report.steps, settings_.steps, loss, elapsed_s() / done * left});
       }
-      if (step + 1 == settings_.steps && !WeightsFinite()) {
+      const bool look = report.steps % kStepsBetweenChecks == 0 || report.steps == settings_.steps;
+      if (look && !WeightsFinite()) {
         return NotFinite("a weight", step, name);
       }
     }
@@ -79,13 +90,13 @@ class Training {
   double Step(const Batch& batch, int64_t step) {
     // Dropout draws from torch's default generator.
     torch::manual_seed(Rng(seed_).Fork("torch", static_cast<uint64_t>(step)).seed());
-    optimizer_.zero_grad(/*set_to_none=*/true);
+    DropGradients(net_);
     const at::Tensor logits = net_.Forward(batch.input);
-    const at::Tensor loss = torch::nn::functional::cross_entropy(
-        logits, batch.labels,
-        torch::nn::functional::CrossEntropyFuncOptions()
-            .weight(class_weights_)
-            .ignore_index(data::kIgnoredLabel));
+    const at::Tensor loss =
+        torch::nn::functional::cross_entropy(logits, batch.labels,
+                                             torch::nn::functional::CrossEntropyFuncOptions()
+                                                 .weight(class_weights_)
+                                                 .ignore_index(data::kIgnoredLabel));
     const auto value = loss.item<double>();
     if (!std::isfinite(value)) return value;
     loss.backward();
@@ -128,7 +139,7 @@ Result<TrainReport> Train(supernet::Network& net, ScanSource& source,
   net.train();
   Training training(net, settings, seed, weights, run);
   Result<TrainReport> report = training.Run(*batches, select);
-  net.zero_grad();
+  DropGradients(net);
   net.eval();
   return report;
 }
@@ -138,8 +149,8 @@ Result<TrainReport> Train(supernet::Network& net, ScanSource& source,
 Result<TrainReport> TrainSupernet(supernet::Supernet& net, ScanSource& source,
                                   const search::TrainSettings& settings, uint64_t seed,
                                   const RunContext& run) {
-  const CandidateSampler sampler(net.spec().space(), settings.sampling,
-                                 settings.progressive_depth, settings.steps, seed);
+  const CandidateSampler sampler(net.spec().space(), settings.sampling, settings.progressive_depth,
+                                 settings.steps, seed);
   return Train(net, source, settings, seed, run, [&](int64_t step) {
     const search::Candidate candidate = sampler.At(step);
     net.Select(candidate);

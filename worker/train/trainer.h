@@ -21,7 +21,7 @@ struct Progress {
   int64_t step = 0;   // done
   int64_t steps = 0;  // in all
   double loss = 0;
-  double eta_s = 0;   // at the mean speed so far
+  double eta_s = 0;  // at the mean speed so far
 };
 
 // What training and evaluation are given from outside.

@@ -240,7 +240,7 @@ void ConvRows(const ConvPairs& pairs, const float* x, int64_t ldx, const float* 
               int64_t out, const float* bias, float* y, int64_t ldy, int64_t begin, int64_t end) {
   FillRows(bias, out, y, ldy, begin, end);
   const PairRows rows = {pairs.gather, pairs.scatter, x, ldx, y, ldy};
-  if (pairs.scatter == nullptr) {
+  if (pairs.starts == nullptr) {
     Offset(rows, packed, in, out, begin, end);
     return;
   }

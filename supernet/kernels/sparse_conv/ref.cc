@@ -24,7 +24,7 @@ void ConvRows(const ConvPairs& pairs, const float* x, int64_t ldx, const float* 
   for (int64_t row = begin; row < end; ++row) {
     for (int64_t o = 0; o < out; ++o) y[row * ldy + o] = bias == nullptr ? 0.0F : bias[o];
   }
-  if (pairs.scatter == nullptr) {
+  if (pairs.starts == nullptr) {
     for (int64_t row = begin; row < end; ++row) {
       AddProduct(x + row * ldx, packed, in, out, y + row * ldy);
     }

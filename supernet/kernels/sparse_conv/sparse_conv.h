@@ -16,8 +16,8 @@ namespace voxbit::kernels {
 // Pairs of one kernel map. Inside each offset `scatter` ascends without repetition.
 struct ConvPairs {
   int64_t num_offsets = 1;
-  const int64_t* starts = nullptr;   // [num_offsets + 1]
-  const int32_t* gather = nullptr;   // row of x; null with scatter null: pair i is (i, i)
+  const int64_t* starts = nullptr;   // [num_offsets + 1]; null: pair i is (i, i)
+  const int32_t* gather = nullptr;   // row of x
   const int32_t* scatter = nullptr;  // row of y
 };
 

@@ -1,0 +1,374 @@
+#include "server/dispatch/dispatcher.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/support/store_fixture.h"
+
+namespace voxbit::server {
+namespace {
+
+using search::Desired;
+using search::FailureKind;
+using search::StudyState;
+using search::SyncReply;
+using search::SyncRequest;
+using search::Task;
+using search::TaskState;
+using search::Verdict;
+using testing::ResultOf;
+using testing::StoreTest;
+using testing::Take;
+using testing::WorkerNamed;
+
+class DispatcherTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    Restart();
+    study_ = NewStudy().id;
+    AddTrials(study_, 0, 2);
+    session_ = Register("w1");
+  }
+
+  // A new process over the same store.
+  void Restart() {
+    Reopen();
+    dispatcher_.emplace(*store_, clock_, settings_);
+    ASSERT_TRUE(dispatcher_->RefreshLeases().ok());
+  }
+
+  std::string Register(const std::string& worker) {
+    return Take(dispatcher_->Register(WorkerNamed(worker))).session;
+  }
+  SyncRequest Idle() { return {"w1", session_, false, std::nullopt, std::nullopt}; }
+  SyncRequest Running(const SyncReply& run) {
+    SyncRequest request = Idle();
+    request.running = {run.task_id, run.lease_token, {{"step", 3}}};
+    return request;
+  }
+  SyncRequest Finished(const SyncReply& run, double miou = 0.5) {
+    SyncRequest request = Idle();
+    request.finished = {run.task_id, run.lease_token, ResultOf("miou", miou), std::nullopt};
+    return request;
+  }
+  SyncRequest Failed(const SyncReply& run, FailureKind kind) {
+    SyncRequest request = Idle();
+    request.finished = {run.task_id, run.lease_token, std::nullopt,
+                        search::TaskFailure{kind, "because"}};
+    return request;
+  }
+
+  std::optional<SyncReply> Sync(const SyncRequest& request) {
+    return Take(dispatcher_->Sync(request));
+  }
+  // The answer to a request that is answered at once.
+  SyncReply Answer(const SyncRequest& request) {
+    const auto reply = Sync(request);
+    EXPECT_TRUE(reply.has_value());
+    return reply.value_or(SyncReply());
+  }
+  SyncReply Run() {
+    const SyncReply reply = Answer(Idle());
+    EXPECT_EQ(reply.desired, Desired::kRun);
+    return reply;
+  }
+  Task Get(const SyncReply& run) { return Take(store_->GetTask(run.task_id)); }
+  void Expire() {
+    clock_.Advance(settings_.lease.lease_duration);
+    EXPECT_EQ(Take(dispatcher_->Sweep()), 1);
+  }
+
+  DispatchSettings settings_;
+  std::optional<Dispatcher> dispatcher_;
+  int64_t study_ = 0;
+  std::string session_;
+};
+
+TEST_F(DispatcherTest, RegistersWithSessionAndDurations) {
+  const auto reply = Take(dispatcher_->Register(WorkerNamed("w2")));
+  EXPECT_FALSE(reply.session.empty());
+  EXPECT_NE(reply.session, session_);
+  EXPECT_EQ(reply.sync_interval, settings_.sync_interval);
+  EXPECT_EQ(reply.lease_duration, settings_.lease.lease_duration);
+}
+
+TEST_F(DispatcherTest, RefusesAnotherProtocol) {
+  search::WorkerInfo worker = WorkerNamed("w2");
+  worker.protocol = search::kProtocolVersion + 1;
+  const Status status = dispatcher_->Register(worker).status();
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.reason(), "PROTOCOL_MISMATCH");
+  EXPECT_EQ(store_->GetWorker("w2").status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(DispatcherTest, RefusesAnIncompleteWorker) {
+  search::WorkerInfo nameless = WorkerNamed("");
+  search::WorkerInfo nowhere = WorkerNamed("w2");
+  nowhere.device = "";
+  search::WorkerInfo useless = WorkerNamed("w2");
+  useless.task_kinds = {};
+  for (const auto& worker : {nameless, nowhere, useless}) {
+    EXPECT_EQ(dispatcher_->Register(worker).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_F(DispatcherTest, RefusesARequestThatContradictsItself) {
+  const SyncReply run = Run();
+  SyncRequest both = Running(run);
+  both.finished = Finished(run).finished;
+  SyncRequest neither = Finished(run);
+  neither.finished->result.reset();
+  SyncRequest result_and_failure = Finished(run);
+  result_and_failure.finished->failure = search::TaskFailure{};
+  for (const auto& request : {both, neither, result_and_failure, SyncRequest{}}) {
+    EXPECT_EQ(dispatcher_->Sync(request).status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(Get(run).state, TaskState::kLeased);
+}
+
+TEST_F(DispatcherTest, HandsATaskToAnIdleWorker) {
+  const SyncReply run = Run();
+  EXPECT_EQ(run.attempt, 1);
+  EXPECT_EQ(run.spec.kind, search::TaskKind::kEvaluate);
+  EXPECT_EQ(run.spec.candidate.choices, (std::vector<int32_t>{0}));
+  EXPECT_EQ(run.lease_duration, settings_.lease.lease_duration);
+  EXPECT_EQ(run.next_sync, settings_.sync_interval);
+  EXPECT_EQ(run.verdict, Verdict::kNone);
+  EXPECT_EQ(Get(run).worker, "w1");
+}
+
+TEST_F(DispatcherTest, HandsTheSameTaskAgainWhenItsAnswerWasLost) {
+  const SyncReply first = Run();
+  clock_.Advance(Milliseconds(30'000));
+  const SyncReply second = Run();
+  EXPECT_EQ(second.task_id, first.task_id);
+  EXPECT_EQ(second.lease_token, first.lease_token);
+  EXPECT_EQ(second.attempt, 1);
+  // The lease counts from the second answer.
+  EXPECT_EQ(Get(second).lease_expires_ms, clock_.NowMs() + 60'000);
+}
+
+TEST_F(DispatcherTest, HoldsAnIdleWorkerThatHasNothingToDo) {
+  Take(store_->MoveStudy(study_, StudyState::kPaused, ""));
+  EXPECT_FALSE(Sync(Idle()).has_value());
+  EXPECT_EQ(dispatcher_->IdleReply().desired, Desired::kIdle);
+  EXPECT_EQ(dispatcher_->IdleReply().next_sync, Milliseconds(0));
+}
+
+TEST_F(DispatcherTest, LetsARunningWorkerGoOn) {
+  const SyncReply run = Run();
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(settings_.lease.lease_duration - Milliseconds(1));
+    EXPECT_EQ(Take(dispatcher_->Sweep()), 0);
+    const SyncReply reply = Answer(Running(run));
+    EXPECT_EQ(reply.desired, Desired::kKeep);
+    EXPECT_EQ(reply.next_sync, settings_.sync_interval);
+  }
+  EXPECT_EQ(Get(run).progress, Json({{"step", 3}}));
+}
+
+TEST_F(DispatcherTest, RecordsAResultAndHandsOutTheNextTaskAtOnce) {
+  const SyncReply first = Run();
+  const SyncReply second = Answer(Finished(first));
+  EXPECT_EQ(second.verdict, Verdict::kRecorded);
+  EXPECT_EQ(second.desired, Desired::kRun);
+  EXPECT_NE(second.task_id, first.task_id);
+  const SyncReply last = Answer(Finished(second));
+  EXPECT_EQ(last.verdict, Verdict::kRecorded);
+  EXPECT_EQ(last.desired, Desired::kIdle);
+  EXPECT_EQ(Take(store_->CountTrials(study_)).succeeded, 2);
+}
+
+TEST_F(DispatcherTest, AnswersARepeatedResultWithTheSameNextTask) {
+  const SyncReply first = Run();
+  const SyncReply second = Answer(Finished(first));
+  const SyncReply repeated = Answer(Finished(first));
+  EXPECT_EQ(repeated.verdict, Verdict::kDuplicate);
+  EXPECT_EQ(repeated.desired, Desired::kRun);
+  EXPECT_EQ(repeated.lease_token, second.lease_token);
+}
+
+TEST_F(DispatcherTest, CancelsAWorkerWhoseTaskWasTakenOver) {
+  const SyncReply run = Run();
+  Expire();
+  clock_.Advance(settings_.lease.max_backoff);
+  const std::string other = Register("w2");
+  SyncRequest request = Idle();
+  request.worker = "w2";
+  request.session = other;
+  const SyncReply taken = Answer(request);
+  EXPECT_EQ(taken.task_id, run.task_id);
+  EXPECT_EQ(taken.attempt, 2);
+  const SyncReply reply = Answer(Running(run));
+  EXPECT_EQ(reply.desired, Desired::kCancel);
+  EXPECT_EQ(reply.task_id, run.task_id);
+  EXPECT_NE(reply.reason.find("w2"), std::string::npos) << reply.reason;
+  EXPECT_EQ(Get(taken).worker, "w2");
+}
+
+TEST_F(DispatcherTest, TellsThatAResultCameTooLateAndGivesNewWork) {
+  const SyncReply run = Run();
+  Expire();
+  clock_.Advance(settings_.lease.max_backoff);
+  SyncRequest request = Idle();
+  request.worker = "w2";
+  request.session = Register("w2");
+  ASSERT_EQ(Answer(request).task_id, run.task_id);
+  const SyncReply reply = Answer(Finished(run));
+  EXPECT_EQ(reply.verdict, Verdict::kSuperseded);
+  EXPECT_EQ(reply.desired, Desired::kRun);
+  EXPECT_NE(reply.task_id, run.task_id);
+}
+
+TEST_F(DispatcherTest, AcceptsALateResultThatNobodyTookOver) {
+  const SyncReply run = Run();
+  Expire();
+  EXPECT_EQ(Answer(Finished(run)).verdict, Verdict::kRecorded);
+}
+
+TEST_F(DispatcherTest, LetsALateWorkerGoOnIfNobodyTookOver) {
+  const SyncReply run = Run();
+  Expire();
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  EXPECT_EQ(Get(run).attempt, 1);
+}
+
+TEST_F(DispatcherTest, CancelsWhenTheStudyStops) {
+  const SyncReply run = Run();
+  Take(store_->MoveStudy(study_, StudyState::kStopped, "enough"));
+  const SyncReply reply = Answer(Running(run));
+  EXPECT_EQ(reply.desired, Desired::kCancel);
+  EXPECT_NE(reply.reason.find("stopped"), std::string::npos) << reply.reason;
+  const SyncReply end = Answer(Failed(run, FailureKind::kCancelled));
+  EXPECT_EQ(end.verdict, Verdict::kSuperseded);
+  EXPECT_EQ(end.desired, Desired::kIdle);
+}
+
+TEST_F(DispatcherTest, LetsARunningTaskGoOnWhenTheStudyPauses) {
+  const SyncReply run = Run();
+  Take(store_->MoveStudy(study_, StudyState::kPaused, ""));
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  const SyncReply end = Answer(Finished(run));
+  EXPECT_EQ(end.verdict, Verdict::kRecorded);
+  EXPECT_EQ(end.desired, Desired::kIdle);
+  Take(store_->MoveStudy(study_, StudyState::kActive, ""));
+  Run();
+}
+
+TEST_F(DispatcherTest, GivesADrainingWorkerNothing) {
+  ASSERT_TRUE(dispatcher_->Drain("w1").ok());
+  const SyncReply reply = Answer(Idle());
+  EXPECT_EQ(reply.desired, Desired::kIdle);
+  EXPECT_EQ(reply.next_sync, settings_.sync_interval);
+  EXPECT_TRUE(HasWork("w2"));
+  EXPECT_EQ(dispatcher_->Drain("nobody").code(), StatusCode::kNotFound);
+}
+
+TEST_F(DispatcherTest, LetsADrainingWorkerFinishItsTask) {
+  const SyncReply run = Run();
+  ASSERT_TRUE(dispatcher_->Drain("w1").ok());
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  const SyncReply end = Answer(Finished(run));
+  EXPECT_EQ(end.verdict, Verdict::kRecorded);
+  EXPECT_EQ(end.desired, Desired::kIdle);
+}
+
+TEST_F(DispatcherTest, GivesALeavingWorkersTaskToOthersAtOnce) {
+  const SyncReply run = Run();
+  SyncRequest leaving = Failed(run, FailureKind::kReleased);
+  leaving.draining = true;
+  const SyncReply reply = Answer(leaving);
+  EXPECT_EQ(reply.verdict, Verdict::kRecorded);
+  EXPECT_EQ(reply.desired, Desired::kIdle);
+  EXPECT_EQ(Claim("w2").id, run.task_id);
+}
+
+TEST_F(DispatcherTest, TakesBackATaskThatALeavingWorkerNeverSaw) {
+  const SyncReply lost = Run();
+  SyncRequest leaving = Idle();
+  leaving.draining = true;
+  EXPECT_EQ(Answer(leaving).desired, Desired::kIdle);
+  EXPECT_EQ(Claim("w2").id, lost.task_id);
+}
+
+TEST_F(DispatcherTest, SendsAnUnknownWorkerToRegister) {
+  SyncRequest stranger = Idle();
+  stranger.worker = "stranger";
+  EXPECT_EQ(Answer(stranger).desired, Desired::kRegister);
+  SyncRequest old = Idle();
+  old.session = "old";
+  const SyncReply reply = Answer(old);
+  EXPECT_EQ(reply.desired, Desired::kRegister);
+  EXPECT_FALSE(reply.reason.empty());
+  EXPECT_EQ(Take(store_->ListTasks(study_, std::nullopt, TaskState::kLeased)).size(), 0u);
+}
+
+TEST_F(DispatcherTest, RecordsTheResultOfAWorkerThatHasToRegister) {
+  const SyncReply run = Run();
+  SyncRequest request = Finished(run);
+  Register("w1");
+  SyncReply reply = Answer(request);
+  EXPECT_EQ(reply.desired, Desired::kRegister);
+  EXPECT_EQ(reply.verdict, Verdict::kRecorded);
+  session_ = Register("w1");
+  request.session = session_;
+  EXPECT_EQ(Answer(request).verdict, Verdict::kDuplicate);
+}
+
+TEST_F(DispatcherTest, GivesTheTaskOfADeadWorkerAwayWhenItStartsAnew) {
+  const SyncReply run = Run();
+  session_ = Register("w1");
+  EXPECT_EQ(Get(run).state, TaskState::kQueued);
+  clock_.Advance(settings_.lease.first_backoff);
+  // The other trial's task first: this one was lost on this worker.
+  EXPECT_NE(Run().task_id, run.task_id);
+  EXPECT_EQ(Claim("w2").id, run.task_id);
+}
+
+TEST_F(DispatcherTest, CountsARefusedResultAsAFailedAttempt) {
+  const SyncReply run = Run();
+  const SyncReply reply = Answer(Finished(run, std::numeric_limits<double>::quiet_NaN()));
+  EXPECT_EQ(reply.verdict, Verdict::kRecorded);
+  EXPECT_EQ(Take(store_->ListAttempts(run.task_id)).at(0).outcome, "failed");
+  EXPECT_EQ(Get(run).state, TaskState::kQueued);
+}
+
+TEST_F(DispatcherTest, DropsATaskThatTheStoreDoesNotKnow) {
+  SyncReply made_up;
+  made_up.task_id = 999;
+  made_up.lease_token = "made up";
+  EXPECT_EQ(Answer(Running(made_up)).desired, Desired::kCancel);
+  EXPECT_EQ(Answer(Finished(made_up)).verdict, Verdict::kSuperseded);
+}
+
+TEST_F(DispatcherTest, ChangesNothingWithARestart) {
+  const SyncReply run = Run();
+  clock_.Advance(10 * settings_.lease.lease_duration);
+  Restart();
+  EXPECT_EQ(Take(dispatcher_->Sweep()), 0);
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  EXPECT_EQ(Answer(Finished(run)).verdict, Verdict::kRecorded);
+}
+
+TEST_F(DispatcherTest, ListsWorkersWithWhatTheyDo) {
+  const auto row = [&](size_t i) { return Take(dispatcher_->ListWorkers()).at(i); };
+  EXPECT_EQ(row(0).state, "idle");
+  const SyncReply run = Run();
+  EXPECT_EQ(row(0).state, "busy");
+  EXPECT_EQ(row(0).task_id, run.task_id);
+  EXPECT_EQ(row(0).task_label, "evaluate toy/1");
+  EXPECT_EQ(row(0).last_seen_ms, clock_.NowMs());
+  ASSERT_TRUE(dispatcher_->Drain("w1").ok());
+  EXPECT_EQ(row(0).state, "draining");
+  clock_.Advance(settings_.lost_after + Milliseconds(1));
+  EXPECT_EQ(row(0).state, "lost");
+  Answer(Idle());
+  EXPECT_EQ(row(0).state, "draining");
+  Register("w2");
+  EXPECT_EQ(row(1).info.name, "w2");
+}
+
+}  // namespace
+}  // namespace voxbit::server
