@@ -96,8 +96,8 @@ class Fields {
   }
 
   // `choices` empty: any text.
-  Fields& Text(std::string name, std::string T::* member, std::vector<std::string> choices,
-               std::string help) {
+  Fields& Text(std::string name, std::string T::* member,
+               const std::vector<std::string>& choices, std::string help) {
     std::string range;
     for (const auto& choice : choices) range += (range.empty() ? "one of " : ", ") + choice;
     return Add({std::move(name), "text", range, "", "", std::move(help)},
@@ -117,7 +117,7 @@ class Fields {
 
   // A list of texts, each one of `choices` (empty: any).
   Fields& TextList(std::string name, std::vector<std::string> T::* member,
-                   std::vector<std::string> choices, std::string help) {
+                   const std::vector<std::string>& choices, std::string help) {
     std::string range;
     for (const auto& choice : choices) range += (range.empty() ? "each one of " : ", ") + choice;
     return Add({std::move(name), "list", range, "", "", std::move(help)},

@@ -95,13 +95,14 @@ class [[nodiscard]] Result {
     VOXBIT_CHECK(ok(), status_.ToString());
     return *value_;
   }
-  T&& value() && {
+  // By value, so that `for (x : F().value())` keeps what it walks over alive.
+  T value() && {
     VOXBIT_CHECK(ok(), status_.ToString());
     return *std::move(value_);
   }
   const T& operator*() const& { return value(); }
   T& operator*() & { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   const T* operator->() const { return &value(); }
   T* operator->() { return &value(); }
 
@@ -112,10 +113,14 @@ class [[nodiscard]] Result {
 
 }  // namespace voxbit
 
-#define VOXBIT_RETURN_IF_ERROR(expression)                    \
-  do {                                                        \
-    if (::voxbit::Status voxbit_status_ = (expression); !voxbit_status_.ok()) \
-      return voxbit_status_;                                  \
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot be put in parentheses.
+
+// Each use has a name of its own, so that uses may nest inside lambdas.
+#define VOXBIT_RETURN_IF_ERROR(expression) \
+  VOXBIT_RETURN_IF_ERROR_(VOXBIT_CONCAT_(voxbit_status_, __LINE__), expression)
+#define VOXBIT_RETURN_IF_ERROR_(status, expression)                        \
+  do {                                                                     \
+    if (::voxbit::Status status = (expression); !status.ok()) return status; \
   } while (false)
 
 #define VOXBIT_CONCAT_INNER_(a, b) a##b
@@ -127,3 +132,5 @@ class [[nodiscard]] Result {
   auto result = (expression);                                     \
   if (!result.ok()) return result.status();                       \
   declaration = std::move(result).value()
+
+// NOLINTEND(bugprone-macro-parentheses)

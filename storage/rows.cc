@@ -73,8 +73,13 @@ Result<search::Trial> ReadTrial(const Statement& row) {
   trial.sequence = row.Int(6);
   const auto measurements = [](const Json& json) { return search::ParseMeasurements(json); };
   VOXBIT_RETURN_IF_ERROR(ReadJson(row.Text(7), where, measurements, trial.measured));
-  VOXBIT_RETURN_IF_ERROR(ReadJson(row.Text(8), where, measurements, trial.finetuned));
-  VOXBIT_RETURN_IF_ERROR(ReadJson(row.Text(9), where, &ParseArtifacts, trial.artifacts));
+  // Most trials were not fine-tuned and have no artifacts.
+  if (const std::string text = row.Text(8); text != "[]") {
+    VOXBIT_RETURN_IF_ERROR(ReadJson(text, where, measurements, trial.finetuned));
+  }
+  if (const std::string text = row.Text(9); text != "{}") {
+    VOXBIT_RETURN_IF_ERROR(ReadJson(text, where, &ParseArtifacts, trial.artifacts));
+  }
   trial.message = row.Text(10);
   trial.created_ms = row.Int(11);
   trial.finished_ms = row.Int(12);

@@ -30,11 +30,12 @@ constexpr std::array<Invariant, 16> kInvariants = {{
      "t.kind NOT IN ('finetune', 'export'))"},
     {"a final trial has no measuring task that could still run",
      "SELECT 'task ' || t.id FROM tasks t JOIN trials r ON r.study_id = t.study_id AND "
-     "r.number = t.trial_number WHERE r.sequence IS NOT NULL AND t.state IN ('queued', 'leased') "
+     "r.number = ifnull(t.trial_number, 0) WHERE r.sequence IS NOT NULL AND t.state IN ('queued', "
+     "'leased') "
      "AND t.kind NOT IN ('finetune', 'export')"},
     {"all measuring tasks of a succeeded trial are done",
      "SELECT 'task ' || t.id FROM tasks t JOIN trials r ON r.study_id = t.study_id AND "
-     "r.number = t.trial_number WHERE r.state = 'succeeded' AND t.state <> 'done' AND "
+     "r.number = ifnull(t.trial_number, 0) WHERE r.state = 'succeeded' AND t.state <> 'done' AND "
      "t.kind NOT IN ('finetune', 'export')"},
     {"a leased task has a worker and its running attempt",
      "SELECT 'task ' || t.id FROM tasks t WHERE t.state = 'leased' AND NOT EXISTS (SELECT 1 FROM "

@@ -1,5 +1,4 @@
 // search-worker: computes tasks for a search-server on one device.
-#include <ATen/Parallel.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -110,10 +109,6 @@ bool FollowParent(int parent_pid) {
 int RunServe(const Flags& flags, ShutdownSignals& signals) {
   const Result<ServeFlags> serve = Resolve(flags.serve);
   if (!serve.ok()) return Report(serve.status());
-  // The number for this thread; the executor sets it again on its own. Inter-operator threads are
-  // not used, and the number can be set only once, before any work.
-  at::set_num_threads(static_cast<int>(serve->threads));
-  at::set_num_interop_threads(1);
   if (!FollowParent(flags.parent_pid)) return kDone;
   const Status status = Serve(*serve, signals.token());
   if (!status.ok()) return Report(status);

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "client/commands/command.h"
 #include "client/view/study_view.h"
@@ -14,6 +15,8 @@ constexpr int64_t kWorkersMs = 5'000;
 // A server that restarts is waited for; one that never answered is not.
 constexpr int64_t kServerAwayMs = 60'000;
 constexpr int64_t kNotAway = -1;
+// Nobody working on an active study for so long is worth a hint.
+constexpr int64_t kIdleHintMs = 10'000;
 
 class StudyWatch final : public Command {
  public:
@@ -53,6 +56,7 @@ class StudyWatch final : public Command {
         }
         view_.Update(study_, now);
         Show(session, now);
+        HintWhenIdle(session, now);
         if (IsFinal(study_.state())) return OkStatus();
       } else {
         VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now));
@@ -97,6 +101,22 @@ class StudyWatch final : public Command {
     line_at_ = now;
   }
 
+  void HintWhenIdle(Session& session, int64_t now) {
+    const bool idle =
+        study_.state() == v1::STUDY_STATE_ACTIVE && study_.progress().running().empty();
+    if (!idle || !idle_since_.has_value()) {
+      idle_since_ = idle ? std::optional<int64_t>(now) : std::nullopt;
+      return;
+    }
+    if (hinted_ || now - *idle_since_ < kIdleHintMs) return;
+    hinted_ = true;
+    ClearLine(session);
+    session.Note("nothing is running: " + name_ +
+                     " waits for a worker that serves its supernet, dataset and targets; see: "
+                     "search-client worker list",
+                 {{"study", name_}});
+  }
+
   void ClearLine(Session& session) const {
     if (live_) session.surroundings().err << "\r\x1b[K" << std::flush;
   }
@@ -129,6 +149,8 @@ class StudyWatch final : public Command {
   std::string last_news_;
   std::string last_stage_;
   std::optional<int64_t> line_at_;
+  std::optional<int64_t> idle_since_;
+  bool hinted_ = false;
 };
 
 }  // namespace

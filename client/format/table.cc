@@ -32,12 +32,14 @@ size_t TotalWidth(const Layout& layout) {
   return total == 0 ? 0 : total - kGap;
 }
 
-// Narrows the widest column that may be cut, until the line fits or nothing can be cut.
-void Shrink(const std::vector<Column>& columns, size_t limit, Layout& layout) {
+// Narrows the widest column that may be cut, until the line fits or nothing can be cut. `hard`:
+// down to the title instead of min_width.
+void Shrink(const std::vector<Column>& columns, size_t limit, bool hard, Layout& layout) {
   while (TotalWidth(layout) > limit) {
     size_t widest = columns.size();
     for (const size_t i : layout.shown) {
-      const size_t floor = std::max(columns[i].min_width, DisplayWidth(columns[i].title));
+      const size_t title = std::max<size_t>(DisplayWidth(columns[i].title), 1);
+      const size_t floor = hard ? title : std::max(columns[i].min_width, title);
       if (columns[i].min_width == 0 || layout.widths[i] <= floor) continue;
       if (widest == columns.size() || layout.widths[i] > layout.widths[widest]) widest = i;
     }
@@ -55,7 +57,7 @@ Layout Fit(const Table& table, size_t limit) {
   }
   while (true) {
     layout.widths = natural;
-    Shrink(columns, limit, layout);
+    Shrink(columns, limit, false, layout);
     if (TotalWidth(layout) <= limit) return layout;
     // The last one of the largest rank goes.
     auto victim = layout.shown.end();
@@ -63,7 +65,10 @@ Layout Fit(const Table& table, size_t limit) {
       if (columns[*it].rank == 0) continue;
       if (victim == layout.shown.end() || columns[*it].rank >= columns[*victim].rank) victim = it;
     }
-    if (victim == layout.shown.end()) return layout;
+    if (victim == layout.shown.end()) {
+      Shrink(columns, limit, true, layout);
+      return layout;
+    }
     layout.shown.erase(victim);
   }
 }

@@ -175,7 +175,10 @@ Result<Bundle> DownloadBundle(Api& api, const v1::Export& exported, const std::s
   VOXBIT_RETURN_IF_ERROR(staging.Open(dir, name));
   Bundle bundle;
   bundle.folder = (fs::path(dir) / name).string();
-  for (const auto& [file, sha256] : exported.artifacts()) {
+  // In the order of their names; a protobuf map has none.
+  const std::map<std::string, std::string> artifacts(exported.artifacts().begin(),
+                                                     exported.artifacts().end());
+  for (const auto& [file, sha256] : artifacts) {
     VOXBIT_ASSIGN_OR_RETURN(bundle.files[file],
                             DownloadFile(api, file, sha256, staging.path() / file, progress));
   }

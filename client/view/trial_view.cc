@@ -94,16 +94,17 @@ struct LayerColumn {
   const char* key;
   const char* title;
   int rank;
+  size_t min_width;
 };
 
 // What matters most of a layer, in this order; other keys follow.
 constexpr LayerColumn kLayerColumns[] = {
-    {"name", "layer", 0},           {"kind", "kind", 0},
-    {"in_channels", "in", 0},       {"out_channels", "out", 0},
-    {"kernel_volume", "kernel", 1}, {"stride", "stride", 2},
-    {"tensor_stride", "grid", 3},   {"params", "params", 0},
-    {"parameters", "params", 0},    {"macs", "MACs", 0},
-    {"weight_bits", "w bits", 0},   {"activation_bits", "a bits", 0}};
+    {"name", "layer", 0, 40},          {"kind", "kind", 1, 8},
+    {"in_channels", "in", 0, 0},       {"out_channels", "out", 0, 0},
+    {"kernel_volume", "kernel", 2, 0}, {"stride", "stride", 3, 0},
+    {"tensor_stride", "grid", 4, 0},   {"params", "params", 0, 0},
+    {"parameters", "params", 0, 0},    {"macs", "MACs", 0, 0},
+    {"weight_bits", "w bits", 2, 0},   {"activation_bits", "a bits", 2, 0}};
 constexpr int kOtherLayerColumn = 5;
 
 std::vector<Column> LayerColumns(const Json& layers) {
@@ -117,14 +118,14 @@ std::vector<Column> LayerColumns(const Json& layers) {
     }
   }
   std::vector<Column> columns;
-  const auto add = [&](const std::string& key, const std::string& title, int rank) {
-    const bool number = texts.count(key) == 0;
-    columns.push_back({key, title, number, rank, number ? size_t{0} : size_t{8}});
+  const auto add = [&](const std::string& key, const std::string& title, int rank,
+                       size_t min_width) {
+    columns.push_back({key, title, texts.count(key) == 0, rank, min_width});
   };
   for (const LayerColumn& column : kLayerColumns) {
-    if (keys.erase(column.key) > 0) add(column.key, column.title, column.rank);
+    if (keys.erase(column.key) > 0) add(column.key, column.title, column.rank, column.min_width);
   }
-  for (const std::string& key : keys) add(key, key, kOtherLayerColumn);
+  for (const std::string& key : keys) add(key, key, kOtherLayerColumn, 0);
   return columns;
 }
 

@@ -3,11 +3,8 @@
 
 namespace voxbit::search {
 
-// A declared name cannot stand in parentheses.
-// NOLINTBEGIN(bugprone-macro-parentheses)
 #define VOXBIT_ALGORITHM(name, factory, help) \
   std::unique_ptr<Algorithm> factory(const AlgorithmContext& context);
-// NOLINTEND(bugprone-macro-parentheses)
 #include "search/algorithm/builtin.def"
 #undef VOXBIT_ALGORITHM
 

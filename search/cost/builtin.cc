@@ -3,8 +3,6 @@
 
 namespace voxbit::cost {
 
-// A declared name cannot stand in parentheses.
-// NOLINTNEXTLINE(bugprone-macro-parentheses)
 #define VOXBIT_COST_MODEL(metric, factory, help) std::unique_ptr<CostModel> factory();
 #include "search/cost/builtin.def"
 #undef VOXBIT_COST_MODEL

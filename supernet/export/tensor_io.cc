@@ -90,9 +90,9 @@ Result<std::string> Serialize(const TensorMap& tensors,
                              "; known: F32, F16, I64, I32, U8");
     }
     kept.push_back(tensor.detach().to(at::kCPU).contiguous());
-    views[name] = {*dtype, tensor.sizes().vec(),
-                   std::string_view(static_cast<const char*>(kept.back().data_ptr()),
-                                    kept.back().nbytes())};
+    views[name] = {
+        *dtype, tensor.sizes().vec(),
+        std::string_view(static_cast<const char*>(kept.back().data_ptr()), kept.back().nbytes())};
   }
   return SerializeSafetensors(views, metadata);
 }

@@ -2,8 +2,8 @@
 
 namespace voxbit::supernet {
 
-#define VOXBIT_SUPERNET(name, spec, net, help)                                                  \
-  Result<std::shared_ptr<Supernet>> net(const Json& config, const std::string& pointer,         \
+#define VOXBIT_SUPERNET(name, spec, net, help)                                          \
+  Result<std::shared_ptr<Supernet>> net(const Json& config, const std::string& pointer, \
                                         int64_t in_channels, int64_t num_classes, uint64_t seed);
 #include "supernet/models/supernets.def"
 #undef VOXBIT_SUPERNET

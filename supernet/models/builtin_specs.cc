@@ -2,7 +2,7 @@
 
 namespace voxbit::supernet {
 
-#define VOXBIT_SUPERNET(name, spec, net, help)                       \
+#define VOXBIT_SUPERNET(name, spec, net, help)                           \
   Result<std::unique_ptr<search::SupernetSpec>> spec(const Json& config, \
                                                      const std::string& pointer);
 #include "supernet/models/supernets.def"

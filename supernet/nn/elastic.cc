@@ -22,8 +22,7 @@ void Uniform(at::Tensor& tensor, int64_t fan, at::Generator& generator) {
 }  // namespace
 
 ElasticConv::ElasticConv(int64_t in, int64_t out, const ConvOptions& options) : options_(options) {
-  const int64_t volume =
-      int64_t{options.kernel[0]} * options.kernel[1] * options.kernel[2];
+  const int64_t volume = int64_t{options.kernel[0]} * options.kernel[1] * options.kernel[2];
   fan_ = volume * (options.transposed ? out : in);
   kernel = register_parameter(
       "kernel", volume == 1 ? torch::zeros({in, out}) : torch::zeros({volume, in, out}));
@@ -80,7 +79,8 @@ void ElasticBatchNorm::UpdateRunning(const at::Tensor& mean, const at::Tensor& v
                                      int64_t rows) {
   const at::NoGradGuard no_grad;
   const int64_t channels = mean.size(0);
-  const double unbias = static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, rows - 1));
+  const double unbias =
+      static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, rows - 1));
   running_mean.narrow(0, 0, channels).mul_(1 - kMomentum).add_(mean, kMomentum);
   running_var.narrow(0, 0, channels).mul_(1 - kMomentum).add_(variance, kMomentum * unbias);
 }

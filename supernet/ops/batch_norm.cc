@@ -13,7 +13,7 @@
 namespace voxbit::supernet {
 namespace {
 
-constexpr int64_t kBlock = 256;       // rows whose sums are taken in float32
+constexpr int64_t kBlock = 256;        // rows whose sums are taken in float32
 constexpr int64_t kApplyGrain = 2048;  // rows of one elementwise task
 
 const kernels::NormKernels& Norm() { return kernels::NormKernelsFor(kernels::ActiveIsa()); }
@@ -119,8 +119,8 @@ at::Tensor InputGradient(const GradSums& sums, const at::Tensor& x, const at::Te
 class NormFunction : public torch::autograd::Function<NormFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x_any,
-                            const c10::optional<at::Tensor>& residual_any,
-                            const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& mean,
+                            const c10::optional<at::Tensor>& residual_any, const at::Tensor& weight,
+                            const at::Tensor& bias, const at::Tensor& mean,
                             const at::Tensor& variance, const c10::intrusive_ptr<NormPlan>& plan) {
     const at::Tensor x = x_any.contiguous();
     const at::Tensor residual =
@@ -158,10 +158,9 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
     const at::Tensor& weight = saved[2];
     const at::Tensor& mean = saved[3];
     const at::Tensor& inverse_std = saved[4];
-    const GradSums sums =
-        SumGradients(grads[0].contiguous(), saved[1], x, mean, plan.options.relu);
-    const at::Tensor dx = InputGradient(sums, x, weight, mean, inverse_std,
-                                        plan.options.batch_statistics);
+    const GradSums sums = SumGradients(grads[0].contiguous(), saved[1], x, mean, plan.options.relu);
+    const at::Tensor dx =
+        InputGradient(sums, x, weight, mean, inverse_std, plan.options.batch_statistics);
     at::Tensor dweight = at::zeros(weight.sizes(), weight.options());
     at::Tensor dbias = at::zeros(weight.sizes(), weight.options());
     for (size_t c = 0; c < sums.grad.size(); ++c) {
@@ -174,9 +173,9 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
   }
 };
 
-at::Tensor TorchNormalize(const at::Tensor& x, const at::Tensor& residual,
-                          const at::Tensor& weight, const at::Tensor& bias,
-                          const BatchMoments& moments, const NormOptions& options) {
+at::Tensor TorchNormalize(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                          const at::Tensor& bias, const BatchMoments& moments,
+                          const NormOptions& options) {
   const int64_t channels = x.size(1);
   const at::Tensor scale = weight.narrow(0, 0, channels);
   const at::Tensor shift = bias.narrow(0, 0, channels);

@@ -32,8 +32,8 @@ at::Tensor OutputCoords(const kernels::ConvGeometry& geometry, const at::Tensor&
   }
   const int64_t n = coords.size(0);
   at::Tensor out = at::empty({kernels::DownsampleCapacity(geometry, n), 4}, at::kInt);
-  const int64_t count = kernels::DownsampleCoords(geometry, coords.data_ptr<int32_t>(), n,
-                                                  out.data_ptr<int32_t>());
+  const int64_t count =
+      kernels::DownsampleCoords(geometry, coords.data_ptr<int32_t>(), n, out.data_ptr<int32_t>());
   return out.narrow(0, 0, count).clone();
 }
 
@@ -191,8 +191,8 @@ int64_t MapCache::num_maps() {
 }
 
 SparseTensor MakeSparseTensor(const at::Tensor& coords, const at::Tensor& feats, Triple stride) {
-  TORCH_CHECK(coords.size(0) == feats.size(0), "voxels have ", coords.size(0),
-              " coordinates but ", feats.size(0), " feature rows");
+  TORCH_CHECK(coords.size(0) == feats.size(0), "voxels have ", coords.size(0), " coordinates but ",
+              feats.size(0), " feature rows");
   SparseTensor tensor{feats, coords.contiguous(), stride, std::make_shared<MapCache>()};
   tensor.cache->Table(tensor.coords);  // checks the coordinates
   return tensor;

@@ -38,8 +38,8 @@ class KernelMap {
   std::vector<OffsetRows> OnDevice(const at::Device& device) const;
 
   kernels::ConvGeometry geometry;
-  at::Tensor in_coords;   // [num_in,4] int32
-  at::Tensor out_coords;  // [num_out,4] int32
+  at::Tensor in_coords;          // [num_in,4] int32
+  at::Tensor out_coords;         // [num_out,4] int32
   std::vector<int64_t> starts;   // [num_offsets + 1]
   at::Tensor in_rows, out_rows;  // [num_pairs] int32, ascending output row in each offset
   at::Tensor in_rows_by_in, out_rows_by_in;  // the same pairs, ascending input row
@@ -67,7 +67,8 @@ class MapCache {
   int64_t num_maps();
 
  private:
-  std::shared_ptr<const kernels::CoordTable> TableLocked(const at::Tensor& coords) VOXBIT_REQUIRES(mutex_);
+  std::shared_ptr<const kernels::CoordTable> TableLocked(const at::Tensor& coords)
+      VOXBIT_REQUIRES(mutex_);
 
   Mutex mutex_;
   std::vector<std::shared_ptr<const KernelMap>> maps_ VOXBIT_GUARDED_BY(mutex_);

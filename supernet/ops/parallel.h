@@ -15,10 +15,9 @@ void ParallelFor(int64_t n, int64_t grain, const Body& body) {
     if (n > 0) body(int64_t{0}, n);
     return;
   }
-  tbb::parallel_for(tbb::blocked_range<int64_t>(0, n, static_cast<size_t>(grain)),
-                    [&](const tbb::blocked_range<int64_t>& range) {
-                      body(range.begin(), range.end());
-                    });
+  tbb::parallel_for(
+      tbb::blocked_range<int64_t>(0, n, static_cast<size_t>(grain)),
+      [&](const tbb::blocked_range<int64_t>& range) { body(range.begin(), range.end()); });
 }
 
 }  // namespace voxbit::supernet

@@ -63,16 +63,15 @@ void Transpose(RowMap& map) {
   map.transpose_starts = at::empty({map.num_cols + 1}, at::kLong);
   map.transpose_cols = at::empty({entries}, at::kInt);
   map.transpose_weights = at::empty({entries}, at::kFloat);
-  kernels::TransposeRows(map.Rows(), map.num_rows, map.num_cols,
-                         map.transpose_starts.data_ptr<int64_t>(),
-                         map.transpose_cols.data_ptr<int32_t>(),
-                         map.transpose_weights.data_ptr<float>());
+  kernels::TransposeRows(
+      map.Rows(), map.num_rows, map.num_cols, map.transpose_starts.data_ptr<int64_t>(),
+      map.transpose_cols.data_ptr<int32_t>(), map.transpose_weights.data_ptr<float>());
   map.identity = IsIdentity(map);
 }
 
 void CheckPoints(const at::Tensor& points) {
-  TORCH_CHECK(points.device().is_cpu() && points.scalar_type() == at::kFloat &&
-                  points.dim() == 2 && points.size(1) == 4 && points.is_contiguous(),
+  TORCH_CHECK(points.device().is_cpu() && points.scalar_type() == at::kFloat && points.dim() == 2 &&
+                  points.size(1) == 4 && points.is_contiguous(),
               "point coordinates must be a contiguous [P,4] float32 tensor on the CPU");
 }
 
@@ -121,10 +120,10 @@ std::shared_ptr<const RowMap> MakeRowMap(const at::Tensor& index, const at::Tens
   map->starts = at::empty({map->num_rows + 1}, at::kLong);
   at::Tensor cols = at::empty({index.numel()}, at::kInt);
   at::Tensor kept = at::empty({index.numel()}, at::kFloat);
-  const int64_t count = kernels::CompressRows(
-      index.data_ptr<int32_t>(), weights.data_ptr<float>(), map->num_rows,
-      index.dim() == 1 ? 1 : index.size(1), map->starts.data_ptr<int64_t>(),
-      cols.data_ptr<int32_t>(), kept.data_ptr<float>());
+  const int64_t count =
+      kernels::CompressRows(index.data_ptr<int32_t>(), weights.data_ptr<float>(), map->num_rows,
+                            index.dim() == 1 ? 1 : index.size(1), map->starts.data_ptr<int64_t>(),
+                            cols.data_ptr<int32_t>(), kept.data_ptr<float>());
   map->cols = cols.narrow(0, 0, count);
   map->weights = kept.narrow(0, 0, count);
   Transpose(*map);
@@ -211,8 +210,8 @@ at::Tensor MixRows(const at::Tensor& feats, const std::shared_ptr<const RowMap>&
     return MixFunction::apply(feats, plan);
   }
   const RowMap::Entries entries = map->OnDevice(feats.device());
-  const at::Tensor terms = feats.index_select(0, entries.cols) *
-                           entries.weights.to(feats.scalar_type()).unsqueeze(1);
+  const at::Tensor terms =
+      feats.index_select(0, entries.cols) * entries.weights.to(feats.scalar_type()).unsqueeze(1);
   return at::zeros({map->num_rows, feats.size(1)}, feats.options())
       .index_add(0, entries.rows, terms);
 }
@@ -227,8 +226,8 @@ PointTensor VoxelToPoint(const SparseTensor& voxels, const PointTensor& points) 
 
 PointTensor MakePointTensor(const at::Tensor& coords, const at::Tensor& feats) {
   CheckPoints(coords);
-  TORCH_CHECK(coords.size(0) == feats.size(0), "points have ", coords.size(0),
-              " coordinates but ", feats.size(0), " feature rows");
+  TORCH_CHECK(coords.size(0) == feats.size(0), "points have ", coords.size(0), " coordinates but ",
+              feats.size(0), " feature rows");
   return {feats, coords, std::make_shared<PointMapCache>()};
 }
 

@@ -22,8 +22,8 @@ class RowMap {
  public:
   int64_t num_rows = 0;
   int64_t num_cols = 0;
-  bool identity = false;  // output equals input
-  at::Tensor starts, cols, weights;                       // int64, int32, float32
+  bool identity = false;             // output equals input
+  at::Tensor starts, cols, weights;  // int64, int32, float32
   at::Tensor transpose_starts, transpose_cols, transpose_weights;
   // What it was made from, for comparison: [num_rows, per_row] int32 (-1 missing) and float32.
   at::Tensor index, index_weights;

@@ -14,7 +14,7 @@ namespace {
 
 thread_local ComputePath compute_path = ComputePath::kAuto;
 
-constexpr int64_t kRowBlock = 256;        // output rows of one task
+constexpr int64_t kRowBlock = 256;         // output rows of one task
 constexpr int64_t kSmallWork = 64 * 1024;  // multiply-accumulates not worth a second thread
 
 // One call, kept for the backward pass.
@@ -68,9 +68,8 @@ at::Tensor RunRows(const at::Tensor& x, const kernels::WeightView& view,
   at::Tensor packed = at::empty({kernels::PackedSize(view.num_offsets, in, out)}, x.options());
   auto* panels = packed.data_ptr<float>();
   const int64_t pack_grain = std::max<int64_t>(1, kSmallWork / std::max<int64_t>(1, in * out));
-  ParallelFor(view.num_offsets, pack_grain, [&](int64_t begin, int64_t end) {
-    kernels::PackWeights(view, begin, end, panels);
-  });
+  ParallelFor(view.num_offsets, pack_grain,
+              [&](int64_t begin, int64_t end) { kernels::PackWeights(view, begin, end, panels); });
   const kernels::ConvKernels& conv = kernels::ConvKernelsFor(kernels::ActiveIsa());
   const int64_t num_pairs = pairs.starts == nullptr ? num_out : pairs.starts[pairs.num_offsets];
   const int64_t work = num_pairs * in * out;

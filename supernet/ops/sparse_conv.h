@@ -49,7 +49,8 @@ struct WeightSlice {
   int64_t in_second = 0;
 
   kernels::AxisSlice InAxis() const {
-    return in_split < 0 ? kernels::AxisSlice{in, in, 0} : kernels::AxisSlice{in, in_split, in_second};
+    return in_split < 0 ? kernels::AxisSlice{in, in, 0}
+                        : kernels::AxisSlice{in, in_split, in_second};
   }
   kernels::AxisSlice OutAxis() const { return {out, out, 0}; }
 };

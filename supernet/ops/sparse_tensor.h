@@ -17,8 +17,8 @@ class PointMapCache;
 // Features on voxels. All tensors that derive from one input share its cache, so that every
 // kernel map is built once, whatever number of networks runs on the input.
 struct SparseTensor {
-  at::Tensor feats;         // [N,C] float, any device
-  at::Tensor coords;        // [N,4] int32 (x, y, z, batch) on the CPU, multiples of stride
+  at::Tensor feats;   // [N,C] float, any device
+  at::Tensor coords;  // [N,4] int32 (x, y, z, batch) on the CPU, multiples of stride
   Triple stride = {1, 1, 1};
   std::shared_ptr<MapCache> cache;
 

@@ -75,6 +75,7 @@ struct RunSettings {
   std::map<std::string, std::string> environment;
   std::string input;
   std::stop_token stop;
+  int64_t clock_step_ms = 0;  // by which the clock advances whenever it is read
 };
 
 // One command line, `--server ADDRESS` put in front where there is an address.

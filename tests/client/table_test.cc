@@ -72,6 +72,14 @@ TEST(TableTest, NoLineIsWiderThanTheTerminal) {
   }
 }
 
+TEST(TableTest, WhenNothingCanGoTextIsCutBelowItsWish) {
+  Table table({{"name", "name", false, 0, 30}, {"n", "n", true, 0, 0}});
+  table.AddRow({TextCell(std::string(40, 'x')), IntCell(1)});
+  EXPECT_EQ(RenderText(table, {20, false}),
+            "name               n\n"
+            "xxxxxxxxxxxxxxxx…  1\n");
+}
+
 TEST(TableTest, WideCharactersKeepColumnsAligned) {
   Table table({{"name", "name", false, 0, 0}, {"n", "n", true, 0, 0}});
   table.AddRow({TextCell("漢字"), IntCell(1)});

@@ -126,6 +126,19 @@ TEST_F(WatchTest, RestartOfTheServerIsWaitedFor) {
   EXPECT_THAT(run.err, HasSubstr("the server is away"));
 }
 
+TEST_F(WatchTest, AStudyThatNobodyWorksOnGetsOneHint) {
+  server_.on_get_study = [](int call, v1::Study& study) {
+    study = MakeStudy("first", call < 6 ? v1::STUDY_STATE_ACTIVE : v1::STUDY_STATE_COMPLETED);
+    return grpc::Status::OK;
+  };
+  RunSettings settings;
+  settings.clock_step_ms = 6'000;
+  const std::string err = Run({}, settings).err;
+  const size_t hint = err.find("nothing is running: first waits for a worker");
+  EXPECT_NE(hint, std::string::npos) << err;
+  EXPECT_EQ(err.find("nothing is running", hint + 1), std::string::npos) << err;
+}
+
 TEST(WatchViewTest, TrainingTimeIsForetoldFromItsOwnPace) {
   WatchView view;
   view.Update(Training(100), 50'000);

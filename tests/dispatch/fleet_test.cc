@@ -25,8 +25,6 @@ using testing::Take;
 using testing::TrialOf;
 using testing::WorkerNamed;
 
-constexpr int kWorkers = 200;
-constexpr int kTrials = 800;
 constexpr int64_t kStepMs = 60'000;
 constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 
@@ -42,8 +40,8 @@ struct FakeWorker {
 
 class FleetTest : public StoreTest {
  protected:
-  // Runs a day; what happened, as text.
-  std::string Day(uint64_t seed) {
+  // Runs a day, or until the work is done; what happened, as text.
+  std::string Day(uint64_t seed, int num_workers, int num_trials) {
     log::Configure(log::Format::kText, log::Level::kOff, "fleet_test");
     store_.reset();
     std::filesystem::remove_all(folder_.File("store"));
@@ -56,13 +54,13 @@ class FleetTest : public StoreTest {
     settings_.lease.max_failed_attempts = 1000;
     dispatcher_.emplace(*store_, clock_, settings_);
     study_ = NewStudy().id;
-    AddTrials(study_, 0, kTrials);
-    std::vector<FakeWorker> workers(kWorkers);
-    for (int i = 0; i < kWorkers; ++i)
+    AddTrials(study_, 0, num_trials);
+    std::vector<FakeWorker> workers(static_cast<size_t>(num_workers));
+    for (int i = 0; i < num_workers; ++i)
       workers[static_cast<size_t>(i)].name = "w" + std::to_string(1000 + i);
     const int64_t end_ms = clock_.NowMs() + kDayMs;
     recorded_.clear();
-    while (clock_.NowMs() < end_ms && recorded_.size() < size_t{kTrials}) {
+    while (clock_.NowMs() < end_ms && static_cast<int>(recorded_.size()) < num_trials) {
       // Some calls of a step share a transaction with nobody, but one sync to disk is enough here.
       const Status stepped = store_->Write([&]() -> Status {
         for (FakeWorker& worker : workers) Step(worker);
@@ -170,7 +168,8 @@ class FleetTest : public StoreTest {
 TEST_F(FleetTest, RecordsEveryTaskExactlyOnceInABadDay) {
   constexpr uint64_t kSeed = 7;
   SCOPED_TRACE("seed " + std::to_string(kSeed));
-  Day(kSeed);
+  constexpr int kTrials = 800;
+  Day(kSeed, 200, kTrials);
   EXPECT_EQ(recorded_.size(), size_t{kTrials}) << "not all work was done in a day";
   const auto trials = Take(store_->TrialsAfter(study_, 0));
   ASSERT_EQ(trials.size(), size_t{kTrials});
@@ -194,11 +193,11 @@ TEST_F(FleetTest, RecordsEveryTaskExactlyOnceInABadDay) {
 }
 
 TEST_F(FleetTest, LivesTheSameDayTwice) {
-  const std::string first = Day(11);
-  const std::string second = Day(11);
+  const std::string first = Day(11, 40, 120);
+  const std::string second = Day(11, 40, 120);
   EXPECT_FALSE(first.empty());
   EXPECT_TRUE(first == second) << "two days with one seed differ";
-  EXPECT_FALSE(first == Day(12)) << "the seed changes nothing";
+  EXPECT_FALSE(first == Day(12, 40, 120)) << "the seed changes nothing";
 }
 
 }  // namespace

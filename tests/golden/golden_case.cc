@@ -65,8 +65,7 @@ at::Tensor Comparison::Matching(const std::string& name, const at::Tensor& ours)
   return recorded;
 }
 
-void Comparison::Same(const std::string& name, const at::Tensor& ours,
-                      const at::Tensor& recorded) {
+void Comparison::Same(const std::string& name, const at::Tensor& ours, const at::Tensor& recorded) {
   ++exact_;
   const int64_t different =
       at::ne(ours.to(at::kDouble), recorded.to(at::kDouble)).sum().item<int64_t>();
@@ -89,6 +88,11 @@ void Comparison::Close(const std::string& name, const at::Tensor& ours, const at
   } else if (absolute_too && !(off.absolute <= tolerance)) {
     Fail(name + " is off by " + Number(off.absolute));
   }
+}
+
+void Comparison::GradientOf(const std::string& name, const at::Tensor& ours,
+                            const at::Tensor& expected) {
+  Close(name, ours, expected, kGradientTolerance, false, &gradient_);
 }
 
 bool Comparison::GradientAgrees(const std::string& name, const at::Tensor& ours) {
@@ -130,9 +134,7 @@ void Comparison::Equal(const std::string& what, int64_t ours, int64_t recorded) 
   Fail(what + " is " + std::to_string(ours) + ", recorded " + std::to_string(recorded));
 }
 
-void Comparison::Fail(const std::string& why) {
-  failure_ += failure_.empty() ? why : "; " + why;
-}
+void Comparison::Fail(const std::string& why) { failure_ += failure_.empty() ? why : "; " + why; }
 
 void Comparison::CheckComplete() {
   std::string left;

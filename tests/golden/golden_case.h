@@ -40,9 +40,12 @@ class Comparison {
   // absolute) and 1e-3 for gradients.
   void Forward(const std::string& name, const at::Tensor& ours);
   void Gradient(const std::string& name, const at::Tensor& ours);
+  // As Gradient, against `expected` in the place of the recording.
+  void GradientOf(const std::string& name, const at::Tensor& ours, const at::Tensor& expected);
   // Whether Gradient would accept `ours`, without recording anything.
   bool GradientAgrees(const std::string& name, const at::Tensor& ours);
-  // Forward and Exact with rows of the recording re-ordered: row i of ours is row order[i] of the recording.
+  // Forward and Exact with rows of the recording re-ordered: row i of ours is row order[i] of the
+  // recording.
   void ForwardRows(const std::string& name, const at::Tensor& ours, const at::Tensor& order);
   void ExactRows(const std::string& name, const at::Tensor& ours, const at::Tensor& order);
 

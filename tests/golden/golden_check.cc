@@ -14,7 +14,8 @@
 
 namespace voxbit::golden {
 
-#define VOXBIT_GOLDEN_FAMILY(name, runner) bool runner(const Case& recorded, Comparison& comparison);
+#define VOXBIT_GOLDEN_FAMILY(name, runner) \
+  bool runner(const Case& recorded, Comparison& comparison);
 #include "tests/golden/families.def"
 #undef VOXBIT_GOLDEN_FAMILY
 
@@ -87,8 +88,9 @@ bool RunCase(const std::string& path, const std::vector<Family>& families) {
 
 int Main(const std::vector<std::string>& roots) {
   if (roots.empty() || roots[0] == "--help") {
-    std::printf("usage: golden_check DIR...\n"
-                "Compares this program with the recordings (*.safetensors) below each folder.\n");
+    std::printf(
+        "usage: golden_check DIR...\n"
+        "Compares this program with the recordings (*.safetensors) below each folder.\n");
     return roots.empty() ? 2 : 0;
   }
   at::set_num_threads(1);

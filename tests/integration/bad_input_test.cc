@@ -15,7 +15,7 @@ namespace voxbit::testing {
 namespace {
 
 Finished RunProgram(std::vector<std::string> arguments) {
-  return Run(
+  return RunToEnd(
       {.arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false});
 }
 
@@ -138,7 +138,7 @@ TEST(BadInputTest, ReadOnlyStoreFolderIsNamed) {
   ASSERT_TRUE(MakeFolders(dir.path() + "/store").ok());
   ASSERT_EQ(::chmod((dir.path() + "/store").c_str(), 0555), 0);
   ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
-  const Finished finished = Run({.arguments = {"search-server", "--config", config},
+  const Finished finished = RunToEnd({.arguments = {"search-server", "--config", config},
                                  .output = "",
                                  .max_file_bytes = {},
                                  .as_nobody = true});

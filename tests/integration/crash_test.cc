@@ -137,7 +137,7 @@ TEST(CrashTest, SameSeedProposesTheSameAlsoAfterAKill) {
   // Half-way: the second generation of eight is under way.
   ASSERT_TRUE(Eventually(
       [&] {
-        const auto shown = Run({.arguments = {"search-client", "--server", address, "-o", "json",
+        const auto shown = RunToEnd({.arguments = {"search-client", "--server", address, "-o", "json",
                                               "study", "show", "repeat"},
                                 .output = "",
                                 .max_file_bytes = {},

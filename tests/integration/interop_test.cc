@@ -30,7 +30,7 @@ TEST(InteropTest, PythonClientCreatesAStudyWaitsAndReadsTheFront) {
   const char* source = std::getenv("VOXBIT_SOURCE_DIR");
   ASSERT_NE(source, nullptr) << "run through ctest";
   const Finished finished =
-      Run({.arguments = {"/usr/bin/python3",
+      RunToEnd({.arguments = {"/usr/bin/python3",
                          std::string(source) + "/tests/interop/interop_client.py", address, study},
            .output = "",
            .max_file_bytes = {},

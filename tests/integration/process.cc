@@ -95,7 +95,7 @@ std::optional<int> Process::Wait(Milliseconds limit) {
   }
 }
 
-Finished Run(Process::Options options, Milliseconds limit) {
+Finished RunToEnd(Process::Options options, Milliseconds limit) {
   const std::string output =
       (std::filesystem::temp_directory_path() / ("voxbit-run-" + NewUuid())).string();
   options.output = output;

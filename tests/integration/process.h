@@ -46,7 +46,7 @@ struct Finished {
   std::string output;  // standard output and error together
 };
 // Runs a program to its end; code -1 when it took longer than `limit`.
-Finished Run(Process::Options options, Milliseconds limit = Milliseconds(60'000));
+Finished RunToEnd(Process::Options options, Milliseconds limit = Milliseconds(60'000));
 
 std::string ReadText(const std::string& path);
 // True once `condition` holds, looked at every 20 ms; false after `limit`.

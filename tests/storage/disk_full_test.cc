@@ -49,7 +49,7 @@ TEST_F(DiskFullTest, SaysSoAndGoesOnWhenThereIsSpaceAgain) {
 TEST_F(DiskFullTest, KeepsAWholeTransactionOrNothingOfIt) {
   const search::Study study = NewStudy();
   for (const size_t bytes : {size_t{2} << 20, size_t{40} << 20}) {
-    const std::string name = "of " + std::to_string(bytes);
+    const std::string name = "of-" + std::to_string(bytes);
     {
       const FileSizeLimit limit(1 << 20);
       const Status status = store_->Write([&]() -> Status {

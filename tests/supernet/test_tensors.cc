@@ -12,8 +12,7 @@
 
 namespace voxbit::supernet {
 
-at::Tensor RandomVoxels(int64_t num, int64_t batches, int32_t edge, uint64_t seed,
-                        int32_t stride) {
+at::Tensor RandomVoxels(int64_t num, int64_t batches, int32_t edge, uint64_t seed, int32_t stride) {
   Rng rng(seed);
   const int64_t cells = int64_t{edge} * edge * edge;
   at::Tensor coords = at::empty({num * batches, 4}, at::kInt);

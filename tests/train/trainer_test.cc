@@ -87,7 +87,7 @@ TEST(TrainerTest, NamesStepAndCandidateOfALossThatIsNotFinite) {
 TEST(TrainerTest, ADivergedRunIsInfeasible) {
   const auto source = OpenTiny();
   const auto net = MakeTinyNet(*source);
-  search::TrainSettings settings = FewSteps(1);
+  search::TrainSettings settings = FewSteps(6);
   settings.lr = 1e30;
   EXPECT_EQ(TrainSupernet(*net, *source, settings, 1, OnCpu()).status().code(),
             StatusCode::kInfeasible);

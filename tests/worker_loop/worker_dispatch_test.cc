@@ -140,12 +140,9 @@ class WorkerDispatchTest : public ::testing::Test {
   search::Task FirstTask() {
     return server_.store().ListTasks(study_, std::nullopt, std::nullopt)->at(0);
   }
-  // Turns until the worker's task has been started.
-  static void StepUntilStarted(Worker& worker) {
-    for (int i = 0; worker.executor.executions() == 0 && i < 5; ++i) {
-      worker.Step();
-      if (i > 0) break;
-    }
+  static void RegisterAndClaim(Worker& worker) {
+    worker.Step();
+    worker.Step();
   }
 
   TemporaryFolder folder_;
@@ -191,12 +188,12 @@ TEST_F(WorkerDispatchTest, APausedWorkerLosesItsTaskToAnother) {
   AddTrials(1);
   Worker paused(*this, "paused", WaitsFor(gate_, started_));
   Worker other(*this, "other", Evaluates());
-  StepUntilStarted(paused);
+  RegisterAndClaim(paused);
   started_.Wait();
   clock_.Advance(kLease + Milliseconds(1));
   ASSERT_EQ(*server_.dispatcher().Sweep(), 1);
   clock_.Advance(Milliseconds(5'000));  // the back-off
-  StepUntilStarted(other);
+  RegisterAndClaim(other);
   ASSERT_TRUE(other.loop->WaitForTask(kLong));
   // Both now have a result, or could have one; the paused worker hears first that it is too late.
   paused.Step();
@@ -211,7 +208,7 @@ TEST_F(WorkerDispatchTest, APausedWorkerLosesItsTaskToAnother) {
 TEST_F(WorkerDispatchTest, ALateResultThatNobodyTookOverCounts) {
   AddTrials(1);
   Worker worker(*this, "w", WaitsFor(gate_, started_));
-  StepUntilStarted(worker);
+  RegisterAndClaim(worker);
   started_.Wait();
   clock_.Advance(kLease * 3);
   gate_.Open();
@@ -225,12 +222,12 @@ TEST_F(WorkerDispatchTest, AResultThatCameTooLateIsNotCounted) {
   AddTrials(1);
   Worker late(*this, "late", WaitsFor(gate_, started_));
   Worker other(*this, "other", Evaluates());
-  StepUntilStarted(late);
+  RegisterAndClaim(late);
   started_.Wait();
   clock_.Advance(kLease + Milliseconds(1));
   ASSERT_EQ(*server_.dispatcher().Sweep(), 1);
   clock_.Advance(Milliseconds(5'000));
-  StepUntilStarted(other);
+  RegisterAndClaim(other);
   ASSERT_TRUE(other.loop->WaitForTask(kLong));
   gate_.Open();
   ASSERT_TRUE(late.loop->WaitForTask(kLong));
@@ -244,10 +241,10 @@ TEST_F(WorkerDispatchTest, ALeavingWorkerHandsItsTaskOverAtOnce) {
   AddTrials(1);
   Worker leaving(*this, "leaving", WaitsFor(gate_, started_));
   Worker other(*this, "other", Evaluates());
-  StepUntilStarted(leaving);
+  RegisterAndClaim(leaving);
   started_.Wait();
   leaving.loop->Leave();
-  StepUntilStarted(other);
+  RegisterAndClaim(other);
   ASSERT_TRUE(other.loop->WaitForTask(kLong));
   other.Step();
   ExpectAllMeasuredOnce();
@@ -264,7 +261,7 @@ TEST_F(WorkerDispatchTest, ATaskWhoseAnswerWasLostIsHandedBackByALeavingWorker) 
   ASSERT_EQ(FirstTask().state, search::TaskState::kLeased);
   leaving.loop->Leave();
   EXPECT_EQ(leaving.executor.executions(), 0);
-  StepUntilStarted(other);
+  RegisterAndClaim(other);
   ASSERT_TRUE(other.loop->WaitForTask(kLong));
   other.Step();
   ExpectAllMeasuredOnce();
@@ -273,7 +270,7 @@ TEST_F(WorkerDispatchTest, ATaskWhoseAnswerWasLostIsHandedBackByALeavingWorker) 
 TEST_F(WorkerDispatchTest, AStoppedStudyCancelsTheRunningTask) {
   AddTrials(1);
   Worker worker(*this, "w", WaitsFor(gate_, started_));
-  StepUntilStarted(worker);
+  RegisterAndClaim(worker);
   started_.Wait();
   ASSERT_TRUE(server_.store().MoveStudy(study_, search::StudyState::kStopped, "enough").ok());
   worker.Step();
@@ -286,7 +283,7 @@ TEST_F(WorkerDispatchTest, AStoppedStudyCancelsTheRunningTask) {
 TEST_F(WorkerDispatchTest, AResultSurvivesARestartAndAForgottenRegistration) {
   AddTrials(1);
   Worker worker(*this, "w", WaitsFor(gate_, started_));
-  StepUntilStarted(worker);
+  RegisterAndClaim(worker);
   started_.Wait();
   worker.coordinator.SetFaults({.lose_call = 1});
   worker.Step();

@@ -233,6 +233,7 @@ TEST_F(WorkerLoopTest, KeepsItsTaskOverANewRegistration) {
   server_.Answer(RunTask(7, "token"));
   server_.Answer(Tell(Desired::kRegister));
   for (int i = 0; i < 4; ++i) Step();
+  started_.Wait();
   EXPECT_EQ(last().session, "session-2");
   ASSERT_TRUE(last().running);
   EXPECT_EQ(last().running->lease_token, "token");

@@ -163,10 +163,10 @@ Milliseconds WorkerLoop::OnSessionUnknown(const search::SyncReply& reply) {
   session_.clear();
   const bool settled = clock_.MonotonicMs() - registered_ms_ >= kSettledAfterMs;
   if (settled) register_backoff_.Reset();
-  log::Warning("the server does not know this session; registering again",
-               {{"worker", info_.name},
-                {"why", reply.reason},
-                {"hint", settled ? "" : "is there another worker of this name?"}});
+  log::Warning(settled ? "the server does not know this session; registering again"
+                       : "the server does not know this session; is there another worker of this "
+                         "name? Registering again",
+               {{"worker", info_.name}, {"why", reply.reason}});
   return settled ? Milliseconds(0) : register_backoff_.Next();
 }
 

@@ -27,8 +27,8 @@ class CoordTable {
   const int32_t* coords_;
   int64_t size_;
   int64_t num_duplicates_ = 0;
-  int shift_;       // 64 - log2(capacity)
-  uint64_t mask_;   // capacity - 1
+  int shift_;                        // 64 - log2(capacity)
+  uint64_t mask_;                    // capacity - 1
   std::unique_ptr<int32_t[]> rows_;  // -1 is an empty slot
 };
 

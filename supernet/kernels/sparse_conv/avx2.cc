@@ -24,10 +24,10 @@ __m256i LaneMask(int64_t lanes) {
 
 // Columns of one panel: the last vector may be partial.
 struct Panel {
-  int vectors;       // 1 or 2
+  int vectors;  // 1 or 2
   bool partial;
-  __m256i mask;      // of the last vector
-  int lanes;         // of the last vector
+  __m256i mask;  // of the last vector
+  int lanes;     // of the last vector
 };
 
 Panel PanelAt(int64_t first, int64_t out) {
@@ -108,7 +108,7 @@ inline __attribute__((always_inline)) void Tile(const float* const* x, float* co
 
 // Where a pair's rows are.
 struct PairRows {
-  const int32_t* gather;   // null: row == pair number
+  const int32_t* gather;  // null: row == pair number
   const int32_t* scatter;
   const float* x;
   int64_t ldx;
@@ -134,7 +134,7 @@ void TilesOf(const PairRows& rows, int64_t first_column, const float* panel, int
   if constexpr (kRows > 1) {
     if (pair < end) {
       TilesOf<(kRows > 4 ? 4 : kRows / 2), kVectors, kPartial>(rows, first_column, panel, in, at,
-                                                              pair, end);
+                                                               pair, end);
     }
   }
 }
@@ -177,8 +177,8 @@ void FillRows(const float* bias, int64_t out, float* y, int64_t ldy, int64_t beg
     float* to = y + row * ldy;
     for (int64_t first = 0; first < out; first += 8) {
       const int lanes = static_cast<int>(out - first < 8 ? out - first : 8);
-      const __m256 value = bias == nullptr ? _mm256_setzero_ps()
-                                           : _mm256_maskload_ps(bias + first, LaneMask(lanes));
+      const __m256 value =
+          bias == nullptr ? _mm256_setzero_ps() : _mm256_maskload_ps(bias + first, LaneMask(lanes));
       Store<true>(to + first, lanes, value);
     }
   }
@@ -229,7 +229,7 @@ void GradColumn(const float* const* x, const float* const* dy, int64_t n, int64_
   if constexpr (kRows > 1) {
     if (i < in) {
       GradColumn<(kRows > 4 ? 4 : kRows / 2), kVectors, kPartial>(x, dy, n, i, in, first_out, dw,
-                                                                 ldw, at);
+                                                                  ldw, at);
     }
   }
 }

@@ -60,9 +60,8 @@ struct ConvKernels {
   // [begin, end).
   //   x [*,ldx], y [*,ldy] float32; the first in (out) entries of a row are used (written)
   //   packed  from PackWeights; bias [out] or null
-  void (*rows)(const ConvPairs& pairs, const float* x, int64_t ldx, const float* packed,
-               int64_t in, int64_t out, const float* bias, float* y, int64_t ldy, int64_t begin,
-               int64_t end);
+  void (*rows)(const ConvPairs& pairs, const float* x, int64_t ldx, const float* packed, int64_t in,
+               int64_t out, const float* bias, float* y, int64_t ldy, int64_t begin, int64_t end);
   // dw[i * ldw + o] += sum over the n pairs of x[gather * ldx + i] * dy[scatter * ldy + o], for i
   // in [0, in), o in [0, out). gather and scatter null: pair i is (i, i).
   void (*weight_grad)(const int32_t* gather, const int32_t* scatter, int64_t n, const float* x,

@@ -41,8 +41,7 @@ class SpvnasSpec final : public search::SupernetSpec {
   const SpvnasConfig& settings() const { return config_; }
   // The architecture that weights are allocated for.
   UNetArch Largest(int64_t in_channels, int64_t num_classes) const;
-  UNetArch Arch(const search::Candidate& candidate, int64_t in_channels,
-                int64_t num_classes) const;
+  UNetArch Arch(const search::Candidate& candidate, int64_t in_channels, int64_t num_classes) const;
 
  private:
   SpvnasConfig config_;

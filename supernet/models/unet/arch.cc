@@ -41,8 +41,8 @@ std::string FixedStage(int stage) {
 
 // A fixed down stage is [transition, block, block], an up stage [transition, [block, block]].
 std::string FixedBlock(int stage, int block) {
-  return FixedStage(stage) + (stage < 4 ? "." + std::to_string(block + 1)
-                                        : ".1." + std::to_string(block));
+  return FixedStage(stage) +
+         (stage < 4 ? "." + std::to_string(block + 1) : ".1." + std::to_string(block));
 }
 
 LayerPath ElasticPath(const std::string& name) {
@@ -71,20 +71,19 @@ void AppendStage(const UNetArch& arch, const UNetArch& largest, UNetKind kind, i
   for (int block = 0; block < static_cast<int>(s.depth); ++block) {
     const int64_t in = block == 0 ? joined : out;
     const int64_t mid = s.mid[At(block)];
-    table.push_back(Conv(BlockPath(kind, stage, block, 0).name, in, mid, 27, at,
-                         search::Pairs3Key(at)));
-    table.push_back(Conv(BlockPath(kind, stage, block, 1).name, mid, out, 27, at,
-                         search::Pairs3Key(at)));
+    table.push_back(
+        Conv(BlockPath(kind, stage, block, 0).name, in, mid, 27, at, search::Pairs3Key(at)));
+    table.push_back(
+        Conv(BlockPath(kind, stage, block, 1).name, mid, out, 27, at, search::Pairs3Key(at)));
     if (block == 0 && HasProjection(largest, kind, stage)) {
-      table.push_back(Conv(ProjectionPath(kind, stage).name, in, out, 1, at,
-                           search::VoxelsKey(at)));
+      table.push_back(
+          Conv(ProjectionPath(kind, stage).name, in, out, 1, at, search::VoxelsKey(at)));
     }
   }
 }
 
 LayerSpec PointLayer(const UNetArch& arch, UNetKind kind, int index) {
-  return Linear(PointPath(kind, index).name,
-                arch.output_channels[At(kPointOutputs[At(index)])],
+  return Linear(PointPath(kind, index).name, arch.output_channels[At(kPointOutputs[At(index)])],
                 arch.output_channels[At(kPointOutputs[At(index + 1)])], true, search::PointsKey());
 }
 
@@ -113,7 +112,9 @@ std::array<int64_t, 9> FixedChannels(double cr) {
 
 int64_t StageInput(const UNetArch& arch, int stage) { return arch.output_channels[At(stage)]; }
 
-int64_t SkipChannels(const UNetArch& arch, int stage) { return arch.output_channels[At(7 - stage)]; }
+int64_t SkipChannels(const UNetArch& arch, int stage) {
+  return arch.output_channels[At(7 - stage)];
+}
 
 int64_t FineStride(int stage) { return int64_t{1} << (stage < 4 ? stage : 7 - stage); }
 

@@ -11,8 +11,8 @@ namespace voxbit::supernet {
 
 // One of the eight stages: a stride-2 (or transposed) convolution and one or two residual blocks.
 struct UNetStage {
-  int64_t transition = 0;  // channels after the strided or transposed convolution
-  int64_t depth = 2;       // residual blocks
+  int64_t transition = 0;               // channels after the strided or transposed convolution
+  int64_t depth = 2;                    // residual blocks
   std::array<int64_t, 2> mid = {0, 0};  // channels inside each block
   friend bool operator==(const UNetStage&, const UNetStage&) = default;
 };

@@ -59,7 +59,7 @@ UNetBody::UNetBody(torch::nn::Module& root, const UNetArch& largest, const UNetO
 }
 
 UNetBody::ConvNorm UNetBody::AddConvNorm(const LayerPath& path, int64_t in, int64_t out,
-                                 const ConvOptions& options) {
+                                         const ConvOptions& options) {
   return {AddModule<ElasticConv>(root_, path.weight, in, out, options),
           AddModule<ElasticBatchNorm>(root_, path.norm, out)};
 }
@@ -105,7 +105,7 @@ void UNetBody::SetActive(const UNetArch& arch) {
 }
 
 SparseTensor UNetBody::Run(const ConvNorm& layer, const SparseTensor& x, const WeightSlice& slice,
-                       const at::Tensor& residual, bool relu) {
+                           const at::Tensor& residual, bool relu) {
   const SparseTensor y = layer.conv->Forward(x, slice);
   return y.WithFeats(layer.norm->Forward(y.feats, residual, relu));
 }
@@ -157,7 +157,8 @@ SparseTensor UNetBody::RunUp(int stage, const SparseTensor& x, const SparseTenso
   return y;
 }
 
-PointTensor UNetBody::RunPoint(int index, const SparseTensor& voxels, const PointTensor& points) const {
+PointTensor UNetBody::RunPoint(int index, const SparseTensor& voxels,
+                               const PointTensor& points) const {
   const PointLayer& layer = points_[At(index)];
   const int64_t out = active_.output_channels[At(kPointOutputs[At(index + 1)])];
   const PointTensor down = VoxelToPoint(voxels, points);
@@ -279,8 +280,8 @@ std::shared_ptr<UNet> MakeMinkUNet(double cr, int64_t in_channels, int64_t num_c
   return net;
 }
 
-std::shared_ptr<UNet> MakeSpvcnn(double cr, int64_t in_channels, int64_t num_classes, double dropout,
-                                 uint64_t seed) {
+std::shared_ptr<UNet> MakeSpvcnn(double cr, int64_t in_channels, int64_t num_classes,
+                                 double dropout, uint64_t seed) {
   auto net = std::make_shared<UNet>(PlainArch(FixedChannels(cr), in_channels, num_classes),
                                     UNetOptions{UNetKind::kSpvcnn, dropout});
   net->body().Initialize(seed);

@@ -102,8 +102,8 @@ class UNet final : public Network {
 // The fixed networks, freshly initialised. Source: spvnas core/models/semantic_kitti.
 std::shared_ptr<UNet> MakeMinkUNet(double cr, int64_t in_channels, int64_t num_classes,
                                    uint64_t seed);
-std::shared_ptr<UNet> MakeSpvcnn(double cr, int64_t in_channels, int64_t num_classes, double dropout,
-                                 uint64_t seed);
+std::shared_ptr<UNet> MakeSpvcnn(double cr, int64_t in_channels, int64_t num_classes,
+                                 double dropout, uint64_t seed);
 
 // Voxels and kernel-map pairs at every stride of the U-Net, and points: the workload keys of
 // search/space/layer_table.h, summed over the samples of the batch.
