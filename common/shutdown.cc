@@ -1,41 +1,61 @@
 #include "common/shutdown.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <ctime>
+#include <cerrno>
+
+#include "common/check.h"
 
 namespace voxbit {
 namespace {
 
-sigset_t StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
+// Where the handler writes to; -1 while there is no ShutdownSignals.
+std::atomic<int> handler_pipe = -1;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+// Only what a signal handler may do: hand the number to the waiter.
+void OnSignal(int signal) {
+  const int saved = errno;
+  const auto byte = static_cast<unsigned char>(signal);
+  // A full pipe holds signals enough.
+  (void)!::write(handler_pipe.load(), &byte, 1);
+  errno = saved;
 }
 
 }  // namespace
 
 ShutdownSignals::ShutdownSignals() {
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  waiter_ = std::jthread([this](const std::stop_token& stop) {
-    const sigset_t signals = StopSignals();
-    // A short timeout so that the destructor can end the thread without a signal.
-    const timespec poll{.tv_sec = 0, .tv_nsec = 100'000'000};
-    while (!stop.stop_requested()) {
-      const int got = sigtimedwait(&signals, nullptr, &poll);
-      if (got <= 0) continue;
+  VOXBIT_CHECK(handler_pipe.load() == -1, "one ShutdownSignals at a time");
+  VOXBIT_CHECK(::pipe2(pipe_.data(), O_CLOEXEC) == 0, "no file descriptors left");
+  handler_pipe = pipe_[1];
+  struct sigaction action {};
+  action.sa_handler = &OnSignal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, &old_interrupt_);
+  ::sigaction(SIGTERM, &action, &old_terminate_);
+  waiter_ = std::thread([this] {
+    unsigned char signal = 0;
+    while (true) {
+      const ssize_t got = ::read(pipe_[0], &signal, 1);
+      if (got < 0 && errno == EINTR) continue;
+      if (got != 1 || signal == 0) return;
       if (signal_ != 0) _exit(130);
-      signal_ = got;
+      signal_ = signal;
       source_.request_stop();
     }
   });
 }
 
-ShutdownSignals::~ShutdownSignals() { waiter_.request_stop(); }
+ShutdownSignals::~ShutdownSignals() {
+  ::sigaction(SIGINT, &old_interrupt_, nullptr);
+  ::sigaction(SIGTERM, &old_terminate_, nullptr);
+  const unsigned char end = 0;
+  (void)!::write(pipe_[1], &end, 1);
+  waiter_.join();
+  handler_pipe = -1;
+  ::close(pipe_[0]);
+  ::close(pipe_[1]);
+}
 
 }  // namespace voxbit

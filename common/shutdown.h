@@ -1,15 +1,18 @@
 // Turns SIGINT and SIGTERM into a stop token.
 #pragma once
 
+#include <signal.h>
+
+#include <array>
 #include <atomic>
 #include <stop_token>
 #include <thread>
 
 namespace voxbit {
 
-// Blocks both signals for the whole process and waits for them on a thread of its own. Construct
-// it first thing in main, before any other thread starts. A second signal ends the process at once
-// with exit code 130.
+// Catches both signals with a handler that wakes a thread of its own: blocking them would not do,
+// because libraries (OpenBLAS, oneTBB) start threads before main, and those would still be killed.
+// At most one object at a time. A second signal ends the process at once with exit code 130.
 class ShutdownSignals {
  public:
   ShutdownSignals();
@@ -26,7 +29,10 @@ class ShutdownSignals {
  private:
   std::stop_source source_;
   std::atomic<int> signal_ = 0;
-  std::jthread waiter_;
+  std::array<int, 2> pipe_{};
+  struct sigaction old_interrupt_ {};
+  struct sigaction old_terminate_ {};
+  std::thread waiter_;
 };
 
 }  // namespace voxbit

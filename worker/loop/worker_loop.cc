@@ -279,17 +279,20 @@ void WorkerLoop::Leave() {
 }
 
 Milliseconds WorkerLoop::NoteAway(const Status& status) {
-  if (status.code() != away_) {
+  const nlohmann::json fields = {{"why", status.ToString()}};
+  if (away_) {
+    log::Debug("the server is still away", fields);
+  } else {
     log::Warning(registered_once_ ? "the server is away; going on" : "waiting for the server",
-                 {{"why", status.ToString()}});
+                 fields);
   }
-  away_ = status.code();
+  away_ = true;
   return away_backoff_.Next();
 }
 
 void WorkerLoop::NoteBack() {
-  if (away_ == StatusCode::kOk) return;
-  away_ = StatusCode::kOk;
+  if (!away_) return;
+  away_ = false;
   log::Info("the server is back");
 }
 

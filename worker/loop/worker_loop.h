@@ -90,7 +90,7 @@ class WorkerLoop {
   Status refused_;  // why the server does not want this worker
   bool registered_once_ = false;
   int64_t registered_ms_ = 0;
-  StatusCode away_ = StatusCode::kOk;  // what the last call failed with
+  bool away_ = false;  // the last call did not get through
   bool leaving_ = false;
   Backoff away_backoff_;
   Backoff register_backoff_;

@@ -24,10 +24,10 @@ __m256i LaneMask(int64_t lanes) {
 
 // Columns of one panel: the last vector may be partial.
 struct Panel {
-  int vectors;  // 1 or 2
+  __m256i mask;     // of the last vector
+  int64_t vectors;  // 1 or 2
+  int lanes;        // of the last vector
   bool partial;
-  __m256i mask;  // of the last vector
-  int lanes;     // of the last vector
 };
 
 Panel PanelAt(int64_t first, int64_t out) {
@@ -77,31 +77,32 @@ void Store(float* to, int lanes, __m256 value) {
 }
 
 // y[r] += x[r] * panel for kRows pairs.
-template <int kRows, int kVectors, bool kPartial>
+template <int64_t kRows, int64_t kVectors, bool kPartial>
 inline __attribute__((always_inline)) void Tile(const float* const* x, float* const* y,
                                                 const float* panel, int64_t in, const Panel& at) {
   __m256 sum[uint64_t{kRows}][uint64_t{kVectors}];
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
+  for (int64_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors - 1; ++v) sum[r][v] = _mm256_loadu_ps(y[r] + 8 * v);
+    for (int64_t v = 0; v < kVectors - 1; ++v) sum[r][v] = _mm256_loadu_ps(y[r] + 8 * v);
     sum[r][kVectors - 1] = Load<kPartial>(y[r] + 8 * (kVectors - 1), at.mask);
   }
   for (int64_t i = 0; i < in; ++i, panel += 8 * kVectors) {
     __m256 weight[uint64_t{kVectors}];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) weight[v] = _mm256_loadu_ps(panel + 8 * v);
+    for (int64_t v = 0; v < kVectors; ++v) weight[v] = _mm256_loadu_ps(panel + 8 * v);
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < kRows; ++r) {
       const __m256 value = _mm256_broadcast_ss(x[r] + i);
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm256_fmadd_ps(value, weight[v], sum[r][v]);
+      for (int64_t v = 0; v < kVectors; ++v)
+        sum[r][v] = _mm256_fmadd_ps(value, weight[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
+  for (int64_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors - 1; ++v) _mm256_storeu_ps(y[r] + 8 * v, sum[r][v]);
+    for (int64_t v = 0; v < kVectors - 1; ++v) _mm256_storeu_ps(y[r] + 8 * v, sum[r][v]);
     Store<kPartial>(y[r] + 8 * (kVectors - 1), at.lanes, sum[r][kVectors - 1]);
   }
 }
@@ -116,14 +117,14 @@ struct PairRows {
   int64_t ldy;
 };
 
-template <int kRows, int kVectors, bool kPartial>
+template <int64_t kRows, int64_t kVectors, bool kPartial>
 void TilesOf(const PairRows& rows, int64_t first_column, const float* panel, int64_t in,
              const Panel& at, int64_t begin, int64_t end) {
   const float* x[uint64_t{kRows}];
   float* y[uint64_t{kRows}];
   int64_t pair = begin;
   for (; pair + kRows <= end; pair += kRows) {
-    for (int r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < kRows; ++r) {
       const int64_t from = rows.gather == nullptr ? pair + r : rows.gather[pair + r];
       const int64_t to = rows.scatter == nullptr ? pair + r : rows.scatter[pair + r];
       x[r] = rows.x + from * rows.ldx;
@@ -185,15 +186,15 @@ void FillRows(const float* bias, int64_t out, float* y, int64_t ldy, int64_t beg
 }
 
 // dw[i][o] += sum over the pairs of x[i] * dy[o] for kRows inputs and one panel of outputs.
-template <int kRows, int kVectors, bool kPartial>
+template <int64_t kRows, int64_t kVectors, bool kPartial>
 void GradTile(const float* const* x, const float* const* dy, int64_t n, int64_t first_in,
               int64_t first_out, float* dw, int64_t ldw, const Panel& at) {
   __m256 sum[uint64_t{kRows}][uint64_t{kVectors}];
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
+  for (int64_t r = 0; r < kRows; ++r) {
     const float* from = dw + (first_in + r) * ldw + first_out;
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors - 1; ++v) sum[r][v] = _mm256_loadu_ps(from + 8 * v);
+    for (int64_t v = 0; v < kVectors - 1; ++v) sum[r][v] = _mm256_loadu_ps(from + 8 * v);
     sum[r][kVectors - 1] = Load<kPartial>(from + 8 * (kVectors - 1), at.mask);
   }
   for (int64_t pair = 0; pair < n; ++pair) {
@@ -201,25 +202,26 @@ void GradTile(const float* const* x, const float* const* dy, int64_t n, int64_t 
     const float* grad = dy[pair] + first_out;
     __m256 column[uint64_t{kVectors}];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors - 1; ++v) column[v] = _mm256_loadu_ps(grad + 8 * v);
+    for (int64_t v = 0; v < kVectors - 1; ++v) column[v] = _mm256_loadu_ps(grad + 8 * v);
     column[kVectors - 1] = Load<kPartial>(grad + 8 * (kVectors - 1), at.mask);
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < kRows; ++r) {
       const __m256 value = _mm256_broadcast_ss(from + r);
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm256_fmadd_ps(value, column[v], sum[r][v]);
+      for (int64_t v = 0; v < kVectors; ++v)
+        sum[r][v] = _mm256_fmadd_ps(value, column[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
+  for (int64_t r = 0; r < kRows; ++r) {
     float* to = dw + (first_in + r) * ldw + first_out;
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors - 1; ++v) _mm256_storeu_ps(to + 8 * v, sum[r][v]);
+    for (int64_t v = 0; v < kVectors - 1; ++v) _mm256_storeu_ps(to + 8 * v, sum[r][v]);
     Store<kPartial>(to + 8 * (kVectors - 1), at.lanes, sum[r][kVectors - 1]);
   }
 }
 
-template <int kRows, int kVectors, bool kPartial>
+template <int64_t kRows, int64_t kVectors, bool kPartial>
 void GradColumn(const float* const* x, const float* const* dy, int64_t n, int64_t first_in,
                 int64_t in, int64_t first_out, float* dw, int64_t ldw, const Panel& at) {
   int64_t i = first_in;
