@@ -1,6 +1,6 @@
 // search-server: wires store, dispatcher, study runners and gRPC together.
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -185,6 +185,9 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
 
+  // gRPC reports a port in use by itself; the server says it better. A value that the user has set
+  // wins.
+  ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   ShutdownSignals signals;
   log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
                  log::Level::kInfo, "search-server");

@@ -16,6 +16,14 @@ namespace {
 
 constexpr Milliseconds kStudyLimit{240'000};
 
+// Scans large enough that a task takes a good part of a second: a kill falls into one.
+Json SlowerStudy(const std::string& name, int64_t trials) {
+  Json study = SmallStudy(name, trials);
+  study["dataset"].update(
+      {{"val_scans", 4}, {"beams", 32}, {"azimuth_steps", 512}, {"voxel_m", 0.3}});
+  return study;
+}
+
 // Tasks whose result the server acknowledged as recorded, by the worker's own log.
 std::set<int64_t> AcknowledgedTasks(const std::string& log) {
   std::set<int64_t> tasks;
@@ -64,9 +72,9 @@ size_t Recorded(const TempDir& dir, const std::string& worker) {
 
 TEST(CrashTest, KilledWorkersTasksAreRunAgainAndEveryTrialIsMeasuredOnce) {
   const TempDir dir;
-  constexpr int64_t kTrials = 16;
+  constexpr int64_t kTrials = 32;
   const std::string address = "127.0.0.1:" + std::to_string(FreePort());
-  const auto config = WriteConfig(dir, SmallStudy("worker-killed", kTrials), address, 0);
+  const auto config = WriteConfig(dir, SlowerStudy("worker-killed", kTrials), address, 0);
   auto server = StartServer(dir, config);
   ASSERT_EQ(AddressOf(dir, *server), address);
 
@@ -74,8 +82,8 @@ TEST(CrashTest, KilledWorkersTasksAreRunAgainAndEveryTrialIsMeasuredOnce) {
   auto worker = StartWorker(dir, address, "victim");
   for (size_t kills = 0; kills < 4; ++kills) {
     const size_t before = Recorded(dir, "victim");
-    ASSERT_TRUE(Eventually([&] { return Recorded(dir, "victim") > before + 1; }, kStudyLimit));
-    SleepMs(rng.Below(150));
+    ASSERT_TRUE(Eventually([&] { return Recorded(dir, "victim") > before; }, kStudyLimit));
+    SleepMs(rng.Below(300));
     worker->Kill();
     worker = StartWorker(dir, address, "victim");
   }
@@ -91,9 +99,9 @@ TEST(CrashTest, KilledWorkersTasksAreRunAgainAndEveryTrialIsMeasuredOnce) {
 
 TEST(CrashTest, ServerKilledTwentyTimesLosesAndDoublesNothing) {
   const TempDir dir;
-  constexpr int64_t kTrials = 40;
+  constexpr int64_t kTrials = 160;
   const std::string address = "127.0.0.1:" + std::to_string(FreePort());
-  const auto config = WriteConfig(dir, SmallStudy("server-killed", kTrials), address, 0);
+  const auto config = WriteConfig(dir, SlowerStudy("server-killed", kTrials), address, 0);
   const auto worker = StartWorker(dir, address, "steady");
 
   Rng rng(5);

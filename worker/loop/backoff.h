@@ -15,7 +15,7 @@ class Backoff {
  public:
   struct Settings {
     Milliseconds first{500};
-    Milliseconds max{10'000};
+    Milliseconds max{5'000};
   };
   Backoff(const Settings& settings, uint64_t seed);
 
