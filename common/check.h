@@ -12,7 +12,7 @@ namespace voxbit {
 }  // namespace voxbit
 
 // Always on. The message is evaluated only on failure.
-#define VOXBIT_CHECK(condition, message) \
-  do {                                   \
+#define VOXBIT_CHECK(condition, message)                                                \
+  do {                                                                                  \
     if (!(condition)) ::voxbit::CheckFailed(__FILE__, __LINE__, #condition, (message)); \
   } while (false)

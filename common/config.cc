@@ -39,9 +39,9 @@ Status UnknownKeyError(const std::string& pointer, const std::string& key,
       nearest = name;
     }
   }
-  return FieldError(pointer + "/" + key,
-                    nearest.empty() ? "unknown key; known here: " + all
-                                    : "unknown key; did you mean \"" + nearest + "\"?");
+  return FieldError(pointer + "/" + key, nearest.empty()
+                                             ? "unknown key; known here: " + all
+                                             : "unknown key; did you mean \"" + nearest + "\"?");
 }
 
 Status ExpectedError(const std::string& pointer, const std::string& expected, const Json& found) {

@@ -47,96 +47,96 @@ class Fields {
   };
 
   template <class I>
-  Fields& Int(std::string name, I T::* member, IntRange range, std::string unit, std::string help) {
-    return Add({std::move(name), "integer", IntRangeText(range), std::move(unit), "",
-                std::move(help)},
-               [member, range](const Json& found, const std::string& pointer, T& out) -> Status {
-                 const std::string expected = "an integer" + Suffix(IntRangeText(range));
-                 if (!found.is_number_integer()) return ExpectedError(pointer, expected, found);
-                 if (found.is_number_unsigned() &&
-                     found.get<uint64_t>() >
-                         static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-                   return ExpectedError(pointer, expected, found);
-                 }
-                 const auto value = found.get<int64_t>();
-                 if (value < range.min || value > range.max) {
-                   return ExpectedError(pointer, expected, found);
-                 }
-                 out.*member = static_cast<I>(value);
-                 return OkStatus();
-               },
-               [member](const T& in) { return Json(in.*member); });
+  Fields& Int(std::string name, I T::*member, IntRange range, std::string unit, std::string help) {
+    return Add(
+        {std::move(name), "integer", IntRangeText(range), std::move(unit), "", std::move(help)},
+        [member, range](const Json& found, const std::string& pointer, T& out) -> Status {
+          const std::string expected = "an integer" + Suffix(IntRangeText(range));
+          if (!found.is_number_integer()) return ExpectedError(pointer, expected, found);
+          if (found.is_number_unsigned() &&
+              found.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+            return ExpectedError(pointer, expected, found);
+          }
+          const auto value = found.get<int64_t>();
+          if (value < range.min || value > range.max) {
+            return ExpectedError(pointer, expected, found);
+          }
+          out.*member = static_cast<I>(value);
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
   }
 
-  Fields& Number(std::string name, double T::* member, NumberRange range, std::string unit,
+  Fields& Number(std::string name, double T::*member, NumberRange range, std::string unit,
                  std::string help) {
-    return Add({std::move(name), "number", NumberRangeText(range), std::move(unit), "",
-                std::move(help)},
-               [member, range](const Json& found, const std::string& pointer, T& out) -> Status {
-                 const std::string expected = "a number" + Suffix(NumberRangeText(range));
-                 if (!found.is_number()) return ExpectedError(pointer, expected, found);
-                 const auto value = found.get<double>();
-                 if (!(value >= range.min && value <= range.max)) {
-                   return ExpectedError(pointer, expected, found);
-                 }
-                 out.*member = value;
-                 return OkStatus();
-               },
-               [member](const T& in) { return Json(in.*member); });
+    return Add(
+        {std::move(name), "number", NumberRangeText(range), std::move(unit), "", std::move(help)},
+        [member, range](const Json& found, const std::string& pointer, T& out) -> Status {
+          const std::string expected = "a number" + Suffix(NumberRangeText(range));
+          if (!found.is_number()) return ExpectedError(pointer, expected, found);
+          const auto value = found.get<double>();
+          if (!(value >= range.min && value <= range.max)) {
+            return ExpectedError(pointer, expected, found);
+          }
+          out.*member = value;
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
   }
 
-  Fields& Bool(std::string name, bool T::* member, std::string help) {
-    return Add({std::move(name), "true or false", "", "", "", std::move(help)},
-               [member](const Json& found, const std::string& pointer, T& out) -> Status {
-                 if (!found.is_boolean()) return ExpectedError(pointer, "true or false", found);
-                 out.*member = found.get<bool>();
-                 return OkStatus();
-               },
-               [member](const T& in) { return Json(in.*member); });
+  Fields& Bool(std::string name, bool T::*member, std::string help) {
+    return Add(
+        {std::move(name), "true or false", "", "", "", std::move(help)},
+        [member](const Json& found, const std::string& pointer, T& out) -> Status {
+          if (!found.is_boolean()) return ExpectedError(pointer, "true or false", found);
+          out.*member = found.get<bool>();
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
   }
 
   // `choices` empty: any text.
-  Fields& Text(std::string name, std::string T::* member,
-               const std::vector<std::string>& choices, std::string help) {
+  Fields& Text(std::string name, std::string T::*member, const std::vector<std::string>& choices,
+               std::string help) {
     std::string range;
     for (const auto& choice : choices) range += (range.empty() ? "one of " : ", ") + choice;
-    return Add({std::move(name), "text", range, "", "", std::move(help)},
-               [member, choices, range](const Json& found, const std::string& pointer,
-                                        T& out) -> Status {
-                 const std::string expected = choices.empty() ? "text" : range;
-                 if (!found.is_string()) return ExpectedError(pointer, expected, found);
-                 auto value = found.get<std::string>();
-                 bool known = choices.empty();
-                 for (const auto& choice : choices) known = known || choice == value;
-                 if (!known) return ExpectedError(pointer, expected, found);
-                 out.*member = std::move(value);
-                 return OkStatus();
-               },
-               [member](const T& in) { return Json(in.*member); });
+    return Add(
+        {std::move(name), "text", range, "", "", std::move(help)},
+        [member, choices, range](const Json& found, const std::string& pointer, T& out) -> Status {
+          const std::string expected = choices.empty() ? "text" : range;
+          if (!found.is_string()) return ExpectedError(pointer, expected, found);
+          auto value = found.get<std::string>();
+          bool known = choices.empty();
+          for (const auto& choice : choices) known = known || choice == value;
+          if (!known) return ExpectedError(pointer, expected, found);
+          out.*member = std::move(value);
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
   }
 
   // A list of texts, each one of `choices` (empty: any).
-  Fields& TextList(std::string name, std::vector<std::string> T::* member,
+  Fields& TextList(std::string name, std::vector<std::string> T::*member,
                    const std::vector<std::string>& choices, std::string help) {
     std::string range;
     for (const auto& choice : choices) range += (range.empty() ? "each one of " : ", ") + choice;
-    return Add({std::move(name), "list", range, "", "", std::move(help)},
-               [member, choices, range](const Json& found, const std::string& pointer,
-                                        T& out) -> Status {
-                 if (!found.is_array()) return ExpectedError(pointer, "a list of texts", found);
-                 std::vector<std::string> values;
-                 for (size_t i = 0; i < found.size(); ++i) {
-                   const std::string at = pointer + "/" + std::to_string(i);
-                   if (!found[i].is_string()) return ExpectedError(at, "text", found[i]);
-                   values.push_back(found[i].template get<std::string>());
-                   bool known = choices.empty();
-                   for (const auto& choice : choices) known = known || choice == values.back();
-                   if (!known) return ExpectedError(at, range.substr(5), found[i]);
-                 }
-                 out.*member = std::move(values);
-                 return OkStatus();
-               },
-               [member](const T& in) { return Json(in.*member); });
+    return Add(
+        {std::move(name), "list", range, "", "", std::move(help)},
+        [member, choices, range](const Json& found, const std::string& pointer, T& out) -> Status {
+          if (!found.is_array()) return ExpectedError(pointer, "a list of texts", found);
+          std::vector<std::string> values;
+          for (size_t i = 0; i < found.size(); ++i) {
+            const std::string at = pointer + "/" + std::to_string(i);
+            if (!found[i].is_string()) return ExpectedError(at, "text", found[i]);
+            values.push_back(found[i].template get<std::string>());
+            bool known = choices.empty();
+            for (const auto& choice : choices) known = known || choice == values.back();
+            if (!known) return ExpectedError(at, range.substr(5), found[i]);
+          }
+          out.*member = std::move(values);
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
   }
 
   // Anything that a function of its own reads: objects, lists of objects, alternatives.
@@ -150,12 +150,13 @@ class Fields {
 
   // A nested object with fields of its own.
   template <class U>
-  Fields& Object(std::string name, U T::* member, Fields<U> fields, std::string help) {
-    return Add({std::move(name), "object", "", "", "", std::move(help)},
-               [member, fields](const Json& found, const std::string& pointer, T& out) -> Status {
-                 return fields.ParseInto(found, pointer, out.*member);
-               },
-               [member, fields](const T& in) { return fields.ToJson(in.*member); });
+  Fields& Object(std::string name, U T::*member, Fields<U> fields, std::string help) {
+    return Add(
+        {std::move(name), "object", "", "", "", std::move(help)},
+        [member, fields](const Json& found, const std::string& pointer, T& out) -> Status {
+          return fields.ParseInto(found, pointer, out.*member);
+        },
+        [member, fields](const T& in) { return fields.ToJson(in.*member); });
   }
 
   // The field declared last has no default.

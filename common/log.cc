@@ -25,22 +25,32 @@ Logger& TheLogger() {
 
 spdlog::level::level_enum ToSpdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
-    case Level::kOff: return spdlog::level::off;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
 
 std::string_view LevelName(Level level) {
   switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarning: return "warning";
-    case Level::kError: return "error";
-    case Level::kOff: return "off";
+    case Level::kDebug:
+      return "debug";
+    case Level::kInfo:
+      return "info";
+    case Level::kWarning:
+      return "warning";
+    case Level::kError:
+      return "error";
+    case Level::kOff:
+      return "off";
   }
   return "info";
 }
@@ -74,8 +84,9 @@ std::string TextLine(std::string_view message, const nlohmann::json& fields) {
   if (!fields.is_object()) return line;
   for (const auto& [key, value] : fields.items()) {
     line += "  " + key + "=";
-    line += value.is_string() ? value.get<std::string>()
-                              : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    line += value.is_string()
+                ? value.get<std::string>()
+                : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   return line;
 }
@@ -83,9 +94,8 @@ std::string TextLine(std::string_view message, const nlohmann::json& fields) {
 void Write(Level level, std::string_view message, const nlohmann::json& fields) {
   const Logger& logger = TheLogger();
   if (!logger.sink->should_log(ToSpdlog(level))) return;
-  const std::string line = logger.format == Format::kJson
-                               ? JsonLine(logger, level, message, fields)
-                               : TextLine(message, fields);
+  const std::string line = logger.format == Format::kJson ? JsonLine(logger, level, message, fields)
+                                                          : TextLine(message, fields);
   logger.sink->log(ToSpdlog(level), "{}", line);
 }
 

@@ -25,8 +25,8 @@ class Registry {
   explicit Registry(std::string kind) : kind_(std::move(kind)) {}
 
   void Add(std::string name, Factory factory, std::string help) {
-    const bool fresh = entries_.emplace(std::move(name), Entry{std::move(factory), std::move(help)})
-                           .second;
+    const bool fresh =
+        entries_.emplace(std::move(name), Entry{std::move(factory), std::move(help)}).second;
     VOXBIT_CHECK(fresh, "a " + kind_ + " of this name is registered already");
   }
 
@@ -35,7 +35,8 @@ class Registry {
     const auto it = entries_.find(name);
     if (it != entries_.end()) return it->second.factory;
     std::string known;
-    for (const auto& [entry_name, entry] : entries_) known += (known.empty() ? "" : ", ") + entry_name;
+    for (const auto& [entry_name, entry] : entries_)
+      known += (known.empty() ? "" : ", ") + entry_name;
     return InvalidArgument("unknown " + kind_ + " \"" + std::string(name) + "\"; known: " + known);
   }
 

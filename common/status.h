@@ -79,8 +79,8 @@ Status FromErrno(int error, std::string_view what);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {     // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     VOXBIT_CHECK(!status_.ok(), "a Result without a value needs an error");
   }
 
@@ -118,8 +118,8 @@ class [[nodiscard]] Result {
 // Each use has a name of its own, so that uses may nest inside lambdas.
 #define VOXBIT_RETURN_IF_ERROR(expression) \
   VOXBIT_RETURN_IF_ERROR_(VOXBIT_CONCAT_(voxbit_status_, __LINE__), expression)
-#define VOXBIT_RETURN_IF_ERROR_(status, expression)                        \
-  do {                                                                     \
+#define VOXBIT_RETURN_IF_ERROR_(status, expression)                          \
+  do {                                                                       \
     if (::voxbit::Status status = (expression); !status.ok()) return status; \
   } while (false)
 

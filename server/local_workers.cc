@@ -98,12 +98,19 @@ Result<std::vector<std::string>> LocalWorkers::Devices(const std::string& progra
 
 pid_t LocalWorkers::Spawn(size_t index) const {
   const std::string& device = settings_.devices[index];
-  std::vector<std::string> arguments = {
-      settings_.program, "--server",     settings_.server,
-      "--device",        device,         "--name",
-      "local-" + std::to_string(index) + "-" + device,
-      "--target",        "local",        "--log-format",
-      settings_.log_format, "--parent-pid", std::to_string(::getpid())};
+  std::vector<std::string> arguments = {settings_.program,
+                                        "--server",
+                                        settings_.server,
+                                        "--device",
+                                        device,
+                                        "--name",
+                                        "local-" + std::to_string(index) + "-" + device,
+                                        "--target",
+                                        "local",
+                                        "--log-format",
+                                        settings_.log_format,
+                                        "--parent-pid",
+                                        std::to_string(::getpid())};
   if (device == "cpu" && settings_.threads > 0) {
     arguments.insert(arguments.end(), {"--threads", std::to_string(settings_.threads)});
   }

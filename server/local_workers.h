@@ -17,11 +17,11 @@ namespace voxbit::server {
 class LocalWorkers {
  public:
   struct Settings {
-    std::string program;                 // path of search-worker
-    std::string server;                  // HOST:PORT
+    std::string program;  // path of search-worker
+    std::string server;   // HOST:PORT
     std::string log_format = "text";
-    std::vector<std::string> devices;    // one worker for each entry
-    int64_t threads = 0;                 // for each CPU worker; 0: all cores
+    std::vector<std::string> devices;  // one worker for each entry
+    int64_t threads = 0;               // for each CPU worker; 0: all cores
   };
 
   explicit LocalWorkers(Settings settings);

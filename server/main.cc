@@ -166,8 +166,9 @@ int Main(int argc, char** argv) {
   app.add_option("--config", flags.config, "JSON file with the server and its studies")
       ->required()
       ->type_name("FILE");
-  app.add_option("--set", flags.overrides,
-                 "overrides one value of the config, as in /studies/0/search/trials=100; repeatable")
+  app.add_option(
+         "--set", flags.overrides,
+         "overrides one value of the config, as in /studies/0/search/trials=100; repeatable")
       ->type_name("POINTER=VALUE")
       ->expected(1)
       ->take_all();

@@ -22,16 +22,14 @@ template <class Response, class Request>
 Result<std::optional<Response>> AnswerOnce(
     storage::Store& store, const std::string& method, const Request& request,
     const std::function<Result<std::optional<Response>>()>& work) {
-  const storage::RequestKey key{.id = request.request_id(),
-                                .method = method,
-                                .body_sha256 = rpc::RequestDigest(request)};
-  VOXBIT_ASSIGN_OR_RETURN(
-      const std::optional<std::string> bytes,
-      store.RunOnce(key, [&]() -> Result<std::optional<std::string>> {
-        VOXBIT_ASSIGN_OR_RETURN(const std::optional<Response> response, work());
-        if (!response.has_value()) return std::optional<std::string>();
-        return std::optional<std::string>(response->SerializeAsString());
-      }));
+  const storage::RequestKey key{
+      .id = request.request_id(), .method = method, .body_sha256 = rpc::RequestDigest(request)};
+  VOXBIT_ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
+                          store.RunOnce(key, [&]() -> Result<std::optional<std::string>> {
+                            VOXBIT_ASSIGN_OR_RETURN(const std::optional<Response> response, work());
+                            if (!response.has_value()) return std::optional<std::string>();
+                            return std::optional<std::string>(response->SerializeAsString());
+                          }));
   if (!bytes.has_value()) return std::optional<Response>();
   Response response;
   if (!response.ParseFromString(*bytes)) return DataLoss("a kept answer cannot be read");

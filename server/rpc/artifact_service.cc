@@ -118,7 +118,8 @@ class ReadCall final : public grpc::ServerWriteReactor<v1::ReadArtifactResponse>
     std::string& data = *chunk_.mutable_data();
     data.resize(static_cast<size_t>(count));
     if (!file_.read(data.data(), count)) {
-      Finish(grpc::Status(grpc::StatusCode::DATA_LOSS, "the artifact's file is shorter than it was"));
+      Finish(
+          grpc::Status(grpc::StatusCode::DATA_LOSS, "the artifact's file is shorter than it was"));
       return;
     }
     chunk_.set_size_bytes(sent_any_ ? 0 : size_);

@@ -97,14 +97,13 @@ grpc::ServerUnaryReactor* ParkedCalls::Handle(grpc::CallbackServerContext* conte
 
 bool ParkedCalls::TryAnswer(Call& call) {
   const auto turn = [&]() -> Result<std::optional<v1::SyncResponse>> {
-    VOXBIT_ASSIGN_OR_RETURN(const search::SyncRequest request,
-                            convert::FromProto(*call.request));
+    VOXBIT_ASSIGN_OR_RETURN(const search::SyncRequest request, convert::FromProto(*call.request));
     VOXBIT_ASSIGN_OR_RETURN(const auto reply, dispatcher_.Sync(request));
     if (!reply.has_value()) return std::optional<v1::SyncResponse>();
     return std::optional<v1::SyncResponse>(convert::ToProto(*reply));
   };
-  const auto answer = AnswerOnce<v1::SyncResponse>(store_, "WorkerService/Sync", *call.request,
-                                                   turn);
+  const auto answer =
+      AnswerOnce<v1::SyncResponse>(store_, "WorkerService/Sync", *call.request, turn);
   if (!answer.ok()) {
     call.Finish(rpc::ToGrpc(answer.status(), *call.context));
     return true;

@@ -21,7 +21,7 @@ Result<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& address,
 
   std::unique_ptr<RpcServer> server(new RpcServer());
   server->parked_ = std::make_unique<ParkedCalls>(context.store, context.dispatcher, context.clock,
-                                               context.changes);
+                                                  context.changes);
   server->services_.push_back(MakeStudyService(context));
   server->services_.push_back(MakeTrialService(context));
   server->services_.push_back(MakeWorkerService(context, *server->parked_));

@@ -27,15 +27,15 @@ class StudyService final : public v1::StudyService::CallbackService {
         return OkStatus();
       });
     }
-    return AnswerMutation(call, context_.store, "StudyService/CreateStudy", *request, response,
-                          [&]() -> Result<v1::Study> {
-                            VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
-                            VOXBIT_ASSIGN_OR_RETURN(
-                                const search::Study study,
-                                context_.store.CreateStudy(plan->config(), plan->config_json()));
-                            return convert::ToProto(study);
-                          },
-                          [&] { StartRunner(response->name()); });
+    return AnswerMutation(
+        call, context_.store, "StudyService/CreateStudy", *request, response,
+        [&]() -> Result<v1::Study> {
+          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
+          VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
+                                  context_.store.CreateStudy(plan->config(), plan->config_json()));
+          return convert::ToProto(study);
+        },
+        [&] { StartRunner(response->name()); });
   }
 
   grpc::ServerUnaryReactor* GetStudy(grpc::CallbackServerContext* call,
@@ -52,16 +52,15 @@ class StudyService final : public v1::StudyService::CallbackService {
                                         const v1::ListStudiesRequest* request,
                                         v1::ListStudiesResponse* response) override {
     return Answer(call, [&]() -> Status {
-      VOXBIT_ASSIGN_OR_RETURN(const Page page, ReadPage(request->page_size(),
-                                                        request->page_token()));
+      VOXBIT_ASSIGN_OR_RETURN(const Page page,
+                              ReadPage(request->page_size(), request->page_token()));
       VOXBIT_ASSIGN_OR_RETURN(const auto studies,
                               context_.store.ListStudies(page.after, page.size + 1));
       for (size_t i = 0; i < studies.size() && i < static_cast<size_t>(page.size); ++i) {
         VOXBIT_ASSIGN_OR_RETURN(*response->add_studies(), WithProgress(studies[i]));
       }
       if (studies.size() > static_cast<size_t>(page.size)) {
-        response->set_next_page_token(
-            PageToken(studies[static_cast<size_t>(page.size) - 1].id));
+        response->set_next_page_token(PageToken(studies[static_cast<size_t>(page.size) - 1].id));
       }
       return OkStatus();
     });

@@ -20,8 +20,8 @@ class TrialService final : public v1::TrialService::CallbackService {
                                        v1::ListTrialsResponse* response) override {
     return Answer(call, [&]() -> Status {
       VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(request->study()));
-      VOXBIT_ASSIGN_OR_RETURN(const Page page, ReadPage(request->page_size(),
-                                                        request->page_token()));
+      VOXBIT_ASSIGN_OR_RETURN(const Page page,
+                              ReadPage(request->page_size(), request->page_token()));
       storage::TrialFilter filter{.states = {}, .after_number = page.after, .limit = page.size + 1};
       for (const int state : request->states()) {
         VOXBIT_ASSIGN_OR_RETURN(const auto parsed,
@@ -33,8 +33,7 @@ class TrialService final : public v1::TrialService::CallbackService {
         *response->add_trials() = convert::ToProto(trials[i], study.config.name);
       }
       if (trials.size() > static_cast<size_t>(page.size)) {
-        response->set_next_page_token(
-            PageToken(trials[static_cast<size_t>(page.size) - 1].number));
+        response->set_next_page_token(PageToken(trials[static_cast<size_t>(page.size) - 1].number));
       }
       return OkStatus();
     });

@@ -101,8 +101,8 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
   Progress progress;
   progress.trials_total = study.config.search.trials;
   VOXBIT_ASSIGN_OR_RETURN(progress.counts, store_.CountTrials(study.id));
-  VOXBIT_ASSIGN_OR_RETURN(progress.running, store_.ListTasks(study.id, std::nullopt,
-                                                             search::TaskState::kLeased));
+  VOXBIT_ASSIGN_OR_RETURN(progress.running,
+                          store_.ListTasks(study.id, std::nullopt, search::TaskState::kLeased));
   const auto& counts = progress.counts;
   const int64_t finals = counts.succeeded + counts.infeasible + counts.failed + counts.cancelled;
   MutexLock lock(mutex_);
@@ -143,7 +143,9 @@ std::string FrontTable(const Front& front) {
   }
   text += "\n";
   for (const Trial& trial : front.trials) {
-    std::snprintf(cell, sizeof(cell), "  %5lld", static_cast<long long>(trial.number));  // NOLINT(google-runtime-int): printf's type
+    std::snprintf(
+        cell, sizeof(cell), "  %5lld",
+        static_cast<long long>(trial.number));  // NOLINT(google-runtime-int): printf's type
     text += cell;
     for (const auto& objective : front.objectives) {
       const auto it = trial.measured.find({objective.metric, objective.target});

@@ -46,7 +46,8 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
 Status ApplyOverride(const std::string& text, Json& config) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || text.empty() || text.front() != '/') {
-    return InvalidArgument("--set " + text + ": expected POINTER=VALUE, as in /server/store=runs/a");
+    return InvalidArgument("--set " + text +
+                           ": expected POINTER=VALUE, as in /server/store=runs/a");
   }
   const std::string value = text.substr(equals + 1);
   try {
@@ -84,9 +85,8 @@ Fields<ServerSettings> ServerFields() {
       .Custom("local_workers", "\"auto\" or integer",
               "workers that the server starts itself; auto: one per GPU, or one for the CPU",
               ParseLocalWorkers, PrintLocalWorkers)
-      .Int("lease_duration_ms", &ServerSettings::lease_duration_ms,
-           {.min = 500, .max = 86'400'000}, "ms",
-           "a task whose worker is silent for this long is given to another")
+      .Int("lease_duration_ms", &ServerSettings::lease_duration_ms, {.min = 500, .max = 86'400'000},
+           "ms", "a task whose worker is silent for this long is given to another")
       .Int("sync_interval_ms", &ServerSettings::sync_interval_ms, {.min = 50, .max = 3'600'000},
            "ms", "how often a busy worker reports")
       .Int("max_lost_attempts", &ServerSettings::max_lost_attempts, {.min = 1, .max = 1000},

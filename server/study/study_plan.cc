@@ -61,9 +61,8 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   }
   VOXBIT_ASSIGN_OR_RETURN(plan->spec_, (*make_spec)(config.supernet, pointer + "/supernet"));
   config.supernet = plan->spec_->config();
-  VOXBIT_ASSIGN_OR_RETURN(
-      config.dataset,
-      data::ParseDatasetConfig(plugins.datasets, config.dataset, pointer + "/dataset"));
+  VOXBIT_ASSIGN_OR_RETURN(config.dataset, data::ParseDatasetConfig(plugins.datasets, config.dataset,
+                                                                   pointer + "/dataset"));
   plan->config_json_ = CanonicalJson(search::ToJson(config));
 
   const auto provable =
@@ -127,8 +126,7 @@ search::TaskSpec StudyPlan::FinetuneTask(const search::Candidate& candidate,
 Json StudyPlan::LayerRows(const search::Candidate& candidate,
                           const search::Workload& workload) const {
   Json rows = Json::array();
-  for (const auto& layer :
-       spec_->Expand(candidate, workload.in_channels, workload.num_classes)) {
+  for (const auto& layer : spec_->Expand(candidate, workload.in_channels, workload.num_classes)) {
     Json row = search::ToJson(layer);
     row["parameters"] = layer.ParameterCount();
     if (const auto it = workload.counts.find(layer.workload); it != workload.counts.end()) {
@@ -167,8 +165,7 @@ Json StudyPlan::Manifest(const search::Trial& trial, const search::Workload& wor
             {"measured_unix_ms", trial.finished_ms}}}};
 }
 
-search::TaskSpec StudyPlan::ExportTask(const search::Trial& trial,
-                                       const search::Workload& workload,
+search::TaskSpec StudyPlan::ExportTask(const search::Trial& trial, const search::Workload& workload,
                                        const std::string& checkpoint) const {
   search::TaskSpec task = BaseTask(search::TaskKind::kExport);
   const auto weights = trial.artifacts.find("finetuned_weights");

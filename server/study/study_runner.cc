@@ -45,8 +45,7 @@ Result<std::unique_ptr<StudyRunner>> StudyRunner::Create(int64_t study_id, stora
   VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store.GetStudy(study_id));
   VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(study.config_json));
   VOXBIT_ASSIGN_OR_RETURN(auto plan, StudyPlan::Create(config, "", plugins));
-  return std::unique_ptr<StudyRunner>(
-      new StudyRunner(study_id, store, plugins, std::move(plan)));
+  return std::unique_ptr<StudyRunner>(new StudyRunner(study_id, store, plugins, std::move(plan)));
 }
 
 StudyRunner::StudyRunner(int64_t study_id, storage::Store& store, const Plugins& plugins,
@@ -58,11 +57,16 @@ Result<StudyRunner::Outcome> StudyRunner::Step() {
   if (search::IsFinal(study.state)) return Outcome::kEnded;
   if (study.state == StudyState::kPaused) return Outcome::kWaiting;
   switch (study.phase) {
-    case StudyPhase::kProfile: return StepProfile();
-    case StudyPhase::kTrain: return StepTrain();
-    case StudyPhase::kSearch: return StepSearch();
-    case StudyPhase::kFinetune: return StepFinetune();
-    case StudyPhase::kFinished: return Finish();
+    case StudyPhase::kProfile:
+      return StepProfile();
+    case StudyPhase::kTrain:
+      return StepTrain();
+    case StudyPhase::kSearch:
+      return StepSearch();
+    case StudyPhase::kFinetune:
+      return StepFinetune();
+    case StudyPhase::kFinished:
+      return Finish();
   }
   return Internal("study in an unknown phase");
 }
@@ -97,8 +101,8 @@ Result<bool> StudyRunner::PrepareSearch() {
   VOXBIT_ASSIGN_OR_RETURN(workload_, StudyWorkload(store_, study_id_));
   VOXBIT_ASSIGN_OR_RETURN(checkpoint_, StudyCheckpoint(store_, study_id_));
   const search::StudyConfig& config = plan_->config();
-  auto filter = search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload_,
-                                           config.constraints);
+  auto filter =
+      search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload_, config.constraints);
   if (!filter.ok()) {
     VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const Outcome ended, Fail(filter.status().message()));
     return false;
@@ -189,9 +193,9 @@ Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {
   bool waiting = false;
   for (size_t i = 0; i < top; ++i) {
     const search::Trial& trial = front.trials[i];
-    VOXBIT_ASSIGN_OR_RETURN(
-        const int64_t id, store_.AppendTask(study_id_, trial.number,
-                                            plan_->FinetuneTask(trial.candidate, checkpoint)));
+    VOXBIT_ASSIGN_OR_RETURN(const int64_t id,
+                            store_.AppendTask(study_id_, trial.number,
+                                              plan_->FinetuneTask(trial.candidate, checkpoint)));
     VOXBIT_ASSIGN_OR_RETURN(const search::Task task, store_.GetTask(id));
     waiting = waiting || task.state == TaskState::kQueued || task.state == TaskState::kLeased;
     // A fine-tuning that fails costs its refinement, not the study's results.

@@ -35,8 +35,8 @@ void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id) {
   auto runner = StudyRunner::Create(study_id, store_, plugins_);
   if (!runner.ok()) {
     log::Error("study cannot be run", {{"study", study_id}, {"why", runner.status().message()}});
-    if (const auto failed = store_.MoveStudy(study_id, search::StudyState::kFailed,
-                                             runner.status().message());
+    if (const auto failed =
+            store_.MoveStudy(study_id, search::StudyState::kFailed, runner.status().message());
         !failed.ok()) {
       log::Error("store", {{"why", failed.status().ToString()}});
     }

@@ -7,7 +7,7 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "tests/client/fake_server.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 
 namespace voxbit::client {
 namespace {
@@ -48,7 +48,7 @@ class ExportTest : public ::testing::Test {
   }
 
   FakeServer server_;
-  voxbit::testing::TemporaryFolder folder_;
+  voxbit::testing::TempDir folder_;
   std::string out_;
   std::string weights_ = "0123456789abcdefghij";
 };

@@ -7,7 +7,7 @@
 #include "client/format/text.h"
 #include "common/files.h"
 #include "tests/client/fake_server.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 
 namespace voxbit::client {
 namespace {
@@ -30,7 +30,7 @@ class StudyCommandsTest : public ::testing::Test {
   }
 
   FakeServer server_;
-  voxbit::testing::TemporaryFolder folder_;
+  voxbit::testing::TempDir folder_;
   std::string file_;
 };
 

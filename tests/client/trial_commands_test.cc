@@ -7,7 +7,7 @@
 #include "client/view/trial_view.h"
 #include "common/files.h"
 #include "tests/client/fake_server.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 
 namespace voxbit::client {
 namespace {
@@ -45,7 +45,7 @@ class TrialCommandsTest : public ::testing::Test {
   }
 
   FakeServer server_;
-  voxbit::testing::TemporaryFolder folder_;
+  voxbit::testing::TempDir folder_;
 };
 
 TEST_F(TrialCommandsTest, ListReadsAllPagesByNumber) {

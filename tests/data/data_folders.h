@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "common/files.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 #include "worker/data/dataset.h"
 
 namespace voxbit::data {
 
-using TempFolder = voxbit::testing::TemporaryFolder;
+using TempFolder = voxbit::testing::TempDir;
 
 inline void WriteText(const std::string& path, std::string_view text) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());

@@ -13,7 +13,7 @@
 #include "common/files.h"
 #include "search/domain/study.h"
 #include "supernet/models/specs.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 #include "worker/data/dataset.h"
 #include "worker/exec/executors.h"
 
@@ -35,7 +35,7 @@ class FolderArtifacts final : public ArtifactAccess {
   std::string PathOf(const std::string& sha256) const { return folder_.path() + "/" + sha256; }
 
  private:
-  testing::TemporaryFolder folder_;
+  testing::TempDir folder_;
 };
 
 // An executor with its artifacts, and the specs of one small study.

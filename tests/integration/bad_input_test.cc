@@ -139,9 +139,9 @@ TEST(BadInputTest, ReadOnlyStoreFolderIsNamed) {
   ASSERT_EQ(::chmod((dir.path() + "/store").c_str(), 0555), 0);
   ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
   const Finished finished = RunToEnd({.arguments = {"search-server", "--config", config},
-                                 .output = "",
-                                 .max_file_bytes = {},
-                                 .as_nobody = true});
+                                      .output = "",
+                                      .max_file_bytes = {},
+                                      .as_nobody = true});
   EXPECT_EQ(finished.code, 1) << finished.output;
   EXPECT_NE(finished.output.find(dir.path() + "/store"), std::string::npos) << finished.output;
   EXPECT_TRUE(std::filesystem::is_empty(dir.path() + "/store"));

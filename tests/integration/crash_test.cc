@@ -145,11 +145,11 @@ TEST(CrashTest, SameSeedProposesTheSameAlsoAfterAKill) {
   // Half-way: the second generation of eight is under way.
   ASSERT_TRUE(Eventually(
       [&] {
-        const auto shown = RunToEnd({.arguments = {"search-client", "--server", address, "-o", "json",
-                                              "study", "show", "repeat"},
-                                .output = "",
-                                .max_file_bytes = {},
-                                .as_nobody = false});
+        const auto shown = RunToEnd({.arguments = {"search-client", "--server", address, "-o",
+                                                   "json", "study", "show", "repeat"},
+                                     .output = "",
+                                     .max_file_bytes = {},
+                                     .as_nobody = false});
         return shown.output.find("\"trials_proposed\": 16") != std::string::npos ||
                shown.output.find("\"trials_proposed\":16") != std::string::npos;
       },

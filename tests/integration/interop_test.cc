@@ -29,13 +29,13 @@ TEST(InteropTest, PythonClientCreatesAStudyWaitsAndReadsTheFront) {
 
   const char* source = std::getenv("VOXBIT_SOURCE_DIR");
   ASSERT_NE(source, nullptr) << "run through ctest";
-  const Finished finished =
-      RunToEnd({.arguments = {"/usr/bin/python3",
-                         std::string(source) + "/tests/interop/interop_client.py", address, study},
-           .output = "",
-           .max_file_bytes = {},
-           .as_nobody = false},
-          Milliseconds(180'000));
+  const Finished finished = RunToEnd(
+      {.arguments = {"/usr/bin/python3", std::string(source) + "/tests/interop/interop_client.py",
+                     address, study},
+       .output = "",
+       .max_file_bytes = {},
+       .as_nobody = false},
+      Milliseconds(180'000));
   EXPECT_EQ(finished.code, 0) << finished.output << ReadText(dir.path() + "/server.log");
 }
 

@@ -20,8 +20,9 @@ int FreePort();
 class Process {
  public:
   struct Options {
-    std::vector<std::string> arguments;     // program first; a name without '/' is looked up in BinDir()
-    std::string output;                     // file for standard output and error, appended
+    std::vector<std::string>
+        arguments;       // program first; a name without '/' is looked up in BinDir()
+    std::string output;  // file for standard output and error, appended
     std::optional<int64_t> max_file_bytes;  // RLIMIT_FSIZE
     bool as_nobody = false;                 // gives up root
   };

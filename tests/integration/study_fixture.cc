@@ -40,22 +40,22 @@ std::string WriteConfig(const TempDir& dir, const Json& study, const std::string
 }
 
 std::unique_ptr<Process> StartServer(const TempDir& dir, const std::string& config) {
-  return std::make_unique<Process>(Process::Options{
-      .arguments = {"search-server", "--config", config, "--until-done"},
-      .output = dir.path() + "/server.log",
-      .max_file_bytes = {},
-      .as_nobody = false});
+  return std::make_unique<Process>(
+      Process::Options{.arguments = {"search-server", "--config", config, "--until-done"},
+                       .output = dir.path() + "/server.log",
+                       .max_file_bytes = {},
+                       .as_nobody = false});
 }
 
 std::unique_ptr<Process> StartWorker(const TempDir& dir, const std::string& address,
                                      const std::string& name) {
-  return std::make_unique<Process>(Process::Options{
-      .arguments = {"search-worker", "--server", address, "--device", "cpu", "--name", name,
-                    "--threads", "1", "--cache", dir.path() + "/cache-" + name, "--log-format",
-                    "json"},
-      .output = dir.path() + "/" + name + ".log",
-      .max_file_bytes = {},
-      .as_nobody = false});
+  return std::make_unique<Process>(
+      Process::Options{.arguments = {"search-worker", "--server", address, "--device", "cpu",
+                                     "--name", name, "--threads", "1", "--cache",
+                                     dir.path() + "/cache-" + name, "--log-format", "json"},
+                       .output = dir.path() + "/" + name + ".log",
+                       .max_file_bytes = {},
+                       .as_nobody = false});
 }
 
 std::string AddressOf(const TempDir& dir, Process& server) {

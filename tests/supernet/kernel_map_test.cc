@@ -79,8 +79,8 @@ TEST(KernelOffsetsTest, OddVolumeHasXFastestEvenVolumeZFastest) {
   std::vector<int32_t> offsets(81);
   KernelOffsets(cube, offsets.data());
   EXPECT_EQ(offsets[0], -1);
-  EXPECT_EQ(offsets[3 * 1], 0);  // x moved first
-  EXPECT_EQ(offsets[3 * 1 + 2], -1);
+  EXPECT_EQ(offsets[3], 0);  // x moved first
+  EXPECT_EQ(offsets[5], -1);
   ConvGeometry half = Halving();
   half.tensor_stride[0] = half.tensor_stride[1] = half.tensor_stride[2] = 4;
   std::vector<int32_t> even(24);

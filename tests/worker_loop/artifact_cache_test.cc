@@ -8,14 +8,14 @@
 
 #include "common/files.h"
 #include "tests/support/fake_coordinator.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 
 namespace voxbit::worker {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::FakeCoordinator;
-using testing::TemporaryFolder;
+using testing::TempDir;
 
 class ArtifactCacheTest : public ::testing::Test {
  protected:
@@ -34,7 +34,7 @@ class ArtifactCacheTest : public ::testing::Test {
         std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()));
   }
 
-  TemporaryFolder folder_;
+  TempDir folder_;
   FakeCoordinator server_;
   ManualClock clock_;
 };

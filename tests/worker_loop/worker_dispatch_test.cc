@@ -10,7 +10,7 @@
 
 #include "tests/support/direct_coordinator.h"
 #include "tests/support/fake_executor.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 #include "worker/loop/worker_loop.h"
 
 namespace voxbit::worker {
@@ -23,7 +23,7 @@ using testing::DirectServer;
 using testing::FakeExecutor;
 using testing::Gate;
 using testing::ResultWithMiou;
-using testing::TemporaryFolder;
+using testing::TempDir;
 
 constexpr Milliseconds kLong{60'000};
 constexpr Milliseconds kLease{60'000};
@@ -145,7 +145,7 @@ class WorkerDispatchTest : public ::testing::Test {
     worker.Step();
   }
 
-  TemporaryFolder folder_;
+  TempDir folder_;
   ManualClock clock_;
   Mutex server_mutex_;
   DirectServer server_{folder_.path() + "/store", clock_, Settings()};

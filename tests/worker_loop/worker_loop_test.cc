@@ -9,7 +9,7 @@
 
 #include "tests/support/fake_coordinator.h"
 #include "tests/support/fake_executor.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 
 namespace voxbit::worker {
 namespace {
@@ -25,7 +25,7 @@ using testing::FakeCoordinator;
 using testing::FakeExecutor;
 using testing::Gate;
 using testing::ResultWithMiou;
-using testing::TemporaryFolder;
+using testing::TempDir;
 
 constexpr Milliseconds kLong{60'000};
 
@@ -78,7 +78,7 @@ class WorkerLoopTest : public ::testing::Test {
   }
   SyncRequest last() const { return server_.last(); }
 
-  TemporaryFolder folder_;
+  TempDir folder_;
   FakeCoordinator server_;
   ManualClock clock_;
   Gate gate_;     // what the task waits for

@@ -15,7 +15,7 @@
 #include "proto/rpc/channel.h"
 #include "proto/rpc/request_digest.h"
 #include "proto/rpc/status.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temp_dir.h"
 #include "voxbit/v1/artifact_service.grpc.pb.h"
 #include "voxbit/v1/worker_service.grpc.pb.h"
 #include "worker/rpc/coordinator_client.h"
@@ -23,7 +23,7 @@
 namespace voxbit::worker {
 namespace {
 
-using testing::TemporaryFolder;
+using testing::TempDir;
 
 // Answers with errors as often as it is told to, then well.
 class FakeWorkerService final : public v1::WorkerService::Service {
@@ -155,7 +155,7 @@ class WorkerRpcTest : public ::testing::Test {
     return bytes;
   }
 
-  TemporaryFolder folder_;
+  TempDir folder_;
   int port_ = 0;
   FakeWorkerService workers_;
   FakeArtifactService artifacts_;

@@ -64,8 +64,8 @@ class ArtifactCache final : public ArtifactAccess {
   mutable Mutex mutex_;
   std::stop_token stop_ VOXBIT_GUARDED_BY(mutex_);
   std::map<std::string, FileLock> pins_ VOXBIT_GUARDED_BY(mutex_);  // what the task uses
-  std::set<std::string> stored_ VOXBIT_GUARDED_BY(mutex_);          // by the task, still to be uploaded
-  std::set<std::string> verified_ VOXBIT_GUARDED_BY(mutex_);        // digest checked by this process
+  std::set<std::string> stored_ VOXBIT_GUARDED_BY(mutex_);    // by the task, still to be uploaded
+  std::set<std::string> verified_ VOXBIT_GUARDED_BY(mutex_);  // digest checked by this process
 };
 
 }  // namespace voxbit::worker

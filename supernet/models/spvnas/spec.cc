@@ -163,7 +163,7 @@ Json SampleOf(const UNetArch& arch) {
   Json sample = {{"output_channels", arch.output_channels}};
   for (int stage = 0; stage < 8; ++stage) {
     const UNetStage& s = arch.stages[static_cast<size_t>(stage)];
-    const int64_t out = arch.output_channels[static_cast<size_t>(stage + 1)];
+    const int64_t out = arch.output_channels[static_cast<size_t>(stage) + 1];
     const std::string feature = StageName(stage) + ".feature";
     sample[StageName(stage) + ".transition"] = s.transition;
     sample[feature] = s.depth;
