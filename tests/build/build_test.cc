@@ -1,0 +1,106 @@
+// Properties of the tree and of the programs that no compiler checks.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "common/files.h"
+
+namespace voxbit {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  EXPECT_NE(value, nullptr) << name << " is not set; run through ctest";
+  return value == nullptr ? "" : value;
+}
+
+std::string OutputOf(const std::string& command) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"),
+                                                             ::pclose);
+  std::string output;
+  std::array<char, 4096> buffer{};
+  while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe.get()) != nullptr) {
+    output += buffer.data();
+  }
+  return output;
+}
+
+// A LibTorch with a protobuf of its own beside gRPC's would crash at a distance.
+TEST(BuildTest, ProgramsLoadOneProtobufLibrary) {
+  for (const char* program : {"search-server", "search-worker", "search-client"}) {
+    std::istringstream lines(
+        OutputOf("ldd '" + Environment("VOXBIT_BIN_DIR") + "/" + program + "'"));
+    std::set<std::string> found;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("libprotobuf.so") != std::string::npos) found.insert(line);
+    }
+    EXPECT_EQ(found.size(), 1U) << program;
+  }
+}
+
+TEST(BuildTest, ServerAndClientDoNotLoadTorch) {
+  for (const char* program : {"search-server", "search-client"}) {
+    const std::string libraries =
+        OutputOf("ldd '" + Environment("VOXBIT_BIN_DIR") + "/" + program + "'");
+    EXPECT_EQ(libraries.find("libtorch"), std::string::npos) << program;
+  }
+}
+
+struct Home {
+  std::string include;               // as it stands after #include
+  std::vector<std::string> folders;  // where it may stand
+};
+
+TEST(BuildTest, HeavyHeadersStayInTheirHomes) {
+  const std::vector<Home> homes = {
+      {"<torch/", {"supernet/", "worker/"}},
+      {"<ATen/", {"supernet/", "worker/"}},
+      {"<grpcpp/", {"proto/", "server/rpc/", "worker/rpc/", "client/"}},
+      {"<sqlite3.h>", {"storage/"}},
+      {"<execution>", {}},
+  };
+  const std::string root = Environment("VOXBIT_SOURCE_DIR") + "/";
+  for (const char* layer : {"common", "search", "storage", "supernet", "proto", "worker", "server",
+                            "client"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root + layer)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension != ".h" && extension != ".cc") continue;
+      const std::string path = entry.path().string().substr(root.size());
+      const std::string text = ReadFile(entry.path().string()).value();
+      for (const Home& home : homes) {
+        if (text.find("#include " + home.include) == std::string::npos) continue;
+        bool at_home = false;
+        for (const std::string& folder : home.folders) {
+          at_home = at_home || path.rfind(folder, 0) == 0;
+        }
+        EXPECT_TRUE(at_home) << path << " includes " << home.include;
+      }
+    }
+  }
+}
+
+TEST(BuildTest, KernelsAreFreeOfTorchAndOfDatasets) {
+  const std::string root = Environment("VOXBIT_SOURCE_DIR") + "/supernet/kernels";
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (entry.path().extension() != ".h" && entry.path().extension() != ".cc") continue;
+    std::istringstream lines(ReadFile(entry.path().string()).value());
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind("#include \"", 0) != 0) continue;
+      EXPECT_EQ(line.rfind("#include \"supernet/kernels/", 0), 0U)
+          << entry.path() << ": " << line;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace voxbit
