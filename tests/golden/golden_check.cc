@@ -36,22 +36,25 @@ std::vector<Family> Families() {
   };
 }
 
-// All *.safetensors below `root` (or `root` itself), sorted. False when there is no such path.
-bool FindCases(const std::string& root, std::vector<std::string>* paths) {
+// Adds all *.safetensors below `root` (or `root` itself), sorted, to `paths`. Returns what is
+// wrong: a folder without recordings proves nothing.
+std::string FindCases(const std::string& root, std::vector<std::string>* paths) {
   std::error_code error;
   if (fs::is_regular_file(root, error)) {
     paths->push_back(root);
-    return true;
+    return "";
   }
-  if (!fs::is_directory(root, error)) return false;
+  if (!fs::is_directory(root, error)) return "no such folder";
   std::vector<std::string> found;
-  for (const auto& entry : fs::recursive_directory_iterator(root, error)) {
-    if (entry.path().extension() == ".safetensors") found.push_back(entry.path().string());
+  fs::recursive_directory_iterator it(root, fs::directory_options::follow_directory_symlink, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it->path().extension() == ".safetensors") found.push_back(it->path().string());
   }
-  if (error) return false;
+  if (error) return error.message();
+  if (found.empty()) return "no recordings in it";
   std::sort(found.begin(), found.end());
   paths->insert(paths->end(), found.begin(), found.end());
-  return true;
+  return "";
 }
 
 void Print(const std::string& path, const std::string& detail, bool ok) {
@@ -87,24 +90,20 @@ bool RunCase(const std::string& path, const std::vector<Family>& families) {
 }
 
 int Main(const std::vector<std::string>& roots) {
-  if (roots.empty() || roots[0] == "--help") {
+  if (roots.empty() || roots[0].rfind('-', 0) == 0) {
     std::printf(
         "usage: golden_check DIR...\n"
         "Compares this program with the recordings (*.safetensors) below each folder.\n");
-    return roots.empty() ? 2 : 0;
+    return !roots.empty() && roots[0] == "--help" ? 0 : 2;
   }
   at::set_num_threads(1);
   std::vector<std::string> paths;
   bool ok = true;
   for (const std::string& root : roots) {
-    if (!FindCases(root, &paths)) {
-      Print(root, "no such folder", false);
+    if (const std::string wrong = FindCases(root, &paths); !wrong.empty()) {
+      Print(root, wrong, false);
       ok = false;
     }
-  }
-  if (paths.empty()) {
-    std::printf("no recordings found\n");
-    return 1;
   }
   const std::vector<Family> families = Families();
   size_t failed = 0;

@@ -5,8 +5,8 @@ set -eu
 source_dir=${VOXBIT_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 shared=${VOXBIT_SHARED:-$source_dir/../shared}
 set -- "$1" "$source_dir/tests/golden"
-for folder in sparse mini/sparse; do
-  if [ -d "$shared/golden/$folder" ]; then
+for folder in sparse mini/sparse procgen_check.safetensors; do
+  if [ -e "$shared/golden/$folder" ]; then
     set -- "$@" "$shared/golden/$folder"
   elif [ "${CI:-}" = true ]; then
     echo "$shared/golden/$folder is missing" >&2
