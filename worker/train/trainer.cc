@@ -17,8 +17,8 @@
 namespace voxbit::train {
 namespace {
 
-// A weight that is not finite need not show in the loss (a maximum with 0 may hide it), so the
-// weights themselves are looked at as well, now and then and at the end.
+// A weight or a running statistic that is not finite need not show in the loss (a maximum with 0 or
+// a scale of 0 may hide it), so they are looked at as well, now and then and at the end.
 constexpr int64_t kStepsBetweenChecks = 50;
 
 // Chooses what the next forward pass runs; returns its name for error messages.
@@ -76,8 +76,8 @@ class Training {
         run_.progress({report.steps, settings_.steps, loss, elapsed_s() / done * left});
       }
       const bool look = report.steps % kStepsBetweenChecks == 0 || report.steps == settings_.steps;
-      if (look && !WeightsFinite()) {
-        return NotFinite("a weight", step, name);
+      if (look && !StateFinite()) {
+        return NotFinite("a weight or a running statistic", step, name);
       }
     }
     if (tail_steps > 0) report.final_loss = tail_sum / static_cast<double>(tail_steps);
@@ -108,12 +108,15 @@ class Training {
     return value;
   }
 
-  bool WeightsFinite() const {
+  bool StateFinite() const {
     const at::NoGradGuard no_grad;
-    for (const at::Tensor& parameter : net_.parameters()) {
-      if (!at::isfinite(parameter).all().item<bool>()) return false;
-    }
-    return true;
+    const auto finite = [](const at::Tensor& tensor) {
+      return at::isfinite(tensor).all().item<bool>();
+    };
+    const auto parameters = net_.parameters();
+    const auto buffers = net_.buffers();
+    return std::all_of(parameters.begin(), parameters.end(), finite) &&
+           std::all_of(buffers.begin(), buffers.end(), finite);
   }
 
   static Status NotFinite(const std::string& what, int64_t step, const std::string& name) {

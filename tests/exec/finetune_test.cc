@@ -1,0 +1,33 @@
+// Fine-tuning returns the better of its start and its end.
+#include <gtest/gtest.h>
+
+#include "tests/exec/exec_fixture.h"
+
+namespace voxbit::worker {
+namespace {
+
+using FinetuneTest = ExecTest;
+
+TEST_F(FinetuneTest, KeepsTheStartWhenTrainingSpoilsIt) {
+  Train(40);
+  const auto inherited = Run(EvaluateSpec());
+  ASSERT_TRUE(inherited.ok()) << inherited.status();
+  search::TaskSpec spec = FinetuneSpec(20);
+  spec.settings["finetune"]["lr"] = 3.0;
+  const auto result = Run(spec);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->detail.at("kept"), "start");
+  EXPECT_LT(result->detail.at("end_miou"), result->detail.at("start_miou"));
+  EXPECT_DOUBLE_EQ(result->measurements.at(0).value, inherited->measurements.at(0).value);
+}
+
+TEST_F(FinetuneTest, KeepsTheEndWhenTrainingHelps) {
+  Train(4);
+  const auto result = Run(FinetuneSpec(40));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->detail.at("kept"), "end");
+  EXPECT_DOUBLE_EQ(result->measurements.at(0).value, result->detail.at("end_miou"));
+}
+
+}  // namespace
+}  // namespace voxbit::worker
