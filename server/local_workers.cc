@@ -20,18 +20,43 @@ namespace voxbit::server {
 namespace {
 
 constexpr Milliseconds kPoll{100};
-constexpr Milliseconds kFirstPause{500};
 constexpr Milliseconds kLongestPause{30'000};
 // A worker that ran this long was healthy: its next failure counts as the first.
 constexpr Milliseconds kHealthy{60'000};
 constexpr Milliseconds kGrace{20'000};
+// A worker that ends sooner has not come as far as its first task: it cannot be started.
+constexpr Milliseconds kStart{10'000};
+constexpr int kNoAccident = 3;    // such ends in a row that are called an error
+constexpr int kFailingAfter = 5;  // such ends in a row after which there is no hope
 
 struct Child {
   pid_t pid = 0;
   int64_t started_ms = 0;
   int64_t start_at_ms = 0;
-  Milliseconds pause = kFirstPause;
+  Milliseconds pause{0};
+  int quick_ends = 0;  // in a row
 };
+
+// `status` as waitpid gives it.
+void NoteEnd(const LocalWorkers::Settings& settings, const std::string& device, int status,
+             int64_t now_ms, Child& child) {
+  const int64_t lived_ms = now_ms - child.started_ms;
+  if (lived_ms > kHealthy.count()) child.pause = settings.first_pause;
+  child.quick_ends = lived_ms < kStart.count() ? child.quick_ends + 1 : 0;
+  const Json fields = {{"worker", device},
+                       {"exit_code", WIFEXITED(status) ? WEXITSTATUS(status) : -1},
+                       {"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
+                       {"times", child.quick_ends},
+                       {"pause_ms", child.pause.count()}};
+  if (child.quick_ends >= kNoAccident) {
+    log::Error("worker ends right after its start, again and again; it has said why", fields);
+  } else {
+    log::Warning("worker ended, starting it again", fields);
+  }
+  child.pid = 0;
+  child.start_at_ms = now_ms + child.pause.count();
+  child.pause = std::min(child.pause * 2, kLongestPause);
+}
 
 void EndChildren(std::vector<Child>& children, const Clock& clock) {
   for (const Child& child : children) {
@@ -114,6 +139,7 @@ pid_t LocalWorkers::Spawn(size_t index) const {
   if (device == "cpu" && settings_.threads > 0) {
     arguments.insert(arguments.end(), {"--threads", std::to_string(settings_.threads)});
   }
+  if (!settings_.cache.empty()) arguments.insert(arguments.end(), {"--cache", settings_.cache});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -143,28 +169,28 @@ pid_t LocalWorkers::Spawn(size_t index) const {
 void LocalWorkers::Run(const std::stop_token& stop) {
   const SystemClock clock;
   std::vector<Child> children(settings_.devices.size());
+  for (Child& child : children) child.pause = settings_.first_pause;
   while (!stop.stop_requested()) {
     const int64_t now = clock.MonotonicMs();
     for (size_t i = 0; i < children.size(); ++i) {
       Child& child = children[i];
       int status = 0;
       if (child.pid > 0 && ::waitpid(child.pid, &status, WNOHANG) == child.pid) {
-        if (now - child.started_ms > kHealthy.count()) child.pause = kFirstPause;
-        log::Warning("worker ended, starting it again",
-                     {{"worker", settings_.devices[i]},
-                      {"exit_code", WIFEXITED(status) ? WEXITSTATUS(status) : -1},
-                      {"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
-                      {"pause_ms", child.pause.count()}});
-        child.pid = 0;
-        child.start_at_ms = now + child.pause.count();
-        child.pause = std::min(child.pause * 2, kLongestPause);
+        NoteEnd(settings_, settings_.devices[i], status, now, child);
       }
+      if (child.pid > 0 && now - child.started_ms >= kStart.count()) child.quick_ends = 0;
       if (child.pid == 0 && now >= child.start_at_ms) {
         child.pid = Spawn(i);
         child.started_ms = now;
-        if (child.pid == 0) child.start_at_ms = now + child.pause.count();
+        if (child.pid == 0) {
+          ++child.quick_ends;
+          child.start_at_ms = now + child.pause.count();
+        }
       }
     }
+    all_failing_ = std::all_of(children.begin(), children.end(), [](const Child& child) {
+      return child.quick_ends >= kFailingAfter;
+    });
     std::this_thread::sleep_for(kPoll);
   }
   EndChildren(children, clock);

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,11 +23,17 @@ class LocalWorkers {
     std::string log_format = "text";
     std::vector<std::string> devices;  // one worker for each entry
     int64_t threads = 0;               // for each CPU worker; 0: all cores
+    std::string cache{};               // folder that all share; "": each one's default
+    Milliseconds first_pause{500};     // before a worker is started again; doubles each time
   };
 
   explicit LocalWorkers(Settings settings);
   // Asks all to stop, waits up to `grace`, then kills.
   ~LocalWorkers();
+
+  // True while every worker has ended right after its start, five times in a row: none will work
+  // before somebody mends what the log says.
+  bool AllFailing() const { return all_failing_; }
 
   // Devices for `count` workers; kAutoWorkers asks the worker program which GPUs it can use.
   static Result<std::vector<std::string>> Devices(const std::string& program, int64_t count);
@@ -36,6 +43,7 @@ class LocalWorkers {
   pid_t Spawn(size_t index) const;
 
   const Settings settings_;
+  std::atomic<bool> all_failing_ = false;
   std::jthread thread_;
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -142,6 +143,7 @@ int Main(int argc, char** argv) {
     return kDone;
   }
   if (synth.parsed()) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
     const Status status = Synthesise(flags.synth);
     return status.ok() ? kDone : Report(status);
   }

@@ -64,7 +64,7 @@ Status Serve(const ServeFlags& flags, const std::stop_token& stop) {
       const std::unique_ptr<ArtifactCache> cache,
       ArtifactCache::Open({.folder = flags.cache, .max_bytes = flags.cache_bytes}, server, clock));
   const std::unique_ptr<TaskExecutor> executor =
-      MakeExecutor({.device = flags.device, .threads = flags.threads});
+      MakeExecutor({.device = flags.device, .threads = flags.threads, .version = VOXBIT_VERSION});
   const search::WorkerInfo info = Describe(flags);
   log::Info("starting", {{"worker", info.name},
                          {"device", info.device},

@@ -192,6 +192,7 @@ v1::TaskSpec ToProto(const search::TaskSpec& spec) {
   message.set_checkpoint(Utf8(spec.checkpoint));
   message.set_seed(spec.seed);
   message.set_target(Utf8(spec.target));
+  message.set_dataset_digest(Utf8(spec.dataset_digest));
   return message;
 }
 
@@ -206,6 +207,7 @@ Result<search::TaskSpec> FromProto(const v1::TaskSpec& message) {
   spec.checkpoint = message.checkpoint();
   spec.seed = message.seed();
   spec.target = message.target();
+  spec.dataset_digest = message.dataset_digest();
   return spec;
 }
 

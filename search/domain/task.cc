@@ -47,6 +47,7 @@ const Fields<TaskSpec>& SpecFields() {
     AddEnum(table, "kind", &TaskSpec::kind, &ParseTaskKind, "what is to be done").Required();
     AddObject(table, "supernet", &TaskSpec::supernet, "resolved settings of the supernet");
     AddObject(table, "dataset", &TaskSpec::dataset, "resolved settings of the dataset");
+    table.Text("dataset_digest", &TaskSpec::dataset_digest, {}, "SHA-256 of the dataset's content");
     AddObject(table, "settings", &TaskSpec::settings, "settings of the task kind");
     table.Text("space_digest", &TaskSpec::space_digest, {}, "SHA-256 of the search space");
     AddCandidate(table, "candidate", &TaskSpec::candidate, "the sub-network");

@@ -29,6 +29,7 @@ struct TaskSpec {
   TaskKind kind = TaskKind::kProfile;
   Json supernet = Json::object();  // resolved settings, with "kind"
   Json dataset = Json::object();   // resolved settings, with "kind"
+  std::string dataset_digest;      // a worker whose files differ refuses; "": any
   Json settings = Json::object();  // of the task kind: worker/exec says which
   std::string space_digest;        // a worker whose space differs refuses
   Candidate candidate;             // empty for profile and train_supernet

@@ -27,6 +27,9 @@ struct LayerSpec {
   bool batch_norm = false;  // followed by a batch norm of out_channels
   // Which workload number multiplies in_channels * out_channels: one of the keys below.
   std::string workload;
+  // Names of its tensors in the state dict of a network of this candidate alone, the statistics of
+  // the batch norm included. Not part of ToJson.
+  std::vector<std::string> tensors;
 
   int64_t WeightCount() const { return kernel_volume * in_channels * out_channels; }
   // Weight, bias and batch-norm affine; running statistics are not trainable.

@@ -71,41 +71,41 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   return plan;
 }
 
-search::TaskSpec StudyPlan::BaseTask(search::TaskKind kind) const {
+search::TaskSpec StudyPlan::BaseTask(search::TaskKind kind, const TaskInputs& inputs) const {
   search::TaskSpec task;
   task.kind = kind;
   task.supernet = config_.supernet;
   task.dataset = config_.dataset;
+  task.dataset_digest = inputs.dataset_digest;
+  task.checkpoint = inputs.checkpoint;
   task.space_digest = spec_->space().digest();
   task.seed = config_.seed;
   return task;
 }
 
 search::TaskSpec StudyPlan::ProfileTask() const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kProfile);
+  search::TaskSpec task = BaseTask(search::TaskKind::kProfile, {});
   task.settings = {{"max_scans", kProfileScans}};
   return task;
 }
 
-search::TaskSpec StudyPlan::TrainTask() const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kTrainSupernet);
+search::TaskSpec StudyPlan::TrainTask(const TaskInputs& inputs) const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kTrainSupernet, inputs);
   task.settings = search::TrainFields().ToJson(config_.train);
   return task;
 }
 
 std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& candidate,
-                                                    const std::string& checkpoint) const {
+                                                    const TaskInputs& inputs) const {
   std::vector<search::TaskSpec> tasks;
-  search::TaskSpec evaluate = BaseTask(search::TaskKind::kEvaluate);
+  search::TaskSpec evaluate = BaseTask(search::TaskKind::kEvaluate, inputs);
   evaluate.settings = search::EvaluateFields().ToJson(config_.evaluate);
   evaluate.candidate = candidate;
-  evaluate.checkpoint = checkpoint;
   tasks.push_back(std::move(evaluate));
   for (const std::string& target : LatencyTargets(config_)) {
-    search::TaskSpec latency = BaseTask(search::TaskKind::kMeasureLatency);
+    search::TaskSpec latency = BaseTask(search::TaskKind::kMeasureLatency, inputs);
     latency.settings = search::LatencyFields().ToJson(config_.latency);
     latency.candidate = candidate;
-    latency.checkpoint = checkpoint;
     latency.target = target;
     tasks.push_back(std::move(latency));
   }
@@ -113,13 +113,12 @@ std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& can
 }
 
 search::TaskSpec StudyPlan::FinetuneTask(const search::Candidate& candidate,
-                                         const std::string& checkpoint) const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kFinetune);
+                                         const TaskInputs& inputs) const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kFinetune, inputs);
   task.settings = {{"finetune", search::FinetuneFields().ToJson(config_.finetune)},
                    {"train", search::TrainFields().ToJson(config_.train)},
                    {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
   task.candidate = candidate;
-  task.checkpoint = checkpoint;
   return task;
 }
 
@@ -143,6 +142,10 @@ Json StudyPlan::Manifest(const search::Trial& trial, const search::Workload& wor
                          const std::string& checkpoint) const {
   Json metrics = MetricRows(trial.measured, "search");
   for (Json& row : MetricRows(trial.finetuned, "finetune")) metrics.push_back(std::move(row));
+  Json layers = LayerRows(trial.candidate, workload);
+  const search::LayerTable table =
+      spec_->Expand(trial.candidate, workload.in_channels, workload.num_classes);
+  for (size_t i = 0; i < table.size(); ++i) layers[i]["tensors"] = table[i].tensors;
   return {{"format", "voxbit-export"},
           {"format_version", 1},
           {"study", config_.name},
@@ -152,7 +155,7 @@ Json StudyPlan::Manifest(const search::Trial& trial, const search::Workload& wor
            {{"choices", trial.candidate.choices},
             {"digest", trial.digest},
             {"architecture", spec_->Describe(trial.candidate)}}},
-          {"layers", LayerRows(trial.candidate, workload)},
+          {"layers", std::move(layers)},
           {"metrics", std::move(metrics)},
           {"provenance",
            {{"study", config_.name},
@@ -166,14 +169,14 @@ Json StudyPlan::Manifest(const search::Trial& trial, const search::Workload& wor
 }
 
 search::TaskSpec StudyPlan::ExportTask(const search::Trial& trial, const search::Workload& workload,
-                                       const std::string& checkpoint) const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kExport);
+                                       const TaskInputs& inputs, int64_t earlier_failures) const {
+  search::TaskSpec task = BaseTask(search::TaskKind::kExport, inputs);
   const auto weights = trial.artifacts.find("finetuned_weights");
-  task.settings = {{"manifest", Manifest(trial, workload, checkpoint)},
+  task.settings = {{"manifest", Manifest(trial, workload, inputs.checkpoint)},
                    {"weights", weights == trial.artifacts.end() ? "" : weights->second},
-                   {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+                   {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)},
+                   {"earlier_failures", earlier_failures}};
   task.candidate = trial.candidate;
-  task.checkpoint = checkpoint;
   return task;
 }
 

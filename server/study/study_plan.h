@@ -25,6 +25,12 @@ struct Plugins {
   cost::CostModelRegistry costs{"cost model"};
 };
 
+// What later tasks take from the results of earlier ones.
+struct TaskInputs {
+  std::string dataset_digest;  // found by the profile; "": any
+  std::string checkpoint;      // made by the training; "" before it
+};
+
 // Immutable; thread-safe.
 class StudyPlan {
  public:
@@ -40,22 +46,23 @@ class StudyPlan {
   const search::SupernetSpec& spec() const { return *spec_; }
 
   search::TaskSpec ProfileTask() const;
-  search::TaskSpec TrainTask() const;
+  search::TaskSpec TrainTask(const TaskInputs& inputs) const;
   // The tasks that give a trial its measurements: one evaluation, and one latency measurement for
   // each target that the objectives and constraints name.
   std::vector<search::TaskSpec> TrialTasks(const search::Candidate& candidate,
-                                           const std::string& checkpoint) const;
-  search::TaskSpec FinetuneTask(const search::Candidate& candidate,
-                                const std::string& checkpoint) const;
+                                           const TaskInputs& inputs) const;
+  search::TaskSpec FinetuneTask(const search::Candidate& candidate, const TaskInputs& inputs) const;
+  // `earlier_failures` makes another task of one that has failed or was cancelled that often.
   search::TaskSpec ExportTask(const search::Trial& trial, const search::Workload& workload,
-                              const std::string& checkpoint) const;
+                              const TaskInputs& inputs, int64_t earlier_failures) const;
 
   // Per-layer table with parameters and MACs, for people and manifests.
   Json LayerRows(const search::Candidate& candidate, const search::Workload& workload) const;
 
  private:
   StudyPlan() = default;
-  search::TaskSpec BaseTask(search::TaskKind kind) const;
+  search::TaskSpec BaseTask(search::TaskKind kind, const TaskInputs& inputs) const;
+  // The worker adds what it knows: contracts, tensors, dataset, version and date.
   Json Manifest(const search::Trial& trial, const search::Workload& workload,
                 const std::string& checkpoint) const;
 

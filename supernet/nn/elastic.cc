@@ -10,7 +10,6 @@
 namespace voxbit::supernet {
 namespace {
 
-constexpr double kEps = 1e-5;
 constexpr double kMomentum = 0.1;
 
 void Uniform(at::Tensor& tensor, int64_t fan, at::Generator& generator) {
@@ -57,7 +56,7 @@ ElasticBatchNorm::ElasticBatchNorm(int64_t channels) {
 
 at::Tensor ElasticBatchNorm::Forward(const at::Tensor& x, const at::Tensor& residual, bool relu) {
   NormOptions options;
-  options.eps = kEps;
+  options.eps = kBatchNormEps;
   options.relu = relu;
   options.batch_statistics = (is_training() || calibrating_) && x.size(0) > 0;
   if (!options.batch_statistics) {

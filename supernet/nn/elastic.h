@@ -46,6 +46,9 @@ class ElasticLinear : public torch::nn::Module {
   at::Tensor bias;
 };
 
+// Of every batch norm, as in torch.
+inline constexpr double kBatchNormEps = 1e-5;
+
 // Batch norm over rows; the first x.size(1) entries of its state are active. State: "weight",
 // "bias", "running_mean", "running_var". In train mode a batch updates the running statistics
 // with momentum 0.1 (unbiased variance); a single row leaves a variance of 0.

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <stop_token>
 
 #include "tests/data/data_folders.h"
 #include "worker/data/pipeline.h"
@@ -219,6 +222,109 @@ INSTANTIATE_TEST_SUITE_P(
                  },
                  StatusCode::kInvalidArgument, "/returns/a.returns: 1 rows for 3 points"}),
     [](const ::testing::TestParamInfo<BadInput>& test) { return test.param.name; });
+
+std::string DigestOf(const std::string& root, const Json& more = Json::object()) {
+  const auto dataset = OpenFolder(root, more);
+  EXPECT_TRUE(dataset.ok()) << dataset.status();
+  return dataset.ok() ? (*dataset)->Describe()["digest"].get<std::string>() : "";
+}
+
+TEST(SemanticKittiTest, TheDigestIsThatOfTheFilesWhereverTheyLie) {
+  const TempFolder here;
+  const TempFolder there;
+  WriteSmallFolder(here.path());
+  WriteSmallFolder(there.path());
+  EXPECT_EQ(DigestOf(here.path()), DigestOf(there.path()));
+  EXPECT_EQ(DigestOf(here.path() + "/"), DigestOf(here.path()));
+}
+
+TEST(SemanticKittiTest, TheDigestChangesWithEveryFile) {
+  const TempFolder folder;
+  WriteSmallFolder(folder.path());
+  std::vector<std::string> digests = {DigestOf(folder.path())};
+  const auto changed = [&] {
+    digests.push_back(DigestOf(folder.path()));
+    return digests[digests.size() - 1] != digests[digests.size() - 2];
+  };
+  WriteArray<uint32_t>(folder.path() + "/labels/a.label", {10, 10, 0});
+  EXPECT_TRUE(changed());
+  auto points = ThreePoints();
+  points[0] = 0.5F;
+  WriteArray(folder.path() + "/velodyne/b.bin", points);
+  EXPECT_TRUE(changed());
+  WriteText(folder.path() + "/classes.tsv",
+            "raw_id\ttrain_id\tname\n0\t255\tvoid\n10\t1\tbuilding\n20\t0\tground\n");
+  EXPECT_TRUE(changed());
+  WriteText(folder.path() + "/train.txt", "b\n");
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(changed());
+}
+
+TEST(SemanticKittiTest, TheDigestOfALargeDatasetRestsOnBothEndsOfEachFile) {
+  const TempFolder folder;
+  WriteSmallFolder(folder.path());
+  const std::string path = folder.path() + "/velodyne/b.bin";
+  // Sparse: takes no space, and would take its time to be read as a whole.
+  std::filesystem::resize_file(path, uintmax_t{300} << 20);
+  const auto write_at = [&](std::streamoff offset) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offset);
+    file << "changed";
+  };
+  const std::string before = DigestOf(folder.path());
+  write_at(std::streamoff{150} << 20);
+  EXPECT_EQ(DigestOf(folder.path()), before);
+  write_at((std::streamoff{300} << 20) - 100);
+  EXPECT_NE(DigestOf(folder.path()), before);
+}
+
+TEST(SemanticKittiTest, OpeningStopsWhenAsked) {
+  const TempFolder folder;
+  WriteSmallFolder(folder.path());
+  std::stop_source stop;
+  stop.request_stop();
+  const Json config = {{"kind", "semantic_kitti"}, {"root", folder.path()}};
+  EXPECT_EQ(OpenDataset(BuiltinDatasets(), config, "/dataset", stop.get_token()).status().code(),
+            StatusCode::kCancelled);
+}
+
+TEST(SemanticKittiTest, IsNoLongerCurrentOnceAFileHasChanged) {
+  const std::vector<std::string> files = {"/classes.tsv", "/train.txt", "/velodyne/a.bin",
+                                          "/labels/b.label"};
+  for (const std::string& file : files) {
+    const TempFolder folder;
+    WriteSmallFolder(folder.path());
+    const auto dataset = OpenFolder(folder.path());
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    EXPECT_TRUE((*dataset)->IsCurrent());
+    // The size stays: a time is all that tells.
+    const std::string path = folder.path() + file;
+    std::filesystem::last_write_time(
+        path, std::filesystem::last_write_time(path) + std::chrono::milliseconds(1));
+    EXPECT_FALSE((*dataset)->IsCurrent()) << file;
+    std::filesystem::remove(path);
+    EXPECT_FALSE((*dataset)->IsCurrent()) << file;
+  }
+}
+
+TEST(SemanticKittiTest, IsNoLongerCurrentOnceASequenceHasGrown) {
+  const TempFolder folder;
+  WriteSequence(folder.path(), "08", {"000000"});
+  const auto dataset = OpenFolder(folder.path(), {{"train_sequences", {"08"}}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  const std::string velodyne = folder.path() + "/sequences/08/velodyne";
+  const auto before = std::filesystem::last_write_time(velodyne);
+  WriteSequence(folder.path(), "08", {"000001"});
+  std::filesystem::last_write_time(velodyne, before + std::chrono::milliseconds(1));
+  EXPECT_FALSE((*dataset)->IsCurrent());
+}
+
+TEST(SemanticKittiTest, AMissingFolderIsNamedByItsAbsolutePath) {
+  const Status status = OpenFolder("no/such/folder").status();
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_THAT(status.message(),
+              HasSubstr((std::filesystem::current_path() / "no/such/folder").string()));
+}
 
 TEST(SemanticKittiTest, ChecksTheConfigurationWithoutTouchingFiles) {
   const auto config = ParseDatasetConfig(

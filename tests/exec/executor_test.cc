@@ -2,6 +2,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <new>
 #include <set>
 
 #include "search/space/layer_table.h"
@@ -30,6 +31,7 @@ TEST(ExecutorsTest, KnowsTheNamesOfDevices) {
 TEST_F(ExecTest, ProfileCountsWhatOneScanAsksFor) {
   const auto result = Run(Spec(search::TaskKind::kProfile, {{"max_scans", 8}}));
   ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(IsSha256(result->detail.at("dataset_digest").get<std::string>()));
   const auto workload = search::ParseWorkload(result->detail.at("workload"));
   ASSERT_TRUE(workload.ok()) << workload.status();
   EXPECT_EQ(workload->num_samples, 2);
@@ -129,6 +131,46 @@ TEST_F(ExecTest, WeightsThatAreNotFiniteAreInfeasible) {
   const Status status = Run(spec).status();
   EXPECT_EQ(status.code(), StatusCode::kInfeasible) << status;
   EXPECT_NE(status.message().find("candidate"), std::string::npos) << status;
+}
+
+// Runs out of memory for the first `failures` fetches.
+class TightArtifacts final : public ArtifactAccess {
+ public:
+  TightArtifacts(ArtifactAccess& artifacts, int failures)
+      : artifacts_(artifacts), failures_(failures) {}
+  Result<std::string> Fetch(const std::string& sha256) override {
+    if (failures_-- > 0) throw std::bad_alloc();
+    return artifacts_.Fetch(sha256);
+  }
+  Result<std::string> Put(std::string_view bytes) override { return artifacts_.Put(bytes); }
+
+ private:
+  ArtifactAccess& artifacts_;
+  int failures_;
+};
+
+TEST_F(ExecTest, RunsOnceMoreWithoutCachesWhenMemoryRunsOut) {
+  Train();
+  TightArtifacts artifacts(artifacts_, 1);
+  const auto result = executor_->Execute(EvaluateSpec(), artifacts, nullptr, {});
+  EXPECT_TRUE(result.ok()) << result.status();
+}
+
+TEST_F(ExecTest, ACandidateThatDoesNotFitIsInfeasible) {
+  Train();
+  TightArtifacts artifacts(artifacts_, 2);
+  const Status status = executor_->Execute(EvaluateSpec(), artifacts, nullptr, {}).status();
+  EXPECT_EQ(status.code(), StatusCode::kInfeasible) << status;
+  EXPECT_EQ(status.reason(), "OUT_OF_MEMORY") << status;
+  EXPECT_TRUE(Run(EvaluateSpec()).ok());
+}
+
+TEST_F(ExecTest, ATaskOfNoCandidateThatDoesNotFitIsTriedElsewhere) {
+  Train();
+  TightArtifacts artifacts(artifacts_, 2);
+  const Status status = executor_->Execute(TrainSpec(1), artifacts, nullptr, {}).status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(status.reason(), "OUT_OF_MEMORY") << status;
 }
 
 TEST_F(ExecTest, EveryKindStopsWhenAsked) {

@@ -1,6 +1,8 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "common/clock.h"
 #include "tests/exec/exec_fixture.h"
 #include "worker/exec/checkpoint.h"
 #include "worker/train/bn_calibration.h"
@@ -104,6 +106,64 @@ TEST_F(ExportTest, TheManifestSaysHowToFeedTheNetwork) {
     expected += layer.ParameterCount();
   }
   EXPECT_EQ(values, expected);
+}
+
+TEST_F(ExportTest, TheManifestSaysWhereTheNetworkComesFrom) {
+  Train();
+  executor_ = MakeExecutor({.version = "1.2.3"});
+  const SystemClock clock;
+  const int64_t before_ms = clock.NowMs();
+  const auto result = Run(ExportSpec(""));
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json manifest = ManifestOf(*result);
+  const Json& provenance = manifest.at("provenance");
+  EXPECT_EQ(provenance.at("version"), "1.2.3");
+  EXPECT_GE(provenance.at("exported_unix_ms"), before_ms);
+  EXPECT_THAT(provenance.at("exported_utc").get<std::string>(),
+              ::testing::MatchesRegex("20..-..-..T..:..:..Z"));
+  const Json& dataset = manifest.at("dataset");
+  EXPECT_EQ(dataset.at("config"), dataset_);
+  EXPECT_EQ(dataset.at("scans").at("val"), 2);
+  EXPECT_EQ(dataset.at("digest"), manifest.at("dataset_digest"));
+}
+
+TEST_F(ExportTest, TheManifestSaysHowToComputeTheFeatures) {
+  Train();
+  const auto result = Run(ExportSpec(""));
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json input = ManifestOf(*result).at("input");
+  for (const Json& feature : input.at("features")) {
+    EXPECT_FALSE(
+        input.at("feature_texts").at(feature.get<std::string>()).get<std::string>().empty())
+        << feature;
+  }
+  EXPECT_EQ(input.at("center"), true);
+  EXPECT_THAT(input.at("center_text").get<std::string>(), ::testing::HasSubstr("mean"));
+}
+
+TEST_F(ExportTest, EveryTensorBelongsToOneLayerOfTheManifest) {
+  Train();
+  search::TaskSpec spec = ExportSpec("");
+  const auto num_classes = static_cast<int64_t>(
+      data::OpenDataset(data::BuiltinDatasets(), dataset_, "").value()->num_classes());
+  std::vector<std::string> of_layers;
+  for (const auto& layer : spec_->Expand(spec_->space().Smallest(), 5, num_classes)) {
+    EXPECT_FALSE(layer.tensors.empty()) << layer.name;
+    of_layers.insert(of_layers.end(), layer.tensors.begin(), layer.tensors.end());
+  }
+  const auto result = Run(spec);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json weights = ManifestOf(*result).at("weights");
+  std::vector<std::string> in_file;
+  for (const Json& row : weights.at("tensors")) in_file.push_back(row.at("name"));
+  EXPECT_THAT(of_layers, ::testing::UnorderedElementsAreArray(in_file));
+  const Json& layout = weights.at("layout");
+  EXPECT_EQ(layout.at("batch_norm").at("eps"), 1e-5);
+  // Odd volume: x fastest; even: z fastest.
+  const Json& offsets = layout.at("kernel_offsets");
+  EXPECT_EQ(offsets.at("27").at(1), Json({0, -1, -1}));
+  EXPECT_EQ(offsets.at("27").size(), 27U);
+  EXPECT_EQ(offsets.at("8").at(1), Json({0, 0, 1}));
 }
 
 TEST_F(ExportTest, TakesFinetunedWeightsAsTheyAre) {

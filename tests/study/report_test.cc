@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "common/rng.h"
+#include "tests/support/temp_dir.h"
+
 namespace voxbit::testing {
 namespace {
 
@@ -56,6 +59,55 @@ TEST(ReportTest, NoTrialsGiveAnEmptyFront) {
   const auto front = server::ComputeFront({}, kMiouAndMacs, {});
   EXPECT_TRUE(front.trials.empty());
   EXPECT_EQ(front.hypervolume, 0);
+}
+
+TEST(ReportTest, EmptyFrontNamesTheConstraintThatNoTrialMeets) {
+  const std::vector<search::Trial> trials = {TrialWith(1, 0.5, 100), TrialWith(2, 0.6, 200)};
+  const auto why = [&](const std::vector<search::Constraint>& constraints) {
+    return server::WhyNoFront(trials, kMiouAndMacs, constraints);
+  };
+  EXPECT_EQ(why({{"macs", "", std::nullopt, 150}}), "");
+  EXPECT_EQ(why({{"macs", "", std::nullopt, 50}}), "no trial meets macs <= 50; the best has 100");
+  EXPECT_EQ(why({{"miou", "", 0.9, std::nullopt}, {"macs", "", 300, 400}}),
+            "no trial meets miou >= 0.9; the best has 0.6; none meets 300 <= macs <= 400; the best "
+            "has 200");
+  EXPECT_EQ(why({{"miou", "", 0.55, std::nullopt}, {"macs", "", std::nullopt, 150}}),
+            "no trial meets miou >= 0.55 and macs <= 150 together");
+  EXPECT_EQ(server::WhyNoFront({}, kMiouAndMacs, {}), "");
+}
+
+TEST(ReportTest, ProgressAddsNewTrialsToWhatItKnows) {
+  const TempDir dir;
+  ManualClock clock;
+  const auto store = storage::Store::Open(dir.path(), clock).value();
+  search::StudyConfig config;
+  config.name = "toy";
+  config.supernet = {{"kind", "toy"}};
+  config.dataset = {{"kind", "toy"}};
+  config.objectives = kMiouAndMacs;
+  config.constraints = {{"macs", "", std::nullopt, 900}};
+  const auto study = store->CreateStudy(config, CanonicalJson(search::ToJson(config))).value();
+  server::Reporter reporter(*store);
+  EXPECT_EQ(reporter.GetProgress(study)->front_size, 0);
+  Rng rng(5);
+  for (int32_t number = 1; number <= 60; ++number) {
+    storage::NewTrial trial;
+    trial.candidate.choices = {number};
+    trial.digest = std::to_string(number);
+    for (const auto& [key, measurement] :
+         TrialWith(number, rng.Uniform(0, 1), rng.Uniform(0, 1000)).measured) {
+      trial.costs[key] = measurement;
+    }
+    clock.Advance(Milliseconds(1000));
+    ASSERT_TRUE(store->AppendTrials(study.id, {trial}, {}).ok());
+    if (number % 7 != 0) continue;
+    const auto front = server::ComputeFront(store->ListTrials(study.id, {}).value(),
+                                            config.objectives, config.constraints);
+    const auto progress = reporter.GetProgress(study).value();
+    EXPECT_EQ(progress.front_size, static_cast<int64_t>(front.trials.size()));
+    EXPECT_DOUBLE_EQ(progress.hypervolume, front.hypervolume);
+    EXPECT_DOUBLE_EQ(progress.trials_per_minute, 60.0 * number / (number - 1));
+  }
 }
 
 TEST(ReportTest, MetricKeysNameMetricAndTarget) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "common/files.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/toy_study.h"
@@ -54,6 +56,40 @@ TEST_F(ServerConfigTest, TwoStudiesOfOneNameAreRefused) {
 TEST_F(ServerConfigTest, SyncIntervalMustFitTwiceIntoALease) {
   const auto config = Read({{"server", {{"lease_duration_ms", 1000}, {"sync_interval_ms", 900}}}});
   EXPECT_NE(config.status().message().find("/server/sync_interval_ms"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, ARelativeDatasetRootIsTakenFromTheWorkingDirectory) {
+  Json study = ToyStudy("a", 8);
+  study["dataset"] = {{"kind", "semantic_kitti"}, {"root", "data/../lidar"}};
+  ASSERT_TRUE(WriteFileAtomically(dir_.File("b.json"), ToyStudy("b", 8).dump()).ok());
+  const auto config = Read({{"studies", {study, "b.json"}}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const auto root_of = [](const Result<server::ServerConfig>& read) {
+    return Json::parse(read->studies[0].config_json)["dataset"]["root"];
+  };
+  EXPECT_EQ(root_of(config), (std::filesystem::current_path() / "lidar").string());
+  const auto absolute = Read({{"studies", {study}}}, {"/studies/0/dataset/root=/data/lidar"});
+  ASSERT_TRUE(absolute.ok()) << absolute.status();
+  EXPECT_EQ(root_of(absolute), "/data/lidar");
+}
+
+TEST_F(ServerConfigTest, AddressIsAHostAndAPortThatExists) {
+  for (const std::string good : {"127.0.0.1:0", "localhost:65535", "[::1]:50051", "0.0.0.0:80"}) {
+    EXPECT_TRUE(Read({{"server", {{"grpc", good}}}}).ok()) << good;
+  }
+  for (const std::string bad : {"", "nonsense", ":50051", "127.0.0.1:", "127.0.0.1:99999",
+                                "127.0.0.1:-1", "127.0.0.1:80a"}) {
+    const Status status = Read({{"server", {{"grpc", bad}}}}).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << bad;
+    EXPECT_NE(status.message().find("/server/grpc: expected HOST:PORT"), std::string::npos)
+        << status;
+  }
+}
+
+TEST_F(ServerConfigTest, StoreMustBeNamed) {
+  const Status status = Read({{"server", {{"store", ""}}}}).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("/server/store"), std::string::npos) << status;
 }
 
 TEST_F(ServerConfigTest, LocalWorkersAreAutoOrANumber) {

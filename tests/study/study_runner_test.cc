@@ -60,6 +60,7 @@ TEST_F(StudyRunnerTest, RunsThroughItsWholeLife) {
   const auto study = store_->GetStudy(id).value();
   EXPECT_EQ(study.state, search::StudyState::kCompleted);
   EXPECT_EQ(study.phase, search::StudyPhase::kFinished);
+  EXPECT_EQ(study.message, "");
   const auto counts = store_->CountTrials(id).value();
   EXPECT_EQ(counts.proposed, 24);
   EXPECT_EQ(counts.succeeded, 24);
@@ -136,6 +137,16 @@ TEST_F(StudyRunnerTest, StoppedStudyEnds) {
   EXPECT_FALSE(WorkOnce(*store_));
 }
 
+TEST_F(StudyRunnerTest, MeasuredConstraintThatNoTrialMeetsIsTold) {
+  Json config = ToyStudy("too-slow", 8);
+  config["constraints"] = {{{"metric", "latency_ms"}, {"target", "local"}, {"max", 0.5}}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  const auto study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kCompleted);
+  EXPECT_EQ(study.message, "no trial meets latency_ms[local] <= 0.5; the best has 1");
+}
+
 TEST_F(StudyRunnerTest, FailedTrainingFailsTheStudyAndSaysWhy) {
   const int64_t id = Create(ToyStudy("untrainable", 8));
   auto runner = Runner(id);
@@ -154,6 +165,36 @@ TEST_F(StudyRunnerTest, FailedTrainingFailsTheStudyAndSaysWhy) {
   const auto study = store_->GetStudy(id).value();
   EXPECT_EQ(study.state, search::StudyState::kFailed);
   EXPECT_NE(study.message.find("loss is NaN"), std::string::npos) << study.message;
+}
+
+TEST_F(StudyRunnerTest, LaterTasksNameTheDatasetThatTheProfileFound) {
+  Json config = ToyStudy("digest", 8);
+  config["finetune"] = {{"top", 1}, {"steps", 1}};
+  const int64_t id = Create(config);
+  auto runner = Runner(id);
+  ASSERT_TRUE(runner->Step().ok());
+  const auto profile = store_->ClaimTask(ToyWorker(), {}).value().value();
+  EXPECT_EQ(profile.spec.dataset_digest, "");
+  search::TaskResult result = ToyResult(profile.spec);
+  result.detail["dataset_digest"] = std::string(64, 'd');
+  ASSERT_TRUE(store_->CompleteTask(profile.id, profile.lease_token, result).ok());
+  RunToEnd(id);
+  const auto tasks = store_->ListTasks(id, {}, {}).value();
+  ASSERT_EQ(tasks.size(), 11U);  // profile, training, 8 evaluations, fine-tuning
+  for (const auto& task : tasks) {
+    if (task.id == profile.id) continue;
+    EXPECT_EQ(task.spec.dataset_digest, std::string(64, 'd')) << search::Name(task.spec.kind);
+  }
+  const auto plan = server::StudyPlan::Create(config, "", plugins_).value();
+  const auto inputs = server::StudyInputs(*store_, id).value();
+  const auto trial = store_->GetTrial(id, 1).value();
+  const auto workload = server::StudyWorkload(*store_, id).value();
+  const auto exported = plan->ExportTask(trial, workload, inputs, 0);
+  EXPECT_EQ(exported.dataset_digest, std::string(64, 'd'));
+  EXPECT_EQ(exported.checkpoint, std::string(64, 'a'));
+  for (const Json& layer : exported.settings.at("manifest").at("layers")) {
+    EXPECT_TRUE(layer.at("tensors").is_array()) << layer;
+  }
 }
 
 TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {

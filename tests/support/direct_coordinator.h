@@ -85,7 +85,7 @@ class DirectCoordinator final : public worker::Coordinator {
     });
   }
 
-  Status Upload(const std::string& path, const std::string& sha256) override {
+  Status Upload(const std::string& path, const std::string& sha256, std::stop_token) override {
     return Call<std::string>([&]() -> Result<std::string> {
              VOXBIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
              VOXBIT_CHECK(Sha256Hex(bytes) == sha256, "the cache holds what it says");
@@ -94,7 +94,7 @@ class DirectCoordinator final : public worker::Coordinator {
         .status();
   }
 
-  Status Download(const std::string& sha256, const std::string& path) override {
+  Status Download(const std::string& sha256, const std::string& path, std::stop_token) override {
     return Call<bool>([&]() -> Result<bool> {
              VOXBIT_ASSIGN_OR_RETURN(const std::string from, server_.artifacts().Path(sha256));
              VOXBIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from));

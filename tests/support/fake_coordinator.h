@@ -47,7 +47,7 @@ class FakeCoordinator final : public worker::Coordinator {
     return StandingReply(request);
   }
 
-  Status Upload(const std::string& path, const std::string& sha256) override {
+  Status Upload(const std::string& path, const std::string& sha256, std::stop_token) override {
     const MutexLock lock(mutex_);
     ++uploads_;
     changed_.NotifyAll();
@@ -63,7 +63,7 @@ class FakeCoordinator final : public worker::Coordinator {
     return OkStatus();
   }
 
-  Status Download(const std::string& sha256, const std::string& path) override {
+  Status Download(const std::string& sha256, const std::string& path, std::stop_token) override {
     const MutexLock lock(mutex_);
     ++downloads_;
     if (!download_errors_.empty()) {

@@ -88,6 +88,7 @@ class RandomDomain {
     spec.supernet = Object();
     spec.dataset = Object();
     spec.settings = Object();
+    spec.dataset_digest = Text();
     spec.space_digest = Text();
     spec.candidate = Candidate();
     spec.checkpoint = Text();

@@ -36,10 +36,13 @@ TEST(MetersTest, LeavesOutAClassThatIsNeitherLabelledNorPredicted) {
   EXPECT_DOUBLE_EQ(scores.miou, 1);
 }
 
-TEST(MetersTest, CountsAnUnlabelledClassThatIsPredictedAsZero) {
+TEST(MetersTest, LeavesAnUnlabelledClassThatIsPredictedOutOfTheMean) {
   const auto scores = Score(3, {0, 1, 2}, {0, 1, 1});
-  EXPECT_DOUBLE_EQ(scores.class_iou[2].value(), 0);
-  EXPECT_DOUBLE_EQ(scores.miou, (1.0 + 0.5 + 0) / 3);
+  EXPECT_FALSE(scores.class_iou[2].has_value());
+  EXPECT_EQ(scores.num_predicted_absent, 1);
+  // The wrong prediction counts where it belongs: in the class of its point.
+  EXPECT_DOUBLE_EQ(scores.class_iou[1].value(), 0.5);
+  EXPECT_DOUBLE_EQ(scores.miou, (1.0 + 0.5) / 2);
 }
 
 TEST(MetersTest, AccumulatesCountsInsteadOfAveragingScans) {

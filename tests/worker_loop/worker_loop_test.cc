@@ -251,6 +251,15 @@ TEST_F(WorkerLoopTest, PausesMoreAndMoreWhenAnotherWorkerTakesItsName) {
   }
 }
 
+TEST_F(WorkerLoopTest, EndsWhenTheServerSaysThatAnotherWorkerHasItsName) {
+  Make(Returns(0.5));
+  server_.Answer(FailedPrecondition("start this one with --name", "WORKER_NAME_TAKEN"));
+  const Status status = loop_->Run({});
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), ::testing::HasSubstr("--name"));
+  EXPECT_EQ(server_.registrations(), 1U);
+}
+
 TEST_F(WorkerLoopTest, RunsATaskOnceThoughItIsHandedOutTwice) {
   Make(WaitsFor(gate_, started_));
   Step();

@@ -88,6 +88,7 @@ class FakeArtifactService final : public v1::ArtifactService::Service {
                              grpc::ServerReader<v1::WriteArtifactRequest>* reader,
                              v1::WriteArtifactResponse* response) override {
     if (!write_error.ok()) return rpc::ToGrpc(write_error, *context);
+    if (hold) return Hold(*context);
     v1::WriteArtifactRequest chunk;
     std::string sha256;
     std::string bytes;
@@ -107,6 +108,7 @@ class FakeArtifactService final : public v1::ArtifactService::Service {
   grpc::Status ReadArtifact(grpc::ServerContext* context, const v1::ReadArtifactRequest* request,
                             grpc::ServerWriter<v1::ReadArtifactResponse>* writer) override {
     offsets.push_back(request->offset());
+    if (hold) return Hold(*context);
     const auto found = blobs.find(request->sha256());
     if (found == blobs.end()) return rpc::ToGrpc(NotFound("no such artifact"), *context);
     const std::string& bytes = found->second;
@@ -125,8 +127,30 @@ class FakeArtifactService final : public v1::ArtifactService::Service {
   std::map<std::string, std::string> blobs;
   std::vector<size_t> chunk_sizes;
   std::vector<int64_t> offsets;
+  void WaitUntilHeld() {
+    const MutexLock lock(mutex_);
+    while (!held_) changed_.Wait(mutex_);
+    held_ = false;
+  }
+
   Status write_error;
   int break_after = -1;
+  bool hold = false;  // transfers stand still until they are cancelled
+
+ private:
+  grpc::Status Hold(const grpc::ServerContext& context) {
+    {
+      const MutexLock lock(mutex_);
+      held_ = true;
+      changed_.NotifyAll();
+    }
+    while (!context.IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  }
+
+  Mutex mutex_;
+  CondVar changed_;
+  bool held_ VOXBIT_GUARDED_BY(mutex_) = false;
 };
 
 class WorkerRpcTest : public ::testing::Test {
@@ -229,7 +253,7 @@ TEST_F(WorkerRpcTest, AHeldSyncEndsWhenStopped) {
 
 TEST_F(WorkerRpcTest, UploadsInChunks) {
   const std::string bytes = Blob(2 * rpc::kChunkBytes + 17);
-  const Status status = client_->Upload(WriteLocal(bytes), Sha256Hex(bytes));
+  const Status status = client_->Upload(WriteLocal(bytes), Sha256Hex(bytes), {});
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(artifacts_.blobs.at(Sha256Hex(bytes)), bytes);
   EXPECT_THAT(artifacts_.chunk_sizes,
@@ -237,22 +261,22 @@ TEST_F(WorkerRpcTest, UploadsInChunks) {
 }
 
 TEST_F(WorkerRpcTest, UploadsAnEmptyFile) {
-  ASSERT_TRUE(client_->Upload(WriteLocal(""), Sha256Hex("")).ok());
+  ASSERT_TRUE(client_->Upload(WriteLocal(""), Sha256Hex(""), {}).ok());
   EXPECT_EQ(artifacts_.blobs.count(Sha256Hex("")), 1U);
 }
 
 TEST_F(WorkerRpcTest, DoesNotSendWhatTheServerHas) {
   artifacts_.blobs[Sha256Hex("x")] = "x";
-  ASSERT_TRUE(client_->Upload(WriteLocal("x"), Sha256Hex("x")).ok());
+  ASSERT_TRUE(client_->Upload(WriteLocal("x"), Sha256Hex("x"), {}).ok());
   EXPECT_TRUE(artifacts_.chunk_sizes.empty());
 }
 
 TEST_F(WorkerRpcTest, UploadReportsWhatTheServerSays) {
   const std::string path = WriteLocal("x");
-  EXPECT_EQ(client_->Upload(path, Sha256Hex("y")).reason(), "ARTIFACT_HASH_MISMATCH");
+  EXPECT_EQ(client_->Upload(path, Sha256Hex("y"), {}).reason(), "ARTIFACT_HASH_MISMATCH");
   artifacts_.write_error = ResourceExhausted("disk full", "STORE_DISK_FULL");
-  EXPECT_EQ(client_->Upload(path, Sha256Hex("x")).reason(), "STORE_DISK_FULL");
-  EXPECT_EQ(client_->Upload(folder_.path() + "/none", Sha256Hex("x")).code(),
+  EXPECT_EQ(client_->Upload(path, Sha256Hex("x"), {}).reason(), "STORE_DISK_FULL");
+  EXPECT_EQ(client_->Upload(folder_.path() + "/none", Sha256Hex("x"), {}).code(),
             StatusCode::kNotFound);
 }
 
@@ -261,7 +285,7 @@ TEST_F(WorkerRpcTest, DownloadGoesOnWhereAStreamBroke) {
   artifacts_.blobs[Sha256Hex(bytes)] = bytes;
   artifacts_.break_after = 2;
   const std::string path = folder_.path() + "/part";
-  const Status status = client_->Download(Sha256Hex(bytes), path);
+  const Status status = client_->Download(Sha256Hex(bytes), path, {});
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(*ReadFile(path), bytes);
   const auto chunk = static_cast<int64_t>(rpc::kChunkBytes);
@@ -274,9 +298,9 @@ TEST_F(WorkerRpcTest, DownloadKeepsItsStartForTheNextAttempt) {
   artifacts_.break_after = 0;
   const std::string path = folder_.path() + "/part";
   std::ofstream(path, std::ios::binary) << bytes.substr(0, 40);
-  EXPECT_EQ(client_->Download(Sha256Hex(bytes), path).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(client_->Download(Sha256Hex(bytes), path, {}).code(), StatusCode::kUnavailable);
   artifacts_.break_after = -1;
-  ASSERT_TRUE(client_->Download(Sha256Hex(bytes), path).ok());
+  ASSERT_TRUE(client_->Download(Sha256Hex(bytes), path, {}).ok());
   EXPECT_EQ(*ReadFile(path), bytes);
   EXPECT_EQ(artifacts_.offsets.back(), 40);
 }
@@ -284,15 +308,32 @@ TEST_F(WorkerRpcTest, DownloadKeepsItsStartForTheNextAttempt) {
 TEST_F(WorkerRpcTest, DownloadRefusesWrongBytes) {
   artifacts_.blobs[Sha256Hex("right")] = "wrong";
   const std::string path = folder_.path() + "/part";
-  const Status status = client_->Download(Sha256Hex("right"), path);
+  const Status status = client_->Download(Sha256Hex("right"), path, {});
   EXPECT_EQ(status.code(), StatusCode::kDataLoss);
   EXPECT_EQ(status.reason(), "ARTIFACT_HASH_MISMATCH");
   EXPECT_EQ(ReadFile(path).status().code(), StatusCode::kNotFound);
 }
 
 TEST_F(WorkerRpcTest, DownloadNamesAMissingArtifact) {
-  EXPECT_EQ(client_->Download(Sha256Hex("none"), folder_.path() + "/part").code(),
+  EXPECT_EQ(client_->Download(Sha256Hex("none"), folder_.path() + "/part", {}).code(),
             StatusCode::kNotFound);
+}
+
+TEST_F(WorkerRpcTest, TransfersEndWhenTheTaskIsStopped) {
+  artifacts_.hold = true;
+  const std::string path = WriteLocal("x");
+  for (const bool upload : {true, false}) {
+    std::stop_source source;
+    Status status;
+    std::thread caller([&] {
+      status = upload ? client_->Upload(path, Sha256Hex("x"), source.get_token())
+                      : client_->Download(Sha256Hex("y"), path + ".part", source.get_token());
+    });
+    artifacts_.WaitUntilHeld();
+    source.request_stop();
+    caller.join();
+    EXPECT_EQ(status.code(), StatusCode::kCancelled) << status;
+  }
 }
 
 TEST_F(WorkerRpcTest, TheServerRefusesAPortInUse) {

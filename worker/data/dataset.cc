@@ -25,9 +25,10 @@ Result<Json> ParseDatasetConfig(const DatasetRegistry& registry, const Json& con
 }
 
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,
-                                             const std::string& pointer) {
+                                             const std::string& pointer,
+                                             const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
-  return kind.open(config, pointer);
+  return kind.open(config, pointer, stop);
 }
 
 }  // namespace voxbit::data

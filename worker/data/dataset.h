@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,9 +64,14 @@ class Dataset {
   virtual const LidarSettings& settings() const = 0;
 
   // {"kind", "config" (resolved), "classes", "scans": {"train", "val"}, "digest"}. The digest is
-  // the SHA-256 of configuration, class map and scan names: what must be equal for two
-  // measurements to be comparable.
+  // the SHA-256 of what must be equal for two measurements to be comparable: configuration, class
+  // map, scan names and the content of the files, but not where they lie. Files are read when the
+  // dataset is opened, never here.
   virtual Json Describe() const = 0;
+
+  // False once a file that the dataset was opened from differs in size or time from then, is gone,
+  // or has got a neighbour: open it again. Looks at every file, but reads none.
+  virtual bool IsCurrent() const { return true; }
 };
 
 // One line of builtin.def: what a kind of dataset can do before and after its data is at hand.
@@ -73,8 +79,10 @@ struct DatasetKind {
   // Validates the `dataset` object of a study found at `pointer` and returns it with every
   // default filled in. Reads no file, so that the server can call it without having the data.
   Result<Json> (*parse_config)(const Json& config, const std::string& pointer);
-  // Validates and opens: folders are looked up, split lists read. Errors name file or pointer.
-  Result<std::unique_ptr<Dataset>> (*open)(const Json& config, const std::string& pointer);
+  // Validates and opens: folders are looked up, split lists read, files digested. Errors name file
+  // or pointer; CANCELLED once `stop` is raised.
+  Result<std::unique_ptr<Dataset>> (*open)(const Json& config, const std::string& pointer,
+                                           const std::stop_token& stop);
   std::vector<FieldHelp> (*help)();
 };
 
@@ -89,6 +97,7 @@ DatasetRegistry BuiltinDatasets();
 Result<Json> ParseDatasetConfig(const DatasetRegistry& registry, const Json& config,
                                 const std::string& pointer);
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,
-                                             const std::string& pointer);
+                                             const std::string& pointer,
+                                             const std::stop_token& stop = {});
 
 }  // namespace voxbit::data

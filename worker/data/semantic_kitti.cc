@@ -1,7 +1,11 @@
 // Folders in the SemanticKITTI layout: one folder with class table and split files, or the
 // sequences as the benchmark publishes them.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <bit>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <initializer_list>
@@ -15,6 +19,11 @@
 
 namespace voxbit::data {
 namespace {
+
+// Up to this size of all scans together their files are digested whole, above it both ends of each:
+// a large dataset must not be read as a whole before the first task.
+constexpr int64_t kWholeFilesBytes = int64_t{256} << 20;
+constexpr int64_t kEndBytes = int64_t{64} << 10;
 
 static_assert(std::endian::native == std::endian::little, "the files are little-endian");
 
@@ -34,7 +43,9 @@ Fields<SemanticKittiConfig> ConfigFields() {
   fields.Text("kind", &Config::kind, {"semantic_kitti"}, "kind of dataset")
       .Text("root", &Config::root, {},
             "folder with velodyne/, labels/, classes.tsv, train.txt and val.txt, or with "
-            "sequences/NN/velodyne and sequences/NN/labels")
+            "sequences/NN/velodyne and sequences/NN/labels; an absolute path, the same on every "
+            "machine with workers; a relative one in the server's config file is taken from the "
+            "server's working directory")
       .Required()
       .Text("class_map", &Config::class_map, {"spvnas", "official"},
             "sequences layout: the 19 classes as the SPVNAS models have them, or as the benchmark")
@@ -160,13 +171,17 @@ Result<std::vector<Entry>> ListSequences(const std::string& root,
   return entries;
 }
 
+bool NeedsReturns(const SemanticKittiConfig& config) {
+  return config.HasFeature("returns") || config.HasFeature("return_ratio");
+}
+
 Status CheckEntries(const std::vector<Entry>& entries, const SemanticKittiConfig& config,
                     Split split) {
   if (entries.empty()) {
     return InvalidArgument(config.root + ": the split " + std::string(SplitName(split)) +
                            " has no scans");
   }
-  const bool with_returns = config.HasFeature("returns") || config.HasFeature("return_ratio");
+  const bool with_returns = NeedsReturns(config);
   for (const Entry& entry : entries) {
     if (!IsFile(entry.points)) return NotFound(entry.points + ": missing points of a scan");
     if (!IsFile(entry.labels)) return NotFound(entry.labels + ": missing labels of a scan");
@@ -211,14 +226,119 @@ Status AddReturns(const std::string& path, Scan& scan) {
   return OkStatus();
 }
 
+// Everything that says which scans there are: class table and split files, or the folders that are
+// listed.
+std::vector<std::string> IndexPaths(const SemanticKittiConfig& config, bool published) {
+  std::vector<std::string> paths;
+  if (!published) {
+    for (const char* name : {"/classes.tsv", "/train.txt", "/val.txt"}) {
+      paths.push_back(config.root + name);
+    }
+    return paths;
+  }
+  for (const auto* sequences : {&config.train_sequences, &config.val_sequences}) {
+    for (const std::string& sequence : *sequences) {
+      paths.push_back(Join({config.root, "/sequences/", sequence, "/velodyne"}));
+    }
+  }
+  return paths;
+}
+
+std::vector<std::string> ScanPaths(const std::vector<Entry>& train, const std::vector<Entry>& val,
+                                   bool with_returns) {
+  std::vector<std::string> paths;
+  for (const auto* entries : {&train, &val}) {
+    for (const Entry& entry : *entries) {
+      paths.push_back(entry.points);
+      paths.push_back(entry.labels);
+      if (with_returns) paths.push_back(entry.returns);
+    }
+  }
+  return paths;
+}
+
+// Changes with the size and the time of the last change of every file.
+std::string StampOf(const std::vector<std::string>& paths) {
+  Sha256 hash;
+  for (const std::string& path : paths) {
+    struct stat info {};
+    const bool there = ::stat(path.c_str(), &info) == 0;
+    hash.Update(there
+                    ? Join({std::to_string(info.st_size), " ", std::to_string(info.st_mtim.tv_sec),
+                            ".", std::to_string(info.st_mtim.tv_nsec), "\n"})
+                    : std::string("gone\n"));
+  }
+  return hash.Hex();
+}
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+// Adds up to `length` bytes from where the file stands.
+Status AddBytes(const std::string& path, std::FILE* file, int64_t length,
+                const std::stop_token& stop, Sha256& hash) {
+  std::string chunk;
+  while (length > 0) {
+    if (stop.stop_requested()) return Cancelled("asked to stop");
+    chunk.resize(static_cast<size_t>(std::min(length, kEndBytes)));
+    chunk.resize(std::fread(chunk.data(), 1, chunk.size(), file));
+    if (std::ferror(file) != 0) return FromErrno(errno, path);
+    if (chunk.empty()) return OkStatus();
+    hash.Update(chunk);
+    length -= static_cast<int64_t>(chunk.size());
+  }
+  return OkStatus();
+}
+
+// Adds the sizes of the files and their bytes, or of large files in a large dataset both ends.
+Status AddContents(const std::vector<std::string>& paths, const std::stop_token& stop,
+                   Sha256& hash) {
+  std::vector<int64_t> sizes;
+  int64_t total = 0;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    sizes.push_back(static_cast<int64_t>(std::filesystem::file_size(path, error)));
+    if (error) return FromErrno(error.value(), path);
+    total += sizes.back();
+  }
+  for (size_t i = 0; i < paths.size(); ++i) {
+    hash.Update(std::to_string(sizes[i]) + "\n");
+    const File file(std::fopen(paths[i].c_str(), "rb"), std::fclose);
+    if (file == nullptr) return FromErrno(errno, paths[i]);
+    const bool whole = total <= kWholeFilesBytes || sizes[i] <= 2 * kEndBytes;
+    VOXBIT_RETURN_IF_ERROR(
+        AddBytes(paths[i], file.get(), whole ? sizes[i] : kEndBytes, stop, hash));
+    if (whole) continue;
+    if (std::fseek(file.get(), -kEndBytes, SEEK_END) != 0) return FromErrno(errno, paths[i]);
+    VOXBIT_RETURN_IF_ERROR(AddBytes(paths[i], file.get(), kEndBytes, stop, hash));
+  }
+  return OkStatus();
+}
+
 class SemanticKitti final : public Dataset {
  public:
-  SemanticKitti(SemanticKittiConfig config, ClassMap map, std::vector<Entry> train,
-                std::vector<Entry> val)
+  // `index_stamp` is the stamp of the index before it was read.
+  SemanticKitti(SemanticKittiConfig config, bool published, const std::string& index_stamp,
+                ClassMap map, std::vector<Entry> train, std::vector<Entry> val)
       : config_(std::move(config)),
+        published_(published),
         map_(std::move(map)),
         train_(std::move(train)),
-        val_(std::move(val)) {}
+        val_(std::move(val)),
+        stamp_(index_stamp + StampOf(Scans())) {}
+
+  // Reads the files once, for Describe.
+  Status Digest(const std::stop_token& stop) {
+    Json names = {{"train", Json::array()}, {"val", Json::array()}};
+    for (const Entry& entry : train_) names["train"].push_back(entry.name);
+    for (const Entry& entry : val_) names["val"].push_back(entry.name);
+    Json config = ConfigFields().ToJson(config_);
+    config.erase("root");  // equal files are equal wherever they are mounted
+    Sha256 hash;
+    hash.Update(CanonicalJson({{"config", config}, {"classes", ToJson(map_)}, {"scans", names}}));
+    VOXBIT_RETURN_IF_ERROR(AddContents(Scans(), stop, hash));
+    digest_ = hash.Hex();
+    return OkStatus();
+  }
 
   const std::vector<std::string>& class_names() const override { return map_.names; }
   const LidarSettings& settings() const override { return config_; }
@@ -242,34 +362,37 @@ class SemanticKitti final : public Dataset {
                              std::to_string(scan.num_points()) + " points of " + entry.points);
     }
     VOXBIT_ASSIGN_OR_RETURN(scan.labels, MapLabels(map_, raw, entry.labels));
-    if (config_.HasFeature("returns") || config_.HasFeature("return_ratio")) {
+    if (NeedsReturns(config_)) {
       VOXBIT_RETURN_IF_ERROR(AddReturns(entry.returns, scan));
     }
     return scan;
   }
 
   Json Describe() const override {
-    Json names = {{"train", Json::array()}, {"val", Json::array()}};
-    for (const Entry& entry : train_) names["train"].push_back(entry.name);
-    for (const Entry& entry : val_) names["val"].push_back(entry.name);
-    Json config = ConfigFields().ToJson(config_);
-    const Json identity = {{"config", config}, {"classes", ToJson(map_)}, {"scans", names}};
     return {{"kind", config_.kind},
-            {"config", std::move(config)},
+            {"config", ConfigFields().ToJson(config_)},
             {"classes", map_.names},
             {"scans", {{"train", train_.size()}, {"val", val_.size()}}},
-            {"digest", Sha256Hex(CanonicalJson(identity))}};
+            {"digest", digest_}};
+  }
+
+  bool IsCurrent() const override {
+    return stamp_ == StampOf(IndexPaths(config_, published_)) + StampOf(Scans());
   }
 
  private:
   const std::vector<Entry>& Entries(Split split) const {
     return split == Split::kTrain ? train_ : val_;
   }
+  std::vector<std::string> Scans() const { return ScanPaths(train_, val_, NeedsReturns(config_)); }
 
   const SemanticKittiConfig config_;
+  const bool published_;
   const ClassMap map_;
   const std::vector<Entry> train_;
   const std::vector<Entry> val_;
+  const std::string stamp_;
+  std::string digest_;
 };
 
 Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published) {
@@ -279,8 +402,13 @@ Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published)
   return ParseClassMap(table, path);
 }
 
-Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer) {
+Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
+                                      const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ReadConfig(json, pointer));
+  // So that every message says where this process has looked.
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(config.root, error);
+  if (!error) config.root = absolute.lexically_normal().string();
   if (!IsFolder(config.root)) {
     return NotFound(pointer + "/root: no such folder: " + config.root);
   }
@@ -289,6 +417,7 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
     return NotFound(config.root + ": neither a folder velodyne/ nor a folder sequences/ in it; " +
                     "expected one of the two SemanticKITTI layouts");
   }
+  const std::string index_stamp = StampOf(IndexPaths(config, published));
   VOXBIT_ASSIGN_OR_RETURN(ClassMap map, ReadClassMap(config, published));
   std::vector<Entry> entries[2];
   for (const Split split : {Split::kTrain, Split::kVal}) {
@@ -302,8 +431,11 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
     kept = EveryNth(std::move(listed).value(), config.sample_stride);
     VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split));
   }
-  return std::unique_ptr<Dataset>(std::make_unique<SemanticKitti>(
-      std::move(config), std::move(map), std::move(entries[0]), std::move(entries[1])));
+  auto dataset =
+      std::make_unique<SemanticKitti>(std::move(config), published, index_stamp, std::move(map),
+                                      std::move(entries[0]), std::move(entries[1]));
+  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
+  return std::unique_ptr<Dataset>(std::move(dataset));
 }
 
 }  // namespace

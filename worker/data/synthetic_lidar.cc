@@ -129,7 +129,8 @@ DatasetKind MakeSyntheticLidar() {
         VOXBIT_ASSIGN_OR_RETURN(const SyntheticConfig config, ReadConfig(json, pointer));
         return ConfigFields().ToJson(config);
       },
-      .open = [](const Json& json, const std::string& pointer) -> Result<std::unique_ptr<Dataset>> {
+      .open = [](const Json& json, const std::string& pointer,
+                 const std::stop_token&) -> Result<std::unique_ptr<Dataset>> {
         VOXBIT_ASSIGN_OR_RETURN(SyntheticConfig config, ReadConfig(json, pointer));
         return std::unique_ptr<Dataset>(std::make_unique<SyntheticLidar>(std::move(config)));
       },

@@ -59,14 +59,33 @@ void ExecContext::SetThreads(int64_t threads) {
 
 Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSpec& spec) {
   const std::string key = CanonicalJson(spec.dataset);
-  if (auto kept = Touch(datasets_, key)) return kept;
-  VOXBIT_ASSIGN_OR_RETURN(auto dataset,
-                          data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset"));
-  // Makes room before the new one fills the shared budget.
-  if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
-  datasets_.emplace_back(key,
-                         std::make_shared<OpenedDataset>(std::move(dataset), budget_, device_));
-  return datasets_.back().second;
+  auto kept = Touch(datasets_, key);
+  if (kept != nullptr && !kept->dataset().IsCurrent()) {
+    kept.reset();
+    datasets_.pop_back();
+  }
+  if (kept == nullptr) {
+    VOXBIT_ASSIGN_OR_RETURN(
+        auto dataset, data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset", stop_));
+    // Makes room before the new one fills the shared budget.
+    if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
+    kept = std::make_shared<OpenedDataset>(std::move(dataset), budget_, device_);
+    datasets_.emplace_back(key, kept);
+  }
+  if (!spec.dataset_digest.empty() && spec.dataset_digest != kept->digest()) {
+    return Unavailable("/dataset: this worker's files are not those of the study (digest " +
+                           kept->digest() + ", expected " + spec.dataset_digest +
+                           "); put the same files on every machine, or create the study anew if "
+                           "they were changed on purpose",
+                       "DATASET_MISMATCH");
+  }
+  return kept;
+}
+
+Status ExecContext::CheckDatasetUnchanged(const search::TaskSpec& spec) {
+  const auto kept = Touch(datasets_, CanonicalJson(spec.dataset));
+  if (kept == nullptr || kept->dataset().IsCurrent()) return OkStatus();
+  return Unavailable("/dataset: files were changed while the task ran", "DATASET_CHANGED");
 }
 
 Result<std::shared_ptr<supernet::Supernet>> ExecContext::FreshSupernet(
@@ -125,11 +144,6 @@ train::RunContext ExecContext::Run(const TaskCall& call, const std::string& phas
     call.progress(json);
   };
   return {.device = device_, .clock = clock_, .stop = call.stop, .progress = report};
-}
-
-void ExecContext::DropCaches() {
-  datasets_.clear();
-  supernets_.clear();
 }
 
 }  // namespace voxbit::worker

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -68,8 +69,15 @@ class ExecContext {
   // Number of threads of torch and of our kernels from now on, on the calling thread.
   void SetThreads(int64_t threads);
 
-  // Opens the dataset of a task or finds it open.
+  // From now on what is opened is for a new task, and opening ends when `stop` is raised.
+  void BeginTask(std::stop_token stop) { stop_ = std::move(stop); }
+
+  // Opens the dataset of a task, or finds it open with its files as they were then. UNAVAILABLE,
+  // reason DATASET_MISMATCH, when its content is not what the task names; CANCELLED when stopped.
   Result<std::shared_ptr<OpenedDataset>> Dataset(const search::TaskSpec& spec);
+  // UNAVAILABLE, reason DATASET_CHANGED, when a file changed since the dataset was opened: scans
+  // are read while the task runs, so its result may rest on both.
+  Status CheckDatasetUnchanged(const search::TaskSpec& spec);
 
   // A supernet of one's own, initialised from the task's seed. SPACE_MISMATCH (executors.h).
   Result<std::shared_ptr<supernet::Supernet>> FreshSupernet(const search::TaskSpec& spec,
@@ -83,15 +91,13 @@ class ExecContext {
   // For the trainer and the evaluator: reports {"phase", "step", "steps", "loss", "eta_s"}.
   train::RunContext Run(const TaskCall& call, const std::string& phase) const;
 
-  // Frees everything that is kept.
-  void DropCaches();
-
  private:
   const ExecutorSettings settings_;
   const at::Device device_;
   const SystemClock clock_;
   const std::shared_ptr<train::ByteBudget> budget_;
   std::unique_ptr<oneapi::tbb::global_control> thread_limit_;
+  std::stop_token stop_;  // of the task
   // Most recently used last; few, because a worker serves few studies at a time.
   std::deque<std::pair<std::string, std::shared_ptr<OpenedDataset>>> datasets_;
   std::deque<std::pair<std::string, std::shared_ptr<supernet::Supernet>>> supernets_;

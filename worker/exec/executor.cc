@@ -4,21 +4,27 @@
 #include <algorithm>
 #include <new>
 #include <string_view>
+#include <utility>
 
+#include "common/log.h"
 #include "worker/exec/builtin.h"
 #include "worker/exec/executors.h"
 
 namespace voxbit::worker {
 namespace {
 
+constexpr const char* kOutOfMemory = "OUT_OF_MEMORY";
+
 // Torch says so in words only: "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory".
-bool IsOutOfMemory(std::string_view message) {
+bool SaysOutOfMemory(std::string_view message) {
   for (const std::string_view words :
        {"out of memory", "can't allocate memory", "not enough memory"}) {
     if (message.find(words) != std::string_view::npos) return true;
   }
   return false;
 }
+
+bool IsOutOfMemory(const Status& status) { return status.reason() == kOutOfMemory; }
 
 class Executor final : public TaskExecutor {
  public:
@@ -27,11 +33,22 @@ class Executor final : public TaskExecutor {
   Result<search::TaskResult> Execute(const search::TaskSpec& task, ArtifactAccess& artifacts,
                                      const ProgressSink& progress, std::stop_token stop) override {
     if (stop.stop_requested()) return Cancelled("asked to stop");
-    Result<search::TaskResult> result = Guarded({task, artifacts, progress, std::move(stop)});
+    const TaskCall call{task, artifacts, progress, std::move(stop)};
+    Result<search::TaskResult> result = Guarded(call);
+    if (IsOutOfMemory(result.status())) {
+      log::Warning("out of memory; trying once more without caches",
+                   {{"kind", search::Name(task.kind)}, {"why", result.status().message()}});
+      context_.reset();
+      result = Guarded(call);
+    }
     if (result.ok()) return result;
-    // What did not fit may fit once the caches are gone; the next task shall not pay for it.
-    if (result.status().reason() == "OUT_OF_MEMORY") context_.reset();
-    return result.status().Annotate(search::Name(task.kind));
+    Status status = result.status();
+    if (IsOutOfMemory(status)) {
+      context_.reset();  // the next task shall not pay for this one
+      // A candidate is too large for this task everywhere; a training says nothing of candidates.
+      if (!task.candidate.choices.empty()) status = Infeasible(status.message(), status.reason());
+    }
+    return status.Annotate(search::Name(task.kind));
   }
 
  private:
@@ -48,7 +65,7 @@ class Executor final : public TaskExecutor {
   }
 
   static Status FromMessage(const std::string& message) {
-    if (IsOutOfMemory(message)) return Infeasible(message, "OUT_OF_MEMORY");
+    if (SaysOutOfMemory(message)) return ResourceExhausted(message, kOutOfMemory);
     return Internal(message);
   }
 
@@ -58,8 +75,12 @@ class Executor final : public TaskExecutor {
       context_ = std::make_unique<ExecContext>(settings_);
     }
     context_->SetThreads(settings_.threads);
+    context_->BeginTask(call.stop);
     for (const TaskEntry& entry : BuiltinTasks()) {
-      if (entry.kind == call.spec.kind) return entry.run(*context_, call);
+      if (entry.kind != call.spec.kind) continue;
+      Result<search::TaskResult> result = entry.run(*context_, call);
+      if (result.ok()) VOXBIT_RETURN_IF_ERROR(context_->CheckDatasetUnchanged(call.spec));
+      return result;
     }
     return InvalidArgument("this worker does no such task");
   }

@@ -77,7 +77,7 @@ ArtifactCache::ArtifactCache(Settings settings, Coordinator& coordinator, const 
 Result<std::unique_ptr<ArtifactCache>> ArtifactCache::Open(const Settings& settings,
                                                            Coordinator& coordinator,
                                                            const Clock& clock) {
-  VOXBIT_RETURN_IF_ERROR(MakeFolders(settings.folder));
+  VOXBIT_RETURN_IF_ERROR(MakeFolders(settings.folder).Annotate("cache folder"));
   if (::access(settings.folder.c_str(), R_OK | W_OK | X_OK) != 0) {
     return FromErrno(errno, "cache folder " + settings.folder);
   }
@@ -132,8 +132,9 @@ Status ArtifactCache::DownloadInto(const std::string& sha256) {
     EvictDownTo(0);
     return true;
   };
-  Status status = Insist([&] { return coordinator_.Download(sha256, temporary); }, again,
-                         settings_.backoff, StopOfTask(), {{"fetch", sha256}});
+  const std::stop_token stop = StopOfTask();
+  Status status = Insist([&] { return coordinator_.Download(sha256, temporary, stop); }, again,
+                         settings_.backoff, stop, {{"fetch", sha256}});
   if (status.ok()) status = Adopt(temporary, FilePath(sha256));
   ::unlink(temporary.c_str());
   return status;
@@ -181,7 +182,7 @@ Status ArtifactCache::UploadOne(const std::string& sha256, const std::stop_token
   const auto again = [](const Status& status) {
     return ServerIsAway(status) || status.code() == StatusCode::kResourceExhausted;
   };
-  return Insist([&] { return coordinator_.Upload(FilePath(sha256), sha256); }, again,
+  return Insist([&] { return coordinator_.Upload(FilePath(sha256), sha256, stop); }, again,
                 settings_.backoff, stop, {{"upload", sha256}});
 }
 

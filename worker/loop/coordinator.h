@@ -17,12 +17,15 @@ class Coordinator {
   // An idle call may be held open by the server; returns early, CANCELLED, once `stop` is raised.
   virtual Result<search::SyncReply> Sync(const search::SyncRequest& request,
                                          std::stop_token stop) = 0;
-  // Copies a file to the server's artifacts under its digest.
-  virtual Status Upload(const std::string& path, const std::string& sha256) = 0;
+  // Copies a file to the server's artifacts under its digest. Returns early, CANCELLED, once `stop`
+  // is raised; so does Download.
+  virtual Status Upload(const std::string& path, const std::string& sha256,
+                        std::stop_token stop) = 0;
   // Fetches an artifact into a file; the digest has been checked when OK is returned. Bytes that
   // the file has already are taken as its start, so that a broken transfer can go on: call again
   // with the same path after UNAVAILABLE. After DATA_LOSS the file is gone.
-  virtual Status Download(const std::string& sha256, const std::string& path) = 0;
+  virtual Status Download(const std::string& sha256, const std::string& path,
+                          std::stop_token stop) = 0;
 };
 
 }  // namespace voxbit::worker

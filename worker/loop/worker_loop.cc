@@ -19,6 +19,9 @@ bool IsRefusal(const Status& status) {
          status.code() == StatusCode::kFailedPrecondition;
 }
 
+// The process that has this worker's name now goes on; this one must end.
+constexpr char kNameTaken[] = "WORKER_NAME_TAKEN";
+
 // The server will never take this outcome: it is wrong, or larger than a message may be (a full
 // disk has a reason of its own).
 bool RefusesOutcome(const Status& status) {
@@ -110,6 +113,10 @@ Milliseconds WorkerLoop::SyncStep(const std::stop_token& stop) {
 
 Milliseconds WorkerLoop::OnSyncError(const Status& status, const std::stop_token& stop) {
   if (stop.stop_requested()) return Milliseconds(0);
+  if (status.reason() == kNameTaken) {
+    refused_ = status.Annotate("the server refuses worker " + info_.name);
+    return Milliseconds(0);
+  }
   if (finished_ && RefusesOutcome(status)) {
     ReplaceRefusedOutcome(status);
     return Milliseconds(0);

@@ -40,8 +40,8 @@ class WorkerLoop {
              search::WorkerInfo info, ArtifactCache& artifacts, const Settings& settings);
 
   // Works until `stop` is raised, then leaves in order: OK. UNAVAILABLE: never reached the server
-  // within the connect timeout. INVALID_ARGUMENT, FAILED_PRECONDITION (PROTOCOL_MISMATCH): the
-  // server refuses this worker.
+  // within the connect timeout. INVALID_ARGUMENT, FAILED_PRECONDITION (PROTOCOL_MISMATCH,
+  // WORKER_NAME_TAKEN): the server refuses this worker.
   Status Run(const std::stop_token& stop);
 
   // One turn of the conversation: registers, or syncs once. Returns how long to wait for the next

@@ -34,9 +34,25 @@ int64_t BytesThere(const std::string& path) {
   return size.ok() ? *size : 0;
 }
 
+// Ends the call of a context once a task is asked to stop. The context outlives it.
+class CancelOnStop {
+ public:
+  CancelOnStop(grpc::ClientContext& context, const std::stop_token& stop)
+      : callback_(stop, Cancel{context}) {}
+
+ private:
+  struct Cancel {
+    grpc::ClientContext& context;
+    void operator()() const { context.TryCancel(); }
+  };
+  std::stop_callback<Cancel> callback_;
+};
+
 // True: the server has it. Any error is left to the transfer that follows.
-bool ServerHas(v1::ArtifactService::Stub& artifacts, const std::string& sha256) {
+bool ServerHas(v1::ArtifactService::Stub& artifacts, const std::string& sha256,
+               const std::stop_token& stop) {
   grpc::ClientContext context;
+  const CancelOnStop cancel(context, stop);
   rpc::SetDeadline(context, rpc::kControlDeadline);
   v1::HasArtifactRequest request;
   request.set_sha256(sha256);
@@ -46,10 +62,11 @@ bool ServerHas(v1::ArtifactService::Stub& artifacts, const std::string& sha256) 
 
 // Reads the artifact from the end of the file on.
 Status ReadOn(v1::ArtifactService::Stub& artifacts, const std::string& sha256,
-              const std::string& path) {
+              const std::string& path, const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const File file, OpenFile(path, "ab"));
   const int64_t offset = BytesThere(path);
   grpc::ClientContext context;
+  const CancelOnStop cancel(context, stop);
   // The size is known only after the first chunk: 1 GiB at the slowest, then the stream goes on
   // in another call.
   rpc::SetDeadline(context, rpc::TransferDeadline(int64_t{1} << 30));
@@ -74,11 +91,12 @@ Status ReadOn(v1::ArtifactService::Stub& artifacts, const std::string& sha256,
 }  // namespace
 
 Status UploadArtifact(v1::ArtifactService::Stub& artifacts, const std::string& path,
-                      const std::string& sha256) {
+                      const std::string& sha256, const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const File file, OpenFile(path, "rb"));
   VOXBIT_ASSIGN_OR_RETURN(const int64_t size, FileSize(path));
-  if (ServerHas(artifacts, sha256)) return OkStatus();
+  if (ServerHas(artifacts, sha256, stop)) return OkStatus();
   grpc::ClientContext context;
+  const CancelOnStop cancel(context, stop);
   rpc::SetDeadline(context, rpc::TransferDeadline(size));
   v1::WriteArtifactResponse response;
   const auto stream = artifacts.WriteArtifact(&context, &response);
@@ -100,18 +118,21 @@ Status UploadArtifact(v1::ArtifactService::Stub& artifacts, const std::string& p
     chunk.clear_sha256();
   }
   stream->WritesDone();
-  VOXBIT_RETURN_IF_ERROR(rpc::FromGrpc(stream->Finish(), context));
+  const Status ended = rpc::FromGrpc(stream->Finish(), context);
+  if (!ended.ok() && stop.stop_requested()) return Cancelled("upload stopped");
+  VOXBIT_RETURN_IF_ERROR(ended);
   if (response.sha256() == sha256) return OkStatus();
   return DataLoss("sent artifact " + sha256 + ", the server stored " + response.sha256(),
                   "ARTIFACT_HASH_MISMATCH");
 }
 
 Status DownloadArtifact(v1::ArtifactService::Stub& artifacts, const std::string& sha256,
-                        const std::string& path) {
+                        const std::string& path, const std::stop_token& stop) {
   while (true) {
     const int64_t before = BytesThere(path);
-    Status status = ReadOn(artifacts, sha256, path);
+    Status status = ReadOn(artifacts, sha256, path, stop);
     if (status.ok()) break;
+    if (stop.stop_requested()) return Cancelled("download stopped");
     const bool may_pass =
         status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
     if (may_pass && BytesThere(path) > before) continue;

@@ -90,12 +90,14 @@ Result<search::SyncReply> CoordinatorClient::Sync(const search::SyncRequest& req
   return convert::FromProto(response);
 }
 
-Status CoordinatorClient::Upload(const std::string& path, const std::string& sha256) {
-  return UploadArtifact(impl_->artifacts, path, sha256);
+Status CoordinatorClient::Upload(const std::string& path, const std::string& sha256,
+                                 std::stop_token stop) {
+  return UploadArtifact(impl_->artifacts, path, sha256, stop);
 }
 
-Status CoordinatorClient::Download(const std::string& sha256, const std::string& path) {
-  return DownloadArtifact(impl_->artifacts, sha256, path);
+Status CoordinatorClient::Download(const std::string& sha256, const std::string& path,
+                                   std::stop_token stop) {
+  return DownloadArtifact(impl_->artifacts, sha256, path, stop);
 }
 
 }  // namespace voxbit::worker

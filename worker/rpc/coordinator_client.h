@@ -27,8 +27,9 @@ class CoordinatorClient final : public Coordinator {
 
   Result<search::RegisterReply> Register(const search::WorkerInfo& worker) override;
   Result<search::SyncReply> Sync(const search::SyncRequest& request, std::stop_token stop) override;
-  Status Upload(const std::string& path, const std::string& sha256) override;
-  Status Download(const std::string& sha256, const std::string& path) override;
+  Status Upload(const std::string& path, const std::string& sha256, std::stop_token stop) override;
+  Status Download(const std::string& sha256, const std::string& path,
+                  std::stop_token stop) override;
 
  private:
   struct Impl;

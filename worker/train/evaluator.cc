@@ -79,6 +79,7 @@ std::vector<search::Measurement> ToMeasurements(const Evaluation& evaluation,
   miou.samples = evaluation.num_scans;
   miou.detail = {{"class_iou", ClassDetail(evaluation, class_names)},
                  {"points", scores.num_points},
+                 {"points_predicted_absent", scores.num_predicted_absent},
                  {"scans", evaluation.num_scans}};
   search::Measurement accuracy;
   accuracy.metric = "accuracy";

@@ -54,7 +54,10 @@ Result<SegmentationScores> ConfusionMatrix::Scores() const {
     scores.num_points += labelled;
     correct += count(c, c);
     scores.class_iou.emplace_back();
-    if (in_either == 0) continue;
+    if (labelled == 0) {
+      scores.num_predicted_absent += predicted;
+      continue;
+    }
     scores.class_iou.back() = static_cast<double>(count(c, c)) / static_cast<double>(in_either);
     sum += *scores.class_iou.back();
     ++present;

@@ -13,10 +13,12 @@ namespace voxbit::train {
 struct SegmentationScores {
   double miou = 0;      // mean of the class_iou that have a value
   double accuracy = 0;  // correct / labelled points
-  // By class: tp / (tp + fp + fn). No value for a class that is neither labelled nor predicted
-  // anywhere in the set: it says nothing about the network.
+  // By class: tp / (tp + fp + fn). No value for a class that no point of the set is labelled with:
+  // whatever the network does, it could only be 0 or undefined. Points wrongly predicted as such a
+  // class lower the IoU of their own class.
   std::vector<std::optional<double>> class_iou;
-  int64_t num_points = 0;  // labelled points
+  int64_t num_points = 0;            // labelled points
+  int64_t num_predicted_absent = 0;  // of them predicted as a class without a value
 };
 
 // Counts of (label, prediction) pairs.

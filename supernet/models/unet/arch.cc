@@ -10,10 +10,18 @@ constexpr std::array<int64_t, 9> kBaseChannels = {32, 32, 64, 128, 256, 256, 128
 
 size_t At(int i) { return static_cast<size_t>(i); }
 
-LayerSpec Conv(std::string name, int64_t in, int64_t out, int64_t volume, int64_t tensor_stride,
-               std::string workload) {
+void AddNormTensors(const LayerPath& path, LayerSpec& layer) {
+  for (const char* name : {".weight", ".bias", ".running_mean", ".running_var"}) {
+    layer.tensors.push_back(path.norm + name);
+  }
+}
+
+LayerSpec Conv(const LayerPath& path, int64_t in, int64_t out, int64_t volume,
+               int64_t tensor_stride, std::string workload) {
   LayerSpec layer;
-  layer.name = std::move(name);
+  layer.name = path.name;
+  layer.tensors = {path.weight + ".kernel"};
+  AddNormTensors(path, layer);
   layer.in_channels = in;
   layer.out_channels = out;
   layer.kernel_volume = volume;
@@ -23,11 +31,13 @@ LayerSpec Conv(std::string name, int64_t in, int64_t out, int64_t volume, int64_
   return layer;
 }
 
-LayerSpec Linear(std::string name, int64_t in, int64_t out, bool batch_norm, std::string workload) {
-  LayerSpec layer = Conv(std::move(name), in, out, 1, 1, std::move(workload));
+LayerSpec Linear(const LayerPath& path, int64_t in, int64_t out, std::string workload) {
+  LayerSpec layer = Conv(path, in, out, 1, 1, std::move(workload));
   layer.kind = LayerKind::kLinear;
   layer.bias = true;
-  layer.batch_norm = batch_norm;
+  layer.batch_norm = !path.norm.empty();
+  layer.tensors = {path.weight + ".weight", path.weight + ".bias"};
+  if (layer.batch_norm) AddNormTensors(path, layer);
   return layer;
 }
 
@@ -62,8 +72,8 @@ void AppendStage(const UNetArch& arch, const UNetArch& largest, UNetKind kind, i
   const int64_t fine = FineStride(stage);
   const int64_t at = up ? fine : 2 * fine;
   const int64_t out = arch.output_channels[At(stage + 1)];
-  LayerSpec transition = Conv(TransitionPath(kind, stage).name, StageInput(arch, stage),
-                              s.transition, 8, fine, search::Pairs2Key(fine));
+  LayerSpec transition = Conv(TransitionPath(kind, stage), StageInput(arch, stage), s.transition, 8,
+                              fine, search::Pairs2Key(fine));
   transition.kind = up ? LayerKind::kSparseConvTransposed : LayerKind::kSparseConv;
   transition.stride = 2;
   table.push_back(transition);
@@ -71,20 +81,18 @@ void AppendStage(const UNetArch& arch, const UNetArch& largest, UNetKind kind, i
   for (int block = 0; block < static_cast<int>(s.depth); ++block) {
     const int64_t in = block == 0 ? joined : out;
     const int64_t mid = s.mid[At(block)];
+    table.push_back(Conv(BlockPath(kind, stage, block, 0), in, mid, 27, at, search::Pairs3Key(at)));
     table.push_back(
-        Conv(BlockPath(kind, stage, block, 0).name, in, mid, 27, at, search::Pairs3Key(at)));
-    table.push_back(
-        Conv(BlockPath(kind, stage, block, 1).name, mid, out, 27, at, search::Pairs3Key(at)));
+        Conv(BlockPath(kind, stage, block, 1), mid, out, 27, at, search::Pairs3Key(at)));
     if (block == 0 && HasProjection(largest, kind, stage)) {
-      table.push_back(
-          Conv(ProjectionPath(kind, stage).name, in, out, 1, at, search::VoxelsKey(at)));
+      table.push_back(Conv(ProjectionPath(kind, stage), in, out, 1, at, search::VoxelsKey(at)));
     }
   }
 }
 
 LayerSpec PointLayer(const UNetArch& arch, UNetKind kind, int index) {
-  return Linear(PointPath(kind, index).name, arch.output_channels[At(kPointOutputs[At(index)])],
-                arch.output_channels[At(kPointOutputs[At(index + 1)])], true, search::PointsKey());
+  return Linear(PointPath(kind, index), arch.output_channels[At(kPointOutputs[At(index)])],
+                arch.output_channels[At(kPointOutputs[At(index + 1)])], search::PointsKey());
 }
 
 }  // namespace
@@ -163,8 +171,8 @@ LayerPath ClassifierPath(UNetKind kind) {
 search::LayerTable UNetLayers(const UNetArch& arch, const UNetArch& largest, UNetKind kind) {
   search::LayerTable table;
   const int64_t stem = arch.output_channels[0];
-  table.push_back(Conv("stem.0", arch.in_channels, stem, 27, 1, search::Pairs3Key(1)));
-  table.push_back(Conv("stem.3", stem, stem, 27, 1, search::Pairs3Key(1)));
+  table.push_back(Conv(StemPath(0), arch.in_channels, stem, 27, 1, search::Pairs3Key(1)));
+  table.push_back(Conv(StemPath(1), stem, stem, 27, 1, search::Pairs3Key(1)));
   for (int stage = 0; stage < 8; ++stage) {
     AppendStage(arch, largest, kind, stage, table);
     const bool joins_points = stage == 3 || stage == 5 || stage == 7;
@@ -172,8 +180,7 @@ search::LayerTable UNetLayers(const UNetArch& arch, const UNetArch& largest, UNe
       table.push_back(PointLayer(arch, kind, (stage - 3) / 2));
     }
   }
-  table.push_back(Linear(ClassifierPath(kind).name, arch.output_channels[8], arch.num_classes,
-                         false,
+  table.push_back(Linear(ClassifierPath(kind), arch.output_channels[8], arch.num_classes,
                          kind == UNetKind::kMinkUNet ? search::VoxelsKey(1) : search::PointsKey()));
   return table;
 }
