@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +26,9 @@ constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
+
+// After the end of its studies a server answers for this long, so that who watches them sees it.
+constexpr Milliseconds kLinger{3'000};
 
 struct Flags {
   std::string config;
@@ -52,6 +56,16 @@ Plugins BuiltinPlugins() {
   return plugins;
 }
 
+// A study that ended without its results stays so: say it, for who starts it again means otherwise.
+void WarnOfEnded(const search::Study& study) {
+  const bool failed = study.state == search::StudyState::kFailed;
+  if (!failed && study.state != search::StudyState::kStopped) return;
+  log::Warning("study " + study.config.name + (failed ? " failed" : " was stopped") +
+               " in an earlier run and is not run again" +
+               (study.message.empty() ? "" : ": " + study.message) +
+               "; give it another name or another /server/store");
+}
+
 // A study of the file that the store has already goes on; other settings under its name are an
 // error, because its trials would not be comparable.
 Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
@@ -63,6 +77,7 @@ Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage:
                                   " has a study \"" + entry.name +
                                   "\" with other settings; give this one another name or store");
       }
+      WarnOfEnded(*existing);
       continue;
     }
     if (existing.status().code() != StatusCode::kNotFound) return existing.status();
@@ -74,16 +89,31 @@ Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage:
   return OkStatus();
 }
 
-// Waits for a signal, or with `until_done` for the end of all studies.
-Status WaitForEnd(const Flags& flags, storage::Store& store, ChangeSignal& changes,
-                  const std::stop_token& stop) {
+// The studies that the file names; all of the store if it names none.
+Result<std::vector<search::Study>> OwnStudies(const ServerConfig& config, storage::Store& store) {
+  VOXBIT_ASSIGN_OR_RETURN(auto studies, store.ListStudies(0, 1'000'000));
+  if (config.studies.empty()) return studies;
+  std::set<std::string> names;
+  for (const StudyEntry& entry : config.studies) names.insert(entry.name);
+  std::erase_if(studies,
+                [&](const search::Study& study) { return !names.contains(study.config.name); });
+  return studies;
+}
+
+// Waits for a signal, or with `until_done` for the end of the file's studies; an error when that
+// cannot come because no local worker works. `workers` may be null.
+Status WaitForEnd(const Flags& flags, const ServerConfig& config, storage::Store& store,
+                  ChangeSignal& changes, const LocalWorkers* workers, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const int64_t seen = changes.version();
     if (flags.until_done) {
-      VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
+      VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, store));
       bool all_ended = true;
       for (const auto& study : studies) all_ended = all_ended && search::IsFinal(study.state);
       if (all_ended) return OkStatus();
+      if (workers != nullptr && workers->AllFailing()) {
+        return Internal("every local worker ends right after its start; the log says why");
+      }
     }
     changes.Wait(seen, Milliseconds(500), stop);
   }
@@ -91,9 +121,9 @@ Status WaitForEnd(const Flags& flags, storage::Store& store, ChangeSignal& chang
 }
 
 // Prints how each study ended. kFailed if one failed.
-Result<int> PrintResults(storage::Store& store, Reporter& reporter) {
+Result<int> PrintResults(const ServerConfig& config, storage::Store& store, Reporter& reporter) {
   int code = kDone;
-  VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
+  VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, store));
   for (const auto& study : studies) {
     std::cout << "study " << study.config.name << ": " << search::Name(study.state);
     if (!study.message.empty()) std::cout << ": " << study.message;
@@ -104,7 +134,18 @@ Result<int> PrintResults(storage::Store& store, Reporter& reporter) {
       std::cout << "front of " << front.trials.size() << " trials:\n" << FrontTable(front);
     }
   }
+  std::cout << std::flush;
   return code;
+}
+
+// Waits until the moment (of Clock::MonotonicMs) or a signal.
+void WaitUntil(int64_t moment_ms, const Clock& clock, ChangeSignal& changes,
+               const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const Milliseconds left(moment_ms - clock.MonotonicMs());
+    if (left.count() <= 0) return;
+    changes.Wait(changes.version(), left, stop);
+  }
 }
 
 Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins& plugins,
@@ -147,16 +188,25 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
                                .server = rpc->address(),
                                .log_format = flags.log_format,
                                .devices = devices,
-                               .threads = std::max<int64_t>(1, cores / count)});
+                               .threads = std::max<int64_t>(1, cores / count),
+                               .cache = settings.store + "/cache"});
   }
 
   VOXBIT_RETURN_IF_ERROR(supervisor.StartAll());
-  VOXBIT_RETURN_IF_ERROR(WaitForEnd(flags, *store, changes, signals.token()));
-  if (signals.signal() != 0) log::Info("stopping: running tasks are handed back");
-  workers.reset();  // while the server still answers, so that tasks are handed back
+  VOXBIT_RETURN_IF_ERROR(
+      WaitForEnd(flags, config, *store, changes, workers.get(), signals.token()));
+  if (signals.signal() != 0) {
+    log::Info("stopping: running tasks are handed back");
+    workers.reset();  // while the server still answers, so that tasks are handed back
+    rpc->Shutdown();
+    return kInterrupted;
+  }
+  const int64_t close_ms = clock.MonotonicMs() + kLinger.count();
+  VOXBIT_ASSIGN_OR_RETURN(const int code, PrintResults(config, *store, reporter));
+  workers.reset();
+  WaitUntil(close_ms, clock, changes, signals.token());
   rpc->Shutdown();
-  if (signals.signal() != 0) return kInterrupted;
-  return PrintResults(*store, reporter);
+  return code;
 }
 
 int Main(int argc, char** argv) {
@@ -173,7 +223,8 @@ int Main(int argc, char** argv) {
       ->expected(1)
       ->take_all();
   app.add_flag("--until-done", flags.until_done,
-               "end when all studies have; exit 0, or 1 if one failed; prints the fronts");
+               "end when the config's studies have (all of the store if it names none); exit 0, "
+               "or 1 if one failed; prints the fronts");
   app.add_flag("--check", flags.check, "check the config, print what it resolves to, and end");
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
       ->check(CLI::IsMember({"text", "json"}))

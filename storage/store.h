@@ -32,7 +32,7 @@ struct RequestKey {
 struct LeasePolicy {
   Milliseconds lease_duration{60'000};
   // Attempts that ended without the work being at fault: worker lost, transient failure.
-  int64_t max_lost_attempts = 5;
+  int64_t max_lost_attempts = 20;
   // Attempts in which the work itself failed.
   int64_t max_failed_attempts = 2;
   Milliseconds first_backoff{1'000};  // doubles with each lost or failed attempt
@@ -69,6 +69,16 @@ struct TrialCounts {
   int64_t infeasible = 0;
   int64_t failed = 0;
   int64_t cancelled = 0;
+};
+
+// What queued tasks ask of the worker that is to do them; "" where any will do.
+struct WaitingWork {
+  int64_t study_id = 0;
+  std::string study;
+  search::TaskKind kind = search::TaskKind::kProfile;
+  std::string supernet_kind;
+  std::string dataset_kind;
+  std::string target;
 };
 
 // One attempt at a task, for people who ask why something was repeated.
@@ -157,6 +167,9 @@ class Store {
                                               std::optional<search::TaskKind> kind,
                                               std::optional<search::TaskState> state) const;
   Result<std::vector<AttemptRow>> ListAttempts(int64_t task_id) const;
+  // What the queued tasks that ClaimTask may hand out (back-off aside) and that were added up to
+  // `created_until_ms` ask for, each demand once, by study.
+  Result<std::vector<WaitingWork>> ListWaiting(int64_t created_until_ms) const;
 
   // Hands the oldest queued task that `worker` can do: kind, supernet, dataset and target match,
   // its study is active (exports: any study), its back-off has passed. Prefers a task that this
@@ -182,7 +195,9 @@ class Store {
   // trial (infeasible, failed).
   Result<search::Verdict> FailTask(int64_t task_id, const std::string& token,
                                    const search::TaskFailure& failure, const LeasePolicy& policy);
-  // Queues again every task whose lease has expired; returns them.
+  // Queues again every task whose lease has expired; returns them. A lease that was granted before
+  // this object opened the store and not renewed since is not charged: its attempt ends as
+  // released.
   Result<std::vector<search::Task>> ExpireLeases(const LeasePolicy& policy);
   // After a restart of the server: every live lease gets a full duration from now.
   Status RefreshLeases(const LeasePolicy& policy);
@@ -191,7 +206,8 @@ class Store {
 
   // ---- workers -------------------------------------------------------------------------------
   // A new session replaces the old one of the same name; a lease that the old session holds is
-  // treated as lost at once (the process that held it is gone). Ends draining.
+  // treated as lost at once (the process that held it is gone), or, under the same condition as in
+  // ExpireLeases, as released. Ends draining.
   Status RegisterWorker(const search::WorkerInfo& worker, const std::string& session,
                         const LeasePolicy& policy);
   struct Worker {

@@ -27,6 +27,12 @@ Status Store::Impl::Open(const Options& options) {
   const std::string path = DatabasePath(folder_);
   VOXBIT_ASSIGN_OR_RETURN(write_, Database::Open(path, Database::Mode::kReadWrite));
   VOXBIT_RETURN_IF_ERROR(Migrate(*write_).Annotate(path));
+  VOXBIT_ASSIGN_OR_RETURN(
+      const std::vector<std::string> inherited,
+      ReadAll(
+          write_->Prepare("SELECT lease_token FROM tasks WHERE state = 'leased'"),
+          +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
+  inherited_leases_.insert(inherited.begin(), inherited.end());
   // The name of a new database must survive a power cut, too.
   return WithStoreReason(SyncFolder(folder_));
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,6 +27,14 @@ struct Store::Impl {
   Status Open(const Options& options);
 
   int64_t Now() const { return clock_.NowMs(); }
+
+  // Whether a live lease was granted by an earlier server process and not renewed in this one: the
+  // restart, not the work or its worker, may have ended it. Inside a write transaction.
+  bool IsInherited(const std::string& lease_token) const {
+    return inherited_leases_.contains(lease_token);
+  }
+  // The worker that holds the lease has been heard of. Inside a write transaction.
+  void TakeOver(const std::string& lease_token) { inherited_leases_.erase(lease_token); }
 
   // Runs `body` in a write transaction, or in a savepoint of the one that this thread has open.
   // An error, and an exception, rolls back what `body` did.
@@ -95,6 +104,7 @@ struct Store::Impl {
   Mutex write_mutex_;
   std::atomic<std::thread::id> writer_{};
   std::unique_ptr<Database> write_;
+  std::set<std::string> inherited_leases_;  // tokens; belongs to the writing thread like write_
 
   Mutex readers_mutex_;
   CondVar reader_returned_;
@@ -125,8 +135,9 @@ Status EndAttempt(Database& database, int64_t task_id, const std::string& outcom
 Status CancelTask(Database& database, int64_t task_id, const std::string& message, int64_t now_ms);
 
 // Ends the lease of a leased task without the work being at fault: queues it again with
-// back-off, or, when the attempts are used up, fails it and its trial.
-Status LoseLease(Database& database, int64_t task_id, const std::string& message,
+// back-off, or, when the attempts are used up, fails it and its trial. With `is_inherited` the
+// restart of the server ended it: the attempt is released and the task queued at once.
+Status LoseLease(Database& database, int64_t task_id, const std::string& message, bool is_inherited,
                  const LeasePolicy& policy, int64_t now_ms);
 
 Result<int64_t> InsertTask(Database& database, int64_t study_id, int64_t trial_number,

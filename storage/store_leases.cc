@@ -15,6 +15,9 @@ using search::TaskKind;
 using search::TrialState;
 using search::Verdict;
 
+// Why an attempt was released by the server and not by its worker.
+constexpr char kServerRestarted[] = "the server was restarted";
+
 // What decides about a lease, without the task's JSON.
 struct Lease {
   int64_t task_id = 0;
@@ -53,7 +56,7 @@ Result<Lease> FindLease(Database& database, int64_t task_id) {
 enum class Standing {
   kUnknown,     // no attempt has this token
   kRunning,     // it holds the lease
-  kLate,        // its lease expired, but nobody else was given the task
+  kLate,        // it lost its lease, but nobody else was given the task
   kReported,    // its worker has ended it already
   kSuperseded,  // taken over, cancelled, or given up
 };
@@ -66,14 +69,16 @@ struct Attempt {
 Result<Attempt> FindAttempt(Database& database, const Lease& lease, const std::string& token) {
   VOXBIT_ASSIGN_OR_RETURN(
       Statement row,
-      database.Prepare("SELECT outcome FROM attempts WHERE task_id = ? AND lease_token = ?",
-                       lease.task_id, token));
+      database.Prepare(
+          "SELECT outcome, message FROM attempts WHERE task_id = ? AND lease_token = ?",
+          lease.task_id, token));
   VOXBIT_ASSIGN_OR_RETURN(const bool found, row.Step());
   if (!found) return Attempt{};
   Attempt attempt{Standing::kSuperseded, row.Text(0)};
   if (attempt.outcome == "running") {
     attempt.standing = Standing::kRunning;
-  } else if (attempt.outcome == "lost") {
+  } else if (attempt.outcome == "lost" ||
+             (attempt.outcome == "released" && row.Text(1) == kServerRestarted)) {
     const bool is_free = lease.state == "queued" && lease.token == token;
     attempt.standing = is_free ? Standing::kLate : Standing::kSuperseded;
   } else if (attempt.outcome != "superseded" && attempt.outcome != "cancelled") {
@@ -85,7 +90,9 @@ Result<Attempt> FindAttempt(Database& database, const Lease& lease, const std::s
 // Takes back the loss of a late attempt, so that it holds the lease again.
 Status Resume(Database& database, Lease& lease, const Attempt& attempt) {
   if (attempt.standing != Standing::kLate) return OkStatus();
-  lease.lost_attempts = std::max<int64_t>(lease.lost_attempts - 1, 0);
+  if (attempt.outcome == "lost") {
+    lease.lost_attempts = std::max<int64_t>(lease.lost_attempts - 1, 0);
+  }
   lease.state = "leased";
   VOXBIT_RETURN_IF_ERROR(
       database.Run("UPDATE tasks SET state = 'leased', lost_attempts = ?, not_before_ms = 0, "
@@ -198,6 +205,14 @@ Status NoteRepeat(Database& database, const Lease& lease, const std::string& res
   return OkStatus();
 }
 
+// Queues a task again at once and without penalty.
+Status Release(Database& database, int64_t task_id, const std::string& message, int64_t now_ms) {
+  VOXBIT_RETURN_IF_ERROR(EndAttempt(database, task_id, "released", message, now_ms));
+  return database.Run(
+      "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = 0 WHERE id = ?", message,
+      task_id);
+}
+
 Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailure& failure,
                       const LeasePolicy& policy, int64_t now_ms) {
   const std::string& why = failure.message;
@@ -210,11 +225,7 @@ Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailur
       ++lease.failed_attempts;
       return Retry(database, lease, why, policy, now_ms);
     case FailureKind::kReleased:
-      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "released", why, now_ms));
-      return database.Run(
-          "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = 0 "
-          "WHERE id = ?",
-          why, lease.task_id);
+      return Release(database, lease.task_id, why, now_ms);
     case FailureKind::kTransient:
     case FailureKind::kCancelled:  // nobody asked for it: the task is live
       VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "transient", why, now_ms));
@@ -242,8 +253,9 @@ Status CancelTask(Database& database, int64_t task_id, const std::string& messag
   return EndAttempt(database, task_id, "cancelled", message, now_ms);
 }
 
-Status LoseLease(Database& database, int64_t task_id, const std::string& message,
+Status LoseLease(Database& database, int64_t task_id, const std::string& message, bool is_inherited,
                  const LeasePolicy& policy, int64_t now_ms) {
+  if (is_inherited) return Release(database, task_id, kServerRestarted, now_ms);
   VOXBIT_ASSIGN_OR_RETURN(Lease lease, FindLease(database, task_id));
   VOXBIT_RETURN_IF_ERROR(EndAttempt(database, task_id, "lost", message, now_ms));
   ++lease.lost_attempts;
@@ -272,6 +284,7 @@ Result<Verdict> Store::RenewLease(int64_t task_id, const std::string& token, con
       return Verdict::kSuperseded;
     }
     VOXBIT_RETURN_IF_ERROR(Resume(database, lease, attempt));
+    impl_->TakeOver(token);
     VOXBIT_RETURN_IF_ERROR(database.Run(
         "UPDATE tasks SET lease_expires_ms = ?, progress = ? WHERE id = ?",
         impl_->Now() + policy.lease_duration.count(), CanonicalJson(progress), task_id));
@@ -346,8 +359,9 @@ Result<std::vector<search::Task>> Store::ExpireLeases(const LeasePolicy& policy)
         std::vector<search::Task> tasks;
         for (const int64_t id : expired) {
           VOXBIT_ASSIGN_OR_RETURN(const search::Task before, FindTask(database, id));
-          VOXBIT_RETURN_IF_ERROR(LoseLease(
-              database, id, "the lease of worker " + before.worker + " expired", policy, now_ms));
+          VOXBIT_RETURN_IF_ERROR(LoseLease(database, id,
+                                           "the lease of worker " + before.worker + " expired",
+                                           impl_->IsInherited(before.lease_token), policy, now_ms));
           VOXBIT_ASSIGN_OR_RETURN(search::Task after, FindTask(database, id));
           tasks.push_back(std::move(after));
         }

@@ -134,6 +134,21 @@ Result<std::vector<AttemptRow>> Store::ListAttempts(int64_t task_id) const {
   });
 }
 
+Result<std::vector<WaitingWork>> Store::ListWaiting(int64_t created_until_ms) const {
+  return impl_->Read<std::vector<WaitingWork>>([&](Database& database) {
+    return ReadAll(
+        database.Prepare("SELECT DISTINCT t.study_id, s.name, t.kind, t.supernet_kind, "
+                         "t.dataset_kind, t.target FROM tasks t JOIN studies s ON "
+                         "s.id = t.study_id WHERE t.state = 'queued' AND t.created_ms <= ? AND "
+                         "(s.state = 'active' OR t.kind = 'export') ORDER BY 1, 3, 4, 5, 6",
+                         created_until_ms),
+        +[](const Statement& row) -> Result<WaitingWork> {
+          VOXBIT_ASSIGN_OR_RETURN(const search::TaskKind kind, search::ParseTaskKind(row.Text(2)));
+          return WaitingWork{row.Int(0), row.Text(1), kind, row.Text(3), row.Text(4), row.Text(5)};
+        });
+  });
+}
+
 Result<std::optional<Task>> Store::ClaimTask(const search::WorkerInfo& worker,
                                              const LeasePolicy& policy) {
   std::vector<std::string> kinds;

@@ -12,8 +12,8 @@ using search::TrialState;
 
 const std::string kSelectTrial = std::string("SELECT ") + kTrialColumns + " FROM trials ";
 
-std::string TrialName(int64_t study_id, int64_t number) {
-  return "trial " + std::to_string(number) + " of the study with id " + std::to_string(study_id);
+std::string TrialName(const search::Study& study, int64_t number) {
+  return "trial " + std::to_string(number) + " of study \"" + study.config.name + "\"";
 }
 
 std::vector<search::Measurement> Values(const search::Measurements& measurements) {
@@ -22,17 +22,18 @@ std::vector<search::Measurement> Values(const search::Measurements& measurements
   return values;
 }
 
-Status InsertTrial(Database& database, int64_t study_id, int64_t number, const NewTrial& trial,
-                   int64_t now_ms) {
+Status InsertTrial(Database& database, const search::Study& study, int64_t number,
+                   const NewTrial& trial, int64_t now_ms) {
+  const int64_t study_id = study.id;
   VOXBIT_RETURN_IF_ERROR(CheckMeasurements(Values(trial.costs)));
   VOXBIT_ASSIGN_OR_RETURN(
       const int64_t twin,
       database.Number("SELECT number FROM trials WHERE study_id = ? AND digest = ?", study_id,
                       trial.digest));
   if (twin > 0) {
-    return AlreadyExists("the candidate " + Encode(trial.candidate) + " is " +
-                             TrialName(study_id, twin) + " already",
-                         "CANDIDATE_DUPLICATE");
+    return AlreadyExists(
+        "the candidate " + Encode(trial.candidate) + " is " + TrialName(study, twin) + " already",
+        "CANDIDATE_DUPLICATE");
   }
   VOXBIT_RETURN_IF_ERROR(database.Run(
       "INSERT INTO trials (study_id, number, candidate, digest, origin, state, measured, "
@@ -96,7 +97,7 @@ Result<std::vector<int64_t>> Store::AppendTrials(int64_t study_id,
             database.Number("SELECT max(number) FROM trials WHERE study_id = ?", study_id));
         std::vector<int64_t> numbers;
         for (const NewTrial& trial : trials) {
-          VOXBIT_RETURN_IF_ERROR(InsertTrial(database, study_id, ++number, trial, impl_->Now()));
+          VOXBIT_RETURN_IF_ERROR(InsertTrial(database, study, ++number, trial, impl_->Now()));
           numbers.push_back(number);
         }
         VOXBIT_RETURN_IF_ERROR(SaveAlgorithmState(study_id, state));
@@ -111,8 +112,9 @@ Result<Trial> Store::GetTrial(int64_t study_id, int64_t number) const {
         ReadOne(
             database.Prepare(kSelectTrial + "WHERE study_id = ? AND number = ?", study_id, number),
             &ReadTrial));
-    if (!trial.has_value()) return NotFound("there is no " + TrialName(study_id, number));
-    return *std::move(trial);
+    if (trial.has_value()) return *std::move(trial);
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, FindStudy(database, study_id));
+    return NotFound("there is no " + TrialName(study, number));
   });
 }
 
@@ -142,14 +144,20 @@ Result<TrialCounts> Store::CountTrials(int64_t study_id) const {
   return impl_->Read<TrialCounts>([&](Database& database) -> Result<TrialCounts> {
     VOXBIT_ASSIGN_OR_RETURN(
         Statement row,
-        database.Prepare("SELECT count(*), count(*) FILTER (WHERE state = 'succeeded'), "
-                         "count(*) FILTER (WHERE state = 'infeasible'), "
-                         "count(*) FILTER (WHERE state = 'failed'), "
-                         "count(*) FILTER (WHERE state = 'cancelled') "
-                         "FROM trials WHERE study_id = ?",
+        database.Prepare("SELECT state, count(*) FROM trials WHERE study_id = ? GROUP BY state",
                          study_id));
-    VOXBIT_RETURN_IF_ERROR(row.Step().status());
-    return TrialCounts{row.Int(0), row.Int(1), row.Int(2), row.Int(3), row.Int(4)};
+    TrialCounts counts;
+    while (true) {
+      VOXBIT_ASSIGN_OR_RETURN(const bool more, row.Step());
+      if (!more) return counts;
+      VOXBIT_ASSIGN_OR_RETURN(const TrialState state, search::ParseTrialState(row.Text(0)));
+      const int64_t count = row.Int(1);
+      counts.proposed += count;
+      if (state == TrialState::kSucceeded) counts.succeeded = count;
+      if (state == TrialState::kInfeasible) counts.infeasible = count;
+      if (state == TrialState::kFailed) counts.failed = count;
+      if (state == TrialState::kCancelled) counts.cancelled = count;
+    }
   });
 }
 

@@ -8,6 +8,11 @@ namespace {
 // Idle workers ask again after every change; not each of these calls is worth a write.
 constexpr int64_t kSeenResolutionMs = 1000;
 
+struct HeldLease {
+  int64_t task_id = 0;
+  std::string token;
+};
+
 const std::string kSelectWorker = std::string("SELECT ") + kWorkerColumns + " FROM workers ";
 
 }  // namespace
@@ -18,15 +23,18 @@ Status Store::RegisterWorker(const search::WorkerInfo& worker, const std::string
   return impl_->Write([&](Database& database) -> Status {
     const int64_t now_ms = impl_->Now();
     VOXBIT_ASSIGN_OR_RETURN(
-        const std::vector<int64_t> held,
+        const std::vector<HeldLease> held,
         ReadAll(
-            database.Prepare(
-                "SELECT id FROM tasks WHERE state = 'leased' AND worker = ? ORDER BY id",
-                worker.name),
-            +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
-    for (const int64_t task : held) {
-      VOXBIT_RETURN_IF_ERROR(
-          LoseLease(database, task, "worker " + worker.name + " was started anew", policy, now_ms));
+            database.Prepare("SELECT id, lease_token FROM tasks WHERE state = 'leased' AND "
+                             "worker = ? ORDER BY id",
+                             worker.name),
+            +[](const Statement& row) -> Result<HeldLease> {
+              return HeldLease{row.Int(0), row.Text(1)};
+            }));
+    for (const HeldLease& lease : held) {
+      VOXBIT_RETURN_IF_ERROR(LoseLease(database, lease.task_id,
+                                       "worker " + worker.name + " was started anew",
+                                       impl_->IsInherited(lease.token), policy, now_ms));
     }
     return database.Run(
         "INSERT OR REPLACE INTO workers (name, info, session, draining, registered_ms, "

@@ -53,7 +53,9 @@ Result<std::unique_ptr<CostFilter>> CostFilter::Create(const SupernetSpec& spec,
   }
   std::vector<Constraint> computable;
   for (Constraint& constraint : constraints) {
-    if (usable.count(constraint.metric) != 0) computable.push_back(std::move(constraint));
+    if (usable.count(constraint.metric) == 0) continue;
+    if (workload == nullptr) constraint.min.reset();
+    if (constraint.min || constraint.max) computable.push_back(std::move(constraint));
   }
   Workload smallest_shape;
   smallest_shape.in_channels = 4;

@@ -23,8 +23,9 @@ class CostFilter final : public CandidateFilter {
   // bounds together are met by a bounded climb from the smallest candidate, several times; only
   // spaces of up to 20000 candidates are searched completely when that fails.
   // NOT_FOUND when the workload lacks what a layer needs. `spec` outlives the filter.
-  // With `workload` null, only metrics that need none are considered, for a network of
-  // `workload`-independent shape (4 input channels, 2 classes: the smallest possible).
+  // With `workload` null, only upper bounds on metrics that need none are considered, for a network
+  // of the smallest possible shape (4 input channels, 2 classes): what it exceeds, any other shape
+  // exceeds; what it does not reach, another may.
   static Result<std::unique_ptr<CostFilter>> Create(const SupernetSpec& spec,
                                                     const cost::CostModelRegistry& models,
                                                     const Workload* workload,

@@ -1,5 +1,6 @@
 #include "server/dispatch/dispatcher.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -83,6 +84,9 @@ class Turn {
     return NextTask(worker->info);
   }
 
+  // Not OK: the caller must not go on, whatever the reply says.
+  const Status& refusal() const { return refusal_; }
+
  private:
   // The token alone decides whether a result counts: a result is not lost because its worker has
   // to register again.
@@ -104,17 +108,23 @@ class Turn {
         store_.FailTask(finished.task_id, finished.lease_token, failure, settings_.lease));
   }
 
-  // Empty when the worker has to register first; reply_ says so.
+  // Empty when the worker has to register first, as reply_ says, or is refused. The store keeps
+  // sessions: another one means that another process has registered under this name since. Telling
+  // the caller to register again would make the two take each other's leases in turn.
   Result<std::optional<storage::Store::Worker>> Identify() {
     Result<storage::Store::Worker> worker = store_.GetWorker(request_.worker);
     if (worker.ok() && worker->session == request_.session) {
       return std::optional(std::move(worker).value());
     }
-    if (!worker.ok() && worker.status().code() != StatusCode::kNotFound) return worker.status();
+    if (worker.ok()) {
+      refusal_ = FailedPrecondition(
+          "another worker is registered as \"" + request_.worker + "\"; start this one with --name",
+          "WORKER_NAME_TAKEN");
+      return std::optional<storage::Store::Worker>();
+    }
+    if (worker.status().code() != StatusCode::kNotFound) return worker.status();
     reply_.desired = Desired::kRegister;
-    reply_.reason =
-        worker.ok() ? "worker \"" + request_.worker + "\" has registered since with another session"
-                    : "no worker \"" + request_.worker + "\" is registered";
+    reply_.reason = "no worker \"" + request_.worker + "\" is registered";
     return std::optional<storage::Store::Worker>();
   }
 
@@ -131,7 +141,7 @@ class Turn {
     }
     reply_.desired = Desired::kKeep;
     reply_.lease_duration = settings_.lease.lease_duration;
-    reply_.next_sync = settings_.sync_interval;
+    reply_.next_sync = settings_.BusyInterval();
     return std::optional(reply_);
   }
 
@@ -195,7 +205,7 @@ class Turn {
     reply_.attempt = task->attempt;
     reply_.spec = std::move(task->spec);
     reply_.lease_duration = settings_.lease.lease_duration;
-    reply_.next_sync = settings_.sync_interval;
+    reply_.next_sync = settings_.BusyInterval();
     return std::optional(reply_);
   }
 
@@ -203,9 +213,12 @@ class Turn {
   const DispatchSettings& settings_;
   const SyncRequest& request_;
   SyncReply reply_;
+  Status refusal_;
 };
 
 }  // namespace
+
+Milliseconds DispatchSettings::BusyInterval() const { return std::min(heartbeat, sync_interval); }
 
 Dispatcher::Dispatcher(storage::Store& store, const Clock& clock, DispatchSettings settings)
     : store_(store), clock_(clock), settings_(settings) {}
@@ -220,11 +233,19 @@ Result<search::RegisterReply> Dispatcher::Register(const search::WorkerInfo& wor
 
 Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
   VOXBIT_RETURN_IF_ERROR(CheckRequest(request));
-  std::optional<SyncReply> reply;
+  std::optional<SyncReply> reply = Heartbeat(request);
+  if (reply.has_value()) return reply;
+  Turn turn(store_, settings_, request);
   VOXBIT_RETURN_IF_ERROR(store_.Write([&]() -> Status {
-    VOXBIT_ASSIGN_OR_RETURN(reply, Turn(store_, settings_, request).Take());
+    VOXBIT_ASSIGN_OR_RETURN(reply, turn.Take());
     return OkStatus();
   }));
+  // Only now: what the worker handed in is recorded even if it is refused.
+  if (!turn.refusal().ok()) {
+    log::Warning("refused a worker",
+                 {{"worker", request.worker}, {"reason", turn.refusal().message()}});
+    return turn.refusal();
+  }
   if (reply.has_value() && reply->desired == Desired::kRun) {
     log::Info("leased", {{"task", reply->task_id},
                          {"kind", std::string(Name(reply->spec.kind))},
@@ -235,6 +256,27 @@ Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
     log::Info("cancelled",
               {{"task", reply->task_id}, {"worker", request.worker}, {"reason", reply->reason}});
   }
+  return reply;
+}
+
+std::optional<SyncReply> Dispatcher::Heartbeat(const SyncRequest& request) const {
+  if (!request.running.has_value() || request.draining) return std::nullopt;
+  const auto worker = store_.GetWorker(request.worker);
+  if (!worker.ok() || worker->session != request.session) return std::nullopt;
+  const auto task = store_.GetTask(request.running->task_id);
+  if (!task.ok() || task->state != search::TaskState::kLeased ||
+      task->lease_token != request.running->lease_token) {
+    return std::nullopt;
+  }
+  const int64_t renewed_ms = task->lease_expires_ms - settings_.lease.lease_duration.count();
+  const int64_t since_ms = clock_.NowMs() - renewed_ms;
+  if (since_ms < 0 || since_ms >= settings_.sync_interval.count()) return std::nullopt;
+  SyncReply reply;
+  reply.desired = Desired::kKeep;
+  reply.task_id = task->id;
+  reply.lease_token = task->lease_token;
+  reply.lease_duration = settings_.lease.lease_duration;
+  reply.next_sync = settings_.BusyInterval();
   return reply;
 }
 

@@ -16,9 +16,15 @@ namespace voxbit::server {
 
 struct DispatchSettings {
   storage::LeasePolicy lease;
-  Milliseconds sync_interval{10'000};  // between two calls of a busy worker
+  // Between two calls of a busy worker: how soon it learns that its task was cancelled.
+  Milliseconds heartbeat{1'000};
+  // Between two of these calls that are written down: lease, progress, when it was seen.
+  Milliseconds sync_interval{10'000};
   // A worker silent for this long is listed as lost; its lease expires on its own.
   Milliseconds lost_after{60'000};
+
+  // The shorter of the two: when a busy worker is to call again.
+  Milliseconds BusyInterval() const;
 };
 
 // Thread-safe. Holds no state of its own: everything is in the store, so a restart changes nothing.
@@ -33,7 +39,8 @@ class Dispatcher {
   // caller may hold the call open and ask again after a change. A worker that says idle although
   // it holds a lease is handed that task again (the answer to it was lost). A result that the
   // store refuses (not finite, unknown metric) counts as a failed attempt. INVALID_ARGUMENT for a
-  // request that contradicts itself.
+  // request that contradicts itself; FAILED_PRECONDITION, reason WORKER_NAME_TAKEN, when another
+  // worker has registered under this name since (a finished task is recorded nevertheless).
   Result<std::optional<search::SyncReply>> Sync(const search::SyncRequest& request);
   // What to answer when the wait is over: idle.
   search::SyncReply IdleReply() const;
@@ -49,6 +56,10 @@ class Dispatcher {
   const DispatchSettings& settings() const { return settings_; }
 
  private:
+  // The answer to a worker that goes on with its task, found without writing anything. Empty when
+  // something has changed or a sync interval has passed since the lease was renewed.
+  std::optional<search::SyncReply> Heartbeat(const search::SyncRequest& request) const;
+
   storage::Store& store_;
   const Clock& clock_;
   DispatchSettings settings_;

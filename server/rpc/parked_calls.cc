@@ -7,7 +7,8 @@
 #include "common/log.h"
 #include "proto/convert/convert.h"
 #include "proto/rpc/channel.h"
-#include "server/rpc/answer.h"
+#include "proto/rpc/status.h"
+#include "server/dispatch/unserved.h"
 
 namespace voxbit::server {
 namespace {
@@ -16,6 +17,10 @@ namespace {
 constexpr int64_t kMaxWaitMs = rpc::kIdleWait.count();
 // How often back-offs, leases and ends of waits are looked at when nothing else happens.
 constexpr Milliseconds kTick{200};
+// How often work that nobody serves is looked for.
+constexpr Milliseconds kUnservedCheck{10'000};
+// How often kept answers that are too old are forgotten.
+constexpr Milliseconds kPurge{3'600'000};
 
 }  // namespace
 
@@ -95,23 +100,22 @@ grpc::ServerUnaryReactor* ParkedCalls::Handle(grpc::CallbackServerContext* conte
   return call;
 }
 
+// The answer is not kept: a repeated call restates everything, and is answered anew.
 bool ParkedCalls::TryAnswer(Call& call) {
-  const auto turn = [&]() -> Result<std::optional<v1::SyncResponse>> {
-    VOXBIT_ASSIGN_OR_RETURN(const search::SyncRequest request, convert::FromProto(*call.request));
-    VOXBIT_ASSIGN_OR_RETURN(const auto reply, dispatcher_.Sync(request));
-    if (!reply.has_value()) return std::optional<v1::SyncResponse>();
-    return std::optional<v1::SyncResponse>(convert::ToProto(*reply));
-  };
-  const auto answer =
-      AnswerOnce<v1::SyncResponse>(store_, "WorkerService/Sync", *call.request, turn);
-  if (!answer.ok()) {
-    call.Finish(rpc::ToGrpc(answer.status(), *call.context));
+  const auto request = convert::FromProto(*call.request);
+  if (!request.ok()) {
+    call.Finish(rpc::ToGrpc(request.status(), *call.context));
     return true;
   }
-  if (!answer->has_value()) return false;
-  *call.response = **answer;
-  const bool news = call.response->verdict() != v1::VERDICT_NONE;
-  call.Finish(grpc::Status::OK);
+  const auto reply = dispatcher_.Sync(*request);
+  if (reply.ok() && !reply->has_value()) return false;
+  const bool news = request->finished.has_value();
+  if (reply.ok()) {
+    *call.response = convert::ToProto(**reply);
+    call.Finish(grpc::Status::OK);
+  } else {
+    call.Finish(rpc::ToGrpc(reply.status(), *call.context));
+  }
   if (news) changes_.Notify();
   return true;
 }
@@ -131,9 +135,37 @@ void ParkedCalls::Cancel(Call* call) {
   call->Finish(grpc::Status::CANCELLED);
 }
 
+void ParkedCalls::TellOfUnserved() {
+  const auto unserved = FindUnserved(store_, clock_, dispatcher_.settings());
+  if (!unserved.ok()) {
+    log::Error("work that nobody serves cannot be looked for",
+               {{"why", unserved.status().ToString()}});
+    return;
+  }
+  std::set<std::string> now;
+  for (const UnservedWork& work : *unserved) {
+    const std::string key = work.study + "\n" + std::string(Name(work.kind)) + "\n" + work.target;
+    now.insert(key);
+    if (!told_.contains(key)) log::Warning("study " + work.study + " waits: " + work.why);
+  }
+  told_ = std::move(now);
+}
+
 void ParkedCalls::Run(const std::stop_token& stop) {
+  int64_t next_look_ms = clock_.MonotonicMs() + kUnservedCheck.count();
+  int64_t next_purge_ms = clock_.MonotonicMs() + kPurge.count();
   while (!stop.stop_requested()) {
     const int64_t seen = changes_.version();
+    if (clock_.MonotonicMs() >= next_look_ms) {
+      next_look_ms = clock_.MonotonicMs() + kUnservedCheck.count();
+      TellOfUnserved();
+    }
+    if (clock_.MonotonicMs() >= next_purge_ms) {
+      next_purge_ms = clock_.MonotonicMs() + kPurge.count();
+      if (const Status purged = store_.PurgeRequests(); !purged.ok()) {
+        log::Error("old answers cannot be forgotten", {{"why", purged.ToString()}});
+      }
+    }
     if (const auto swept = dispatcher_.Sweep(); !swept.ok()) {
       log::Error("lease sweep failed, will be tried again", {{"why", swept.status().ToString()}});
     }

@@ -1,9 +1,11 @@
-// Sync calls of idle workers, held open until there is work.
+// Sync calls of idle workers, held open until there is work; and what has to be done from time to
+// time.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
 #include <list>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -16,8 +18,8 @@
 
 namespace voxbit::server {
 
-// Thread-safe. Its thread also puts tasks of expired leases back in the queue. No thread waits for
-// any single call.
+// Thread-safe. Its thread also puts tasks of expired leases back in the queue, tells of work that
+// no worker serves and forgets old answers. No thread waits for any single call.
 class ParkedCalls {
  public:
   ParkedCalls(storage::Store& store, Dispatcher& dispatcher, const Clock& clock,
@@ -41,6 +43,8 @@ class ParkedCalls {
   void FinishIdle(Call& call);
   void Cancel(Call* call);
   void Run(const std::stop_token& stop);
+  // Logs once for each study, kind and target that no worker serves (any more).
+  void TellOfUnserved();
 
   storage::Store& store_;
   Dispatcher& dispatcher_;
@@ -49,6 +53,7 @@ class ParkedCalls {
   Mutex mutex_;
   std::list<Call*> parked_ VOXBIT_GUARDED_BY(mutex_);
   bool closed_ VOXBIT_GUARDED_BY(mutex_) = false;
+  std::set<std::string> told_;  // what nobody serves; of the thread alone
   std::jthread thread_;
 };
 

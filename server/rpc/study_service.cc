@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <string>
 
+#include "common/config.h"
 #include "common/log.h"
 #include "proto/convert/convert.h"
+#include "server/dispatch/unserved.h"
 #include "server/rpc/answer.h"
 #include "server/rpc/paging.h"
 #include "server/rpc/services.h"
@@ -11,6 +13,20 @@
 
 namespace voxbit::server {
 namespace {
+
+// The caller, the server and the workers have working directories of their own.
+Status CheckDatasetRoot(const Json& config) {
+  const auto dataset = config.find("dataset");
+  if (dataset == config.end()) return OkStatus();
+  const auto root = dataset->find("root");
+  if (root == dataset->end() || !root->is_string()) return OkStatus();
+  const auto path = root->get<std::string>();
+  if (path.empty() || path.front() == '/') return OkStatus();
+  return FieldError("/dataset/root",
+                    "expected an absolute path, the same on every machine with "
+                    "workers, found \"" +
+                        path + "\"");
+}
 
 class StudyService final : public v1::StudyService::CallbackService {
  public:
@@ -43,7 +59,8 @@ class StudyService final : public v1::StudyService::CallbackService {
                                      v1::Study* response) override {
     return Answer(call, [&]() -> Status {
       VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(request->name()));
-      VOXBIT_ASSIGN_OR_RETURN(*response, WithProgress(study));
+      VOXBIT_ASSIGN_OR_RETURN(const auto unserved, Unserved());
+      VOXBIT_ASSIGN_OR_RETURN(*response, WithProgress(study, unserved));
       return OkStatus();
     });
   }
@@ -56,8 +73,9 @@ class StudyService final : public v1::StudyService::CallbackService {
                               ReadPage(request->page_size(), request->page_token()));
       VOXBIT_ASSIGN_OR_RETURN(const auto studies,
                               context_.store.ListStudies(page.after, page.size + 1));
+      VOXBIT_ASSIGN_OR_RETURN(const auto unserved, Unserved());
       for (size_t i = 0; i < studies.size() && i < static_cast<size_t>(page.size); ++i) {
-        VOXBIT_ASSIGN_OR_RETURN(*response->add_studies(), WithProgress(studies[i]));
+        VOXBIT_ASSIGN_OR_RETURN(*response->add_studies(), WithProgress(studies[i], unserved));
       }
       if (studies.size() > static_cast<size_t>(page.size)) {
         response->set_next_page_token(PageToken(studies[static_cast<size_t>(page.size) - 1].id));
@@ -87,10 +105,16 @@ class StudyService final : public v1::StudyService::CallbackService {
  private:
   Result<std::unique_ptr<StudyPlan>> Plan(const v1::CreateStudyRequest& request) const {
     VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(request.config_json()));
+    VOXBIT_RETURN_IF_ERROR(CheckDatasetRoot(config));
     return StudyPlan::Create(config, "", context_.plugins);
   }
 
-  Result<v1::Study> WithProgress(const search::Study& study) const {
+  Result<std::vector<UnservedWork>> Unserved() const {
+    return FindUnserved(context_.store, context_.clock, context_.dispatcher.settings());
+  }
+
+  Result<v1::Study> WithProgress(const search::Study& study,
+                                 const std::vector<UnservedWork>& unserved) const {
     VOXBIT_ASSIGN_OR_RETURN(const Progress progress, context_.reporter.GetProgress(study));
     v1::Study message = convert::ToProto(study);
     v1::StudyProgress& out = *message.mutable_progress();
@@ -110,6 +134,9 @@ class StudyService final : public v1::StudyService::CallbackService {
       row.set_worker(task.worker);
       row.set_attempt(task.attempt);
       row.set_progress_json(CanonicalJson(task.progress));
+    }
+    for (const UnservedWork& work : unserved) {
+      if (work.study_id == study.id) out.add_waits(work.why);
     }
     return message;
   }
@@ -132,7 +159,7 @@ class StudyService final : public v1::StudyService::CallbackService {
   // After the commit: also for a repeated call, since a runner that exists is not started again.
   void StartRunner(const std::string& name) {
     const auto study = context_.store.GetStudy(name);
-    if (study.ok()) context_.supervisor.Start(study->id);
+    if (study.ok()) context_.supervisor.Start(*study);
     context_.changes.Notify();
   }
 

@@ -1,4 +1,5 @@
 // TrialService: trials, the front, exports.
+#include <algorithm>
 #include <string>
 
 #include "proto/convert/convert.h"
@@ -10,6 +11,31 @@
 
 namespace voxbit::server {
 namespace {
+
+// What a picture needs of a dominated trial: at a hundred thousand of them the rest would be more
+// than a message can hold (4 MiB).
+constexpr size_t kMaxDominated = 5'000;
+// What the details of a front's measurements may add to that.
+constexpr size_t kMaxDetailedBytes = size_t{2} << 20;
+
+v1::Trial PointOf(const search::Trial& trial) {
+  v1::Trial point;
+  point.set_number(trial.number);
+  point.set_state(convert::ToProto(trial.state));
+  point.set_sequence(trial.sequence);
+  for (const auto& [key, measurement] : trial.measured) {
+    v1::Measurement& value = *point.add_measured();
+    value.set_metric(measurement.metric);
+    value.set_target(measurement.target);
+    value.set_value(measurement.value);
+  }
+  return point;
+}
+
+void DropDetails(v1::Trial& trial) {
+  for (auto& measurement : *trial.mutable_measured()) measurement.clear_detail_json();
+  for (auto& measurement : *trial.mutable_finetuned()) measurement.clear_detail_json();
+}
 
 class TrialService final : public v1::TrialService::CallbackService {
  public:
@@ -65,9 +91,14 @@ class TrialService final : public v1::TrialService::CallbackService {
       for (const auto& trial : front.trials) {
         *response->add_trials() = convert::ToProto(trial, study.config.name);
       }
-      for (const auto& trial : front.dominated) {
-        *response->add_dominated() = convert::ToProto(trial, study.config.name);
+      if (response->ByteSizeLong() > kMaxDetailedBytes) {
+        for (v1::Trial& trial : *response->mutable_trials()) DropDetails(trial);
       }
+      const size_t shown = std::min(front.dominated.size(), kMaxDominated);
+      for (size_t i = 0; i < shown; ++i) {
+        *response->add_dominated() = PointOf(front.dominated[i * front.dominated.size() / shown]);
+      }
+      response->set_num_dominated(static_cast<int64_t>(front.dominated.size()));
       for (const auto& objective : front.objectives) {
         response->add_metrics(search::MetricKey(objective.metric, objective.target));
       }
@@ -115,26 +146,37 @@ class TrialService final : public v1::TrialService::CallbackService {
     }
     VOXBIT_ASSIGN_OR_RETURN(const auto plan, PlanOf(study));
     VOXBIT_ASSIGN_OR_RETURN(const auto workload, StudyWorkload(context_.store, study.id));
-    VOXBIT_ASSIGN_OR_RETURN(const auto checkpoint, StudyCheckpoint(context_.store, study.id));
-    return context_.store.AppendTask(study.id, trial.number,
-                                     plan->ExportTask(trial, workload, checkpoint));
+    VOXBIT_ASSIGN_OR_RETURN(const TaskInputs inputs, StudyInputs(context_.store, study.id));
+    // Equal work is one task. One that has ended without a bundle stays as it is, and another is
+    // made; a repeated call finds that one again.
+    for (int64_t earlier_failures = 0;; ++earlier_failures) {
+      VOXBIT_ASSIGN_OR_RETURN(
+          const int64_t id,
+          context_.store.AppendTask(study.id, trial.number,
+                                    plan->ExportTask(trial, workload, inputs, earlier_failures)));
+      VOXBIT_ASSIGN_OR_RETURN(const search::Task task, context_.store.GetTask(id));
+      const bool ended_without =
+          task.state == search::TaskState::kFailed || task.state == search::TaskState::kCancelled;
+      if (!ended_without) return id;
+    }
   }
 
   Result<v1::Export> ExportOf(int64_t id) const {
-    VOXBIT_ASSIGN_OR_RETURN(const search::Task task, context_.store.GetTask(id));
-    if (task.spec.kind != search::TaskKind::kExport) {
+    const Result<search::Task> task = context_.store.GetTask(id);
+    if (!task.ok() && task.status().code() != StatusCode::kNotFound) return task.status();
+    if (!task.ok() || task->spec.kind != search::TaskKind::kExport) {
       return NotFound("no export has the id " + std::to_string(id));
     }
-    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(task.study_id));
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(task->study_id));
     v1::Export message;
-    message.set_export_id(task.id);
+    message.set_export_id(task->id);
     message.set_study(study.config.name);
-    message.set_trial_number(task.trial_number);
-    message.set_state(convert::ToProto(task.state));
-    message.set_message(task.message);
-    if (task.result.has_value()) {
-      message.mutable_artifacts()->insert(task.result->artifacts.begin(),
-                                          task.result->artifacts.end());
+    message.set_trial_number(task->trial_number);
+    message.set_state(convert::ToProto(task->state));
+    message.set_message(task->message);
+    if (task->result.has_value()) {
+      message.mutable_artifacts()->insert(task->result->artifacts.begin(),
+                                          task->result->artifacts.end());
     }
     return message;
   }

@@ -15,14 +15,22 @@ class WorkerService final : public v1::WorkerService::CallbackService {
   grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* call,
                                      const v1::RegisterRequest* request,
                                      v1::RegisterResponse* response) override {
-    return AnswerMutation(
-        call, context_.store, "WorkerService/Register", *request, response,
-        [&]() -> Result<v1::RegisterResponse> {
-          VOXBIT_ASSIGN_OR_RETURN(const auto worker, convert::FromProto(request->worker()));
-          VOXBIT_ASSIGN_OR_RETURN(const auto reply, context_.dispatcher.Register(worker));
-          return convert::ToProto(reply);
-        },
-        [&] { context_.changes.Notify(); });
+    const auto work = [&]() -> Result<v1::RegisterResponse> {
+      VOXBIT_ASSIGN_OR_RETURN(const auto worker, convert::FromProto(request->worker()));
+      VOXBIT_ASSIGN_OR_RETURN(const auto reply, context_.dispatcher.Register(worker));
+      return convert::ToProto(reply);
+    };
+    const auto after = [&] { context_.changes.Notify(); };
+    if (request->request_id().empty()) {
+      return Answer(call, [&]() -> Status {
+        VOXBIT_ASSIGN_OR_RETURN(*response, work());
+        after();
+        return OkStatus();
+      });
+    }
+    // With an id, two deliveries of one call are one session, whichever comes last.
+    return AnswerMutation(call, context_.store, "WorkerService/Register", *request, response, work,
+                          after);
   }
 
   grpc::ServerUnaryReactor* Sync(grpc::CallbackServerContext* call, const v1::SyncRequest* request,

@@ -23,9 +23,15 @@ struct Front {
 };
 
 // Trials that succeeded, have every objective measured and meet every constraint.
-Front ComputeFront(const std::vector<search::Trial>& trials,
+Front ComputeFront(std::vector<search::Trial> trials,
                    const std::vector<search::Objective>& objectives,
                    const std::vector<search::Constraint>& constraints);
+
+// Why no trial can be compared: "no trial meets latency_ms[local] <= 1; the best has 12.3". Empty
+// when one can, or when none succeeded.
+std::string WhyNoFront(const std::vector<search::Trial>& trials,
+                       const std::vector<search::Objective>& objectives,
+                       const std::vector<search::Constraint>& constraints);
 
 // "miou" or "latency_ms[local]" as an objective; INVALID_ARGUMENT for an unknown metric.
 Result<search::Objective> ParseMetricKey(const std::string& key);
@@ -39,8 +45,8 @@ struct Progress {
   std::vector<search::Task> running;
 };
 
-// Thread-safe. Remembers each study's front until another trial is final, so that a poll costs
-// little however many trials there are.
+// Thread-safe. Remembers each study's front and adds to it the trials that are final since: a poll
+// costs little however many trials there are.
 class Reporter {
  public:
   explicit Reporter(const storage::Store& store) : store_(store) {}
@@ -50,12 +56,19 @@ class Reporter {
   Result<Front> GetFront(const search::Study& study, const std::vector<std::string>& metrics) const;
 
  private:
+  using Points = std::vector<std::vector<double>>;
+  // Of the final trials up to `last_sequence`, which is also how many they are.
   struct Summary {
-    int64_t finals = -1;
-    int64_t front_size = 0;
+    int64_t last_sequence = 0;
+    int64_t first_created_ms = 0;
+    int64_t last_finished_ms = 0;
+    Points front;             // scores of its members
+    std::vector<double> low;  // of all that can be compared, for each objective
+    std::vector<double> high;
     double hypervolume = 0;
-    double trials_per_minute = 0;
   };
+  static void Add(const search::Study& study, const std::vector<search::Trial>& trials,
+                  Summary& summary);
 
   const storage::Store& store_;
   Mutex mutex_;

@@ -1,5 +1,6 @@
 #include "server/study/server_config.h"
 
+#include <charconv>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -24,6 +25,18 @@ Json PrintLocalWorkers(const ServerSettings& in) {
   return in.local_workers;
 }
 
+// Workers have working directories of their own, so a path must mean the same everywhere: a
+// relative root is taken from the working directory of this process.
+void MakeDatasetRootAbsolute(Json& study) {
+  const auto dataset = study.find("dataset");
+  if (dataset == study.end()) return;
+  const auto root = dataset->find("root");
+  if (root == dataset->end() || !root->is_string() || root->get<std::string>().empty()) return;
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(root->get<std::string>(), error);
+  if (!error) *root = absolute.lexically_normal().string();
+}
+
 Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const std::string& pointer,
                              const Plugins& plugins) {
   Json json = entry;
@@ -36,11 +49,25 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
     if (!parsed.ok()) return parsed.status().Annotate(file + ": " + pointer);
     json = std::move(parsed).value();
   }
+  MakeDatasetRootAbsolute(json);
   const auto plan = StudyPlan::Create(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
                     .name = (*plan)->config().name,
                     .config_json = (*plan)->config_json()};
+}
+
+Status CheckAddress(const std::string& address, const std::string& pointer) {
+  const size_t colon = address.rfind(':');
+  const char* const end = address.data() + address.size();
+  int port = -1;
+  if (colon != std::string::npos && colon > 0) {
+    const auto [rest, error] = std::from_chars(address.data() + colon + 1, end, port);
+    if (error != std::errc() || rest != end) port = -1;
+  }
+  if (port >= 0 && port <= 65'535) return OkStatus();
+  return ExpectedError(pointer, "HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:50051",
+                       address);
 }
 
 Status ApplyOverride(const std::string& text, Json& config) {
@@ -88,7 +115,8 @@ Fields<ServerSettings> ServerFields() {
       .Int("lease_duration_ms", &ServerSettings::lease_duration_ms, {.min = 500, .max = 86'400'000},
            "ms", "a task whose worker is silent for this long is given to another")
       .Int("sync_interval_ms", &ServerSettings::sync_interval_ms, {.min = 50, .max = 3'600'000},
-           "ms", "how often a busy worker reports")
+           "ms",
+           "how often the report of a busy worker is written down; it calls every second at least")
       .Int("max_lost_attempts", &ServerSettings::max_lost_attempts, {.min = 1, .max = 1000},
            "attempts", "a task that lost its worker this often is given up")
       .Int("max_failed_attempts", &ServerSettings::max_failed_attempts, {.min = 1, .max = 1000},
@@ -125,6 +153,13 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
 
   ServerConfig config;
   config.server = raw->server;
+  if (const Status grpc = CheckAddress(config.server.grpc, "/server/grpc"); !grpc.ok()) {
+    return grpc.Annotate(path);
+  }
+  if (config.server.store.empty()) {
+    return ExpectedError("/server/store", "the path of a folder", config.server.store)
+        .Annotate(path);
+  }
   const DispatchSettings dispatch = config.server.Dispatch();
   if (dispatch.sync_interval * 2 > dispatch.lease.lease_duration) {
     return FieldError("/server/sync_interval_ms",

@@ -17,7 +17,7 @@ struct ServerSettings {
   int64_t local_workers = kAutoWorkers;
   int64_t lease_duration_ms = 60'000;
   int64_t sync_interval_ms = 10'000;
-  int64_t max_lost_attempts = 5;
+  int64_t max_lost_attempts = 20;
   int64_t max_failed_attempts = 2;
   int64_t first_backoff_ms = 1'000;
   bool allow_network_filesystem = false;
@@ -43,7 +43,8 @@ struct ServerConfig {
 
 // Reads and checks the file and the study files that it names (relative to its folder).
 // `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data": the value is JSON, or
-// text where it is none. INVALID_ARGUMENT names file and JSON pointer.
+// text where it is none. A relative /dataset/root of a study is taken from the working directory.
+// INVALID_ARGUMENT names file and JSON pointer.
 Result<ServerConfig> ReadServerConfig(const std::string& path,
                                       const std::vector<std::string>& overrides,
                                       const Plugins& plugins);

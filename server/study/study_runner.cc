@@ -26,6 +26,14 @@ Result<search::TaskResult> DoneResult(const storage::Store& store, int64_t study
   return FailedPrecondition("the study has no finished " + std::string(Name(kind)) + " yet");
 }
 
+// The digest that the profile found; "" when its worker names none.
+Result<std::string> DatasetDigest(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto result, DoneResult(store, study_id, TaskKind::kProfile));
+  const auto digest = result.detail.find("dataset_digest");
+  if (digest == result.detail.end() || !digest->is_string()) return std::string();
+  return digest->get<std::string>();
+}
+
 }  // namespace
 
 Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id) {
@@ -33,11 +41,14 @@ Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t stud
   return search::ParseWorkload(result.detail.value("workload", result.detail));
 }
 
-Result<std::string> StudyCheckpoint(const storage::Store& store, int64_t study_id) {
+Result<TaskInputs> StudyInputs(const storage::Store& store, int64_t study_id) {
+  TaskInputs inputs;
+  VOXBIT_ASSIGN_OR_RETURN(inputs.dataset_digest, DatasetDigest(store, study_id));
   VOXBIT_ASSIGN_OR_RETURN(const auto result, DoneResult(store, study_id, TaskKind::kTrainSupernet));
   const auto it = result.artifacts.find("checkpoint");
   if (it == result.artifacts.end()) return DataLoss("the training task has no checkpoint");
-  return it->second;
+  inputs.checkpoint = it->second;
+  return inputs;
 }
 
 Result<std::unique_ptr<StudyRunner>> StudyRunner::Create(int64_t study_id, storage::Store& store,
@@ -89,7 +100,9 @@ Result<StudyRunner::Outcome> StudyRunner::StepProfile() {
 }
 
 Result<StudyRunner::Outcome> StudyRunner::StepTrain() {
-  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->TrainTask()));
+  TaskInputs inputs;
+  VOXBIT_ASSIGN_OR_RETURN(inputs.dataset_digest, DatasetDigest(store_, study_id_));
+  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->TrainTask(inputs)));
   if (task.state == TaskState::kFailed) return Fail("train_supernet: " + task.message);
   if (task.state != TaskState::kDone) return Outcome::kWaiting;
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kSearch));
@@ -99,7 +112,7 @@ Result<StudyRunner::Outcome> StudyRunner::StepTrain() {
 Result<bool> StudyRunner::PrepareSearch() {
   if (algorithm_ != nullptr) return true;
   VOXBIT_ASSIGN_OR_RETURN(workload_, StudyWorkload(store_, study_id_));
-  VOXBIT_ASSIGN_OR_RETURN(checkpoint_, StudyCheckpoint(store_, study_id_));
+  VOXBIT_ASSIGN_OR_RETURN(inputs_, StudyInputs(store_, study_id_));
   const search::StudyConfig& config = plan_->config();
   auto filter =
       search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload_, config.constraints);
@@ -169,7 +182,7 @@ Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
     trial.digest = search::CandidateDigest(plan_->spec().space().digest(), proposal.candidate);
     trial.origin = proposal.origin;
     trial.costs = filter_->Costs(proposal.candidate);
-    for (search::TaskSpec& spec : plan_->TrialTasks(proposal.candidate, checkpoint_)) {
+    for (search::TaskSpec& spec : plan_->TrialTasks(proposal.candidate, inputs_)) {
       trial.tasks.push_back({std::move(spec)});
     }
     trials.push_back(std::move(trial));
@@ -187,15 +200,15 @@ Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
 Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {
   const search::StudyConfig& config = plan_->config();
   VOXBIT_ASSIGN_OR_RETURN(const auto trials, store_.ListTrials(study_id_, {}));
-  VOXBIT_ASSIGN_OR_RETURN(const std::string checkpoint, StudyCheckpoint(store_, study_id_));
+  VOXBIT_ASSIGN_OR_RETURN(const TaskInputs inputs, StudyInputs(store_, study_id_));
   const Front front = ComputeFront(trials, config.objectives, config.constraints);
   const auto top = std::min(static_cast<size_t>(config.finetune.top), front.trials.size());
   bool waiting = false;
   for (size_t i = 0; i < top; ++i) {
     const search::Trial& trial = front.trials[i];
-    VOXBIT_ASSIGN_OR_RETURN(const int64_t id,
-                            store_.AppendTask(study_id_, trial.number,
-                                              plan_->FinetuneTask(trial.candidate, checkpoint)));
+    VOXBIT_ASSIGN_OR_RETURN(
+        const int64_t id,
+        store_.AppendTask(study_id_, trial.number, plan_->FinetuneTask(trial.candidate, inputs)));
     VOXBIT_ASSIGN_OR_RETURN(const search::Task task, store_.GetTask(id));
     waiting = waiting || task.state == TaskState::kQueued || task.state == TaskState::kLeased;
     // A fine-tuning that fails costs its refinement, not the study's results.
@@ -206,9 +219,18 @@ Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {
 }
 
 Result<StudyRunner::Outcome> StudyRunner::Finish() {
+  const search::StudyConfig& config = plan_->config();
+  VOXBIT_ASSIGN_OR_RETURN(
+      const auto trials,
+      store_.ListTrials(study_id_, {.states = {search::TrialState::kSucceeded}}));
+  const std::string message = WhyNoFront(trials, config.objectives, config.constraints);
   VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
-                          store_.MoveStudy(study_id_, StudyState::kCompleted, ""));
-  log::Info("study completed", {{"study", plan_->config().name}});
+                          store_.MoveStudy(study_id_, StudyState::kCompleted, message));
+  if (!message.empty()) {
+    log::Warning("study completed without a front", {{"study", config.name}, {"why", message}});
+    return Outcome::kEnded;
+  }
+  log::Info("study completed", {{"study", config.name}});
   return Outcome::kEnded;
 }
 

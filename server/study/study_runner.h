@@ -52,7 +52,7 @@ class StudyRunner {
   const std::unique_ptr<StudyPlan> plan_;
 
   search::Workload workload_;
-  std::string checkpoint_;
+  TaskInputs inputs_;
   std::unique_ptr<search::CostFilter> filter_;
   std::unique_ptr<search::Algorithm> algorithm_;
   int64_t told_sequence_ = 0;
@@ -62,6 +62,7 @@ class StudyRunner {
 // Facts of a study that its finished tasks hold, for reports and exports.
 // FAILED_PRECONDITION while the step has not been done.
 Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id);
-Result<std::string> StudyCheckpoint(const storage::Store& store, int64_t study_id);
+// Requires, beyond the profile, a finished training.
+Result<TaskInputs> StudyInputs(const storage::Store& store, int64_t study_id);
 
 }  // namespace voxbit::server

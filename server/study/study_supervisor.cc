@@ -1,5 +1,7 @@
 #include "server/study/study_supervisor.h"
 
+#include <memory>
+
 #include "common/log.h"
 #include "server/study/study_runner.h"
 
@@ -8,6 +10,22 @@ namespace {
 
 // A runner looks again after this long even if nobody called it.
 constexpr Milliseconds kPoll{1'000};
+
+// Another try may end differently: the disk, the database or a permission was the matter. The
+// rest (a damaged row, settings of another version) stays as it is.
+bool IsWorthAnotherTry(const Status& status) {
+  if (status.reason() == "STUDY_NOT_ACTIVE") return true;  // stopped meanwhile: the next one ends
+  switch (status.code()) {
+    case StatusCode::kUnavailable:
+    case StatusCode::kResourceExhausted:
+    case StatusCode::kPermissionDenied:
+    case StatusCode::kInternal:
+    case StatusCode::kAborted:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -18,43 +36,46 @@ StudySupervisor::StudySupervisor(storage::Store& store, const Plugins& plugins,
 Status StudySupervisor::StartAll() {
   VOXBIT_ASSIGN_OR_RETURN(const auto studies, store_.ListStudies(0, 1'000'000));
   for (const search::Study& study : studies) {
-    if (!search::IsFinal(study.state)) Start(study.id);
+    if (!search::IsFinal(study.state)) Start(study);
   }
   return OkStatus();
 }
 
-void StudySupervisor::Start(int64_t study_id) {
+void StudySupervisor::Start(const search::Study& study) {
   MutexLock lock(mutex_);
-  if (runners_.contains(study_id)) return;
-  runners_.emplace(study_id, std::jthread([this, study_id](const std::stop_token& stop) {
-                     Run(stop, study_id);
-                   }));
+  if (runners_.contains(study.id)) return;
+  runners_.emplace(study.id,
+                   std::jthread([this, id = study.id, name = study.config.name](
+                                    const std::stop_token& stop) { Run(stop, id, name); }));
 }
 
-void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id) {
-  auto runner = StudyRunner::Create(study_id, store_, plugins_);
-  if (!runner.ok()) {
-    log::Error("study cannot be run", {{"study", study_id}, {"why", runner.status().message()}});
-    if (const auto failed =
-            store_.MoveStudy(study_id, search::StudyState::kFailed, runner.status().message());
-        !failed.ok()) {
-      log::Error("store", {{"why", failed.status().ToString()}});
+void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id, const std::string& name) {
+  using Outcome = StudyRunner::Outcome;
+  std::unique_ptr<StudyRunner> runner;
+  const auto step = [&]() -> Result<Outcome> {
+    if (runner == nullptr) {
+      VOXBIT_ASSIGN_OR_RETURN(runner, StudyRunner::Create(study_id, store_, plugins_));
     }
-    changes_.Notify();
-    return;
-  }
+    return runner->Step();
+  };
+  std::string last_error;  // a repeated one is logged once
   while (!stop.stop_requested()) {
     const int64_t seen = changes_.version();
-    const auto outcome = (*runner)->Step();
-    if (!outcome.ok()) {
-      log::Error("study step failed, will be tried again",
-                 {{"study", study_id}, {"why", outcome.status().ToString()}});
-      changes_.Wait(seen, kPoll, stop);
-      continue;
+    Result<Outcome> outcome = step();
+    const std::string error = outcome.ok() ? "" : outcome.status().ToString();
+    const bool is_final = !outcome.ok() && !IsWorthAnotherTry(outcome.status());
+    if (!outcome.ok() && error != last_error) {
+      log::Error(is_final ? "study cannot go on" : "study step failed, will be tried again",
+                 {{"study", name}, {"why", error}});
     }
-    if (*outcome != StudyRunner::Outcome::kWaiting) changes_.Notify();
-    if (*outcome == StudyRunner::Outcome::kEnded) return;
-    if (*outcome == StudyRunner::Outcome::kWaiting) changes_.Wait(seen, kPoll, stop);
+    last_error = error;
+    if (is_final &&
+        store_.MoveStudy(study_id, search::StudyState::kFailed, outcome.status().message()).ok()) {
+      outcome = Outcome::kEnded;
+    }
+    if (outcome.ok() && *outcome != Outcome::kWaiting) changes_.Notify();
+    if (outcome.ok() && *outcome == Outcome::kEnded) return;
+    if (!outcome.ok() || *outcome == Outcome::kWaiting) changes_.Wait(seen, kPoll, stop);
   }
 }
 

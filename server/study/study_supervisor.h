@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 #include <thread>
 
 #include "common/mutex.h"
@@ -19,11 +20,12 @@ class StudySupervisor {
 
   // Starts a runner for every study in the store that is not at its end.
   Status StartAll();
-  // Starts a runner for this study if it has none.
-  void Start(int64_t study_id);
+  // Starts a runner for this study if it has none. A step that fails is repeated when another try
+  // may end differently; any other error ends the study as failed.
+  void Start(const search::Study& study);
 
  private:
-  void Run(const std::stop_token& stop, int64_t study_id);
+  void Run(const std::stop_token& stop, int64_t study_id, const std::string& name);
 
   storage::Store& store_;
   const Plugins& plugins_;

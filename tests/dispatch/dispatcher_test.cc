@@ -134,7 +134,7 @@ TEST_F(DispatcherTest, HandsATaskToAnIdleWorker) {
   EXPECT_EQ(run.spec.kind, search::TaskKind::kEvaluate);
   EXPECT_EQ(run.spec.candidate.choices, (std::vector<int32_t>{0}));
   EXPECT_EQ(run.lease_duration, settings_.lease.lease_duration);
-  EXPECT_EQ(run.next_sync, settings_.sync_interval);
+  EXPECT_EQ(run.next_sync, settings_.heartbeat);
   EXPECT_EQ(run.verdict, Verdict::kNone);
   EXPECT_EQ(Get(run).worker, "w1");
 }
@@ -164,9 +164,35 @@ TEST_F(DispatcherTest, LetsARunningWorkerGoOn) {
     EXPECT_EQ(Take(dispatcher_->Sweep()), 0);
     const SyncReply reply = Answer(Running(run));
     EXPECT_EQ(reply.desired, Desired::kKeep);
-    EXPECT_EQ(reply.next_sync, settings_.sync_interval);
+    EXPECT_EQ(reply.next_sync, settings_.heartbeat);
   }
   EXPECT_EQ(Get(run).progress, Json({{"step", 3}}));
+}
+
+TEST_F(DispatcherTest, WritesTheLeaseOfARunningWorkerOncePerSyncInterval) {
+  const SyncReply run = Run();
+  const int64_t expires_ms = Get(run).lease_expires_ms;
+  clock_.Advance(settings_.sync_interval - Milliseconds(1));
+  const SyncReply unwritten = Answer(Running(run));
+  EXPECT_EQ(unwritten.desired, Desired::kKeep);
+  EXPECT_EQ(unwritten.lease_token, run.lease_token);
+  EXPECT_EQ(unwritten.next_sync, settings_.heartbeat);
+  EXPECT_EQ(Get(run).lease_expires_ms, expires_ms);
+  EXPECT_EQ(Get(run).progress, Json::object());
+  clock_.Advance(Milliseconds(1));
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  EXPECT_EQ(Get(run).lease_expires_ms, expires_ms + settings_.sync_interval.count());
+  EXPECT_EQ(Get(run).progress, Json({{"step", 3}}));
+}
+
+TEST_F(DispatcherTest, TellsARunningWorkerOfACancellationAtItsNextHeartbeat) {
+  const SyncReply run = Run();
+  clock_.Advance(run.next_sync);
+  ASSERT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  Take(store_->MoveStudy(study_, StudyState::kStopped, "enough"));
+  clock_.Advance(run.next_sync);
+  EXPECT_LE(run.next_sync, Milliseconds(1'000));
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kCancel);
 }
 
 TEST_F(DispatcherTest, RecordsAResultAndHandsOutTheNextTaskAtOnce) {
@@ -297,22 +323,29 @@ TEST_F(DispatcherTest, SendsAnUnknownWorkerToRegister) {
   SyncRequest stranger = Idle();
   stranger.worker = "stranger";
   EXPECT_EQ(Answer(stranger).desired, Desired::kRegister);
-  SyncRequest old = Idle();
-  old.session = "old";
-  const SyncReply reply = Answer(old);
-  EXPECT_EQ(reply.desired, Desired::kRegister);
-  EXPECT_FALSE(reply.reason.empty());
   EXPECT_EQ(Take(store_->ListTasks(study_, std::nullopt, TaskState::kLeased)).size(), 0u);
 }
 
-TEST_F(DispatcherTest, RecordsTheResultOfAWorkerThatHasToRegister) {
+TEST_F(DispatcherTest, RefusesAWorkerWhoseNameAnotherHasTaken) {
+  const SyncRequest first = Idle();
+  session_ = Register("w1");
+  const SyncReply run = Run();
+  const Status refused = dispatcher_->Sync(first).status();
+  EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.reason(), "WORKER_NAME_TAKEN");
+  EXPECT_NE(refused.message().find("--name"), std::string::npos) << refused;
+  // The other one goes on.
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  Restart();
+  EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+}
+
+TEST_F(DispatcherTest, RecordsTheResultOfAWorkerThatItRefuses) {
   const SyncReply run = Run();
   SyncRequest request = Finished(run);
-  Register("w1");
-  SyncReply reply = Answer(request);
-  EXPECT_EQ(reply.desired, Desired::kRegister);
-  EXPECT_EQ(reply.verdict, Verdict::kRecorded);
   session_ = Register("w1");
+  EXPECT_EQ(dispatcher_->Sync(request).status().reason(), "WORKER_NAME_TAKEN");
+  EXPECT_EQ(Get(run).state, TaskState::kDone);
   request.session = session_;
   EXPECT_EQ(Answer(request).verdict, Verdict::kDuplicate);
 }

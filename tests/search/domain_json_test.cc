@@ -29,6 +29,7 @@ TaskSpec Spec() {
   spec.kind = TaskKind::kEvaluate;
   spec.supernet = {{"kind", "toy"}, {"width", 0.25}};
   spec.dataset = {{"kind", "synthetic"}};
+  spec.dataset_digest = Sha256Hex("files");
   spec.settings = {{"batch", 2}};
   spec.space_digest = Sha256Hex("space");
   spec.candidate = Candidate{{1, 0, 7}};
@@ -152,6 +153,7 @@ TEST(TaskTest, DigestChangesWithEveryField) {
   const Json other = {{"kind", "finetune"},
                       {"supernet", {{"kind", "other"}}},
                       {"dataset", {{"kind", "other"}}},
+                      {"dataset_digest", ""},
                       {"settings", {{"batch", 3}}},
                       {"space_digest", ""},
                       {"candidate", "1.0.8"},

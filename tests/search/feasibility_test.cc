@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "supernet/models/spvnas/spvnas.h"
 #include "tests/support/toy_space.h"
 
 namespace voxbit::search {
@@ -129,6 +130,25 @@ TEST_F(CostFilterTest, WithoutAWorkloadOnlyParametersAreChecked) {
   EXPECT_EQ(costs.count({"params", ""}), 1U);
   EXPECT_EQ(costs.count({"macs", ""}), 0U);
   EXPECT_FALSE(CostFilter::Create(spec_, models_, nullptr, {{"params", "", std::nullopt, 1}}).ok());
+}
+
+TEST_F(CostFilterTest, WithoutAWorkloadAMinimumIsLeftToTheRealNumberOfClasses) {
+  const supernet::SpvnasSpec spec(
+      supernet::ParseSpvnasConfig({{"kind", "spvnas"}, {"width", 0.125}}, "").value());
+  const auto largest = [&](int64_t num_classes) {
+    int64_t total = 0;
+    for (const auto& layer : spec.Expand(spec.space().Largest(), 4, num_classes)) {
+      total += layer.ParameterCount();
+    }
+    return total;
+  };
+  constexpr double kMin = 745'990;
+  ASSERT_LT(static_cast<double>(largest(2)), kMin);
+  ASSERT_GE(static_cast<double>(largest(19)), kMin);
+  EXPECT_TRUE(
+      CostFilter::Create(spec, models_, nullptr, {{"params", "", kMin, std::nullopt}}).ok());
+  // The upper bound of the same constraint is checked nevertheless.
+  EXPECT_FALSE(CostFilter::Create(spec, models_, nullptr, {{"params", "", 1, 2}}).ok());
 }
 
 TEST_F(CostFilterTest, IncompleteWorkloadIsNamed) {

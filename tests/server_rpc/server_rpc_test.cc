@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -19,6 +20,18 @@
 
 namespace voxbit::testing {
 namespace {
+
+// The system's clock, set forward by the test.
+class ShiftedClock final : public Clock {
+ public:
+  int64_t NowMs() const override { return clock_.NowMs() + shift_; }
+  int64_t MonotonicMs() const override { return clock_.MonotonicMs(); }
+  void Shift(Milliseconds span) { shift_ += span.count(); }
+
+ private:
+  SystemClock clock_;
+  std::atomic<int64_t> shift_ = 0;
+};
 
 class ServerRpcTest : public ::testing::Test {
  protected:
@@ -128,7 +141,7 @@ class ServerRpcTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  SystemClock clock_;
+  ShiftedClock clock_;
   const server::Plugins plugins_ = ToyPlugins();
   server::ChangeSignal changes_;
   std::unique_ptr<storage::Store> store_;
@@ -232,6 +245,45 @@ TEST_F(ServerRpcTest, RegisterTwiceIsOneSession) {
   EXPECT_EQ(store_->ListWorkers().value().size(), 1U);
 }
 
+TEST_F(ServerRpcTest, RegisterAndSyncNeedNoRequestId) {
+  Create("anonymous");
+  v1::RegisterRequest request;
+  *request.mutable_worker() = convert::ToProto(ToyWorker("w"));
+  v1::RegisterResponse response;
+  const Status status = Call(*workers_, &v1::WorkerService::Stub::Register, request, &response);
+  ASSERT_TRUE(status.ok()) << status;
+  v1::SyncRequest idle = IdleRequest("w", response.session(), 5000);
+  idle.clear_request_id();
+  EXPECT_EQ(Sync(idle).desired(), v1::DESIRED_RUN);
+}
+
+TEST_F(ServerRpcTest, SecondWorkerOfANameRefusesTheFirst) {
+  const std::string first = RegisterWorker("w");
+  RegisterWorker("w");
+  v1::SyncResponse response;
+  const Status status =
+      Call(*workers_, &v1::WorkerService::Stub::Sync, IdleRequest("w", first, 20'000), &response);
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.reason(), "WORKER_NAME_TAKEN");
+}
+
+TEST_F(ServerRpcTest, StudyShowsWhatItWaitsFor) {
+  Create("waiting");
+  const auto waits = [&] {
+    v1::GetStudyRequest get;
+    get.set_name("waiting");
+    v1::Study study;
+    EXPECT_TRUE(Call(*studies_, &v1::StudyService::Stub::GetStudy, get, &study).ok());
+    return study.progress().waits_size() == 0 ? "" : study.progress().waits(0);
+  };
+  while (store_->ListTasks(1, {}, {}).value().empty()) std::this_thread::yield();
+  EXPECT_EQ(waits(), "");
+  clock_.Shift(Milliseconds(10'000));
+  EXPECT_EQ(waits(), "no worker serves profile: none is connected, or all are draining");
+  RegisterWorker("w");
+  EXPECT_EQ(waits(), "");
+}
+
 TEST_F(ServerRpcTest, DrainTwiceDrainsAndTheWorkerGetsNothing) {
   const std::string session = RegisterWorker("w");
   v1::DrainWorkerRequest request;
@@ -258,10 +310,7 @@ TEST_F(ServerRpcTest, SyncTwiceClaimsOneTaskAndRecordsOneResult) {
 
   const auto finished = FinishedRequest("w", session, run);
   EXPECT_EQ(Sync(finished).verdict(), v1::VERDICT_RECORDED);
-  EXPECT_EQ(Sync(finished).verdict(), v1::VERDICT_RECORDED);  // the kept answer
-  auto again = finished;
-  again.set_request_id(NewUuid());
-  EXPECT_EQ(Sync(again).verdict(), v1::VERDICT_DUPLICATE);
+  EXPECT_EQ(Sync(finished).verdict(), v1::VERDICT_DUPLICATE);  // no answer is kept
   int64_t recorded = 0;
   for (const auto& attempt : store_->ListAttempts(run.task_id()).value()) {
     recorded += attempt.outcome == "done" ? 1 : 0;
@@ -324,6 +373,45 @@ TEST_F(ServerRpcTest, CreateExportTwiceQueuesOneExport) {
   EXPECT_EQ(store_->ListTasks(study, search::TaskKind::kExport, {}).value().size(), 1U);
 }
 
+TEST_F(ServerRpcTest, AnExportThatFailedCanBeTriedAgain) {
+  Create("again");
+  WorkToEnd("again");
+  v1::CreateExportRequest request;
+  request.set_study("again");
+  request.set_trial_number(1);
+  const auto create = [&] {
+    request.set_request_id(NewUuid());
+    v1::Export made;
+    EXPECT_TRUE(Call(*trials_, &v1::TrialService::Stub::CreateExport, request, &made).ok());
+    return made;
+  };
+  const v1::Export first = create();
+  const auto task = store_->ClaimTask(ToyWorker(), {}).value().value();
+  ASSERT_EQ(task.id, first.export_id());
+  ASSERT_TRUE(store_
+                  ->FailTask(task.id, task.lease_token,
+                             {.kind = search::FailureKind::kInfeasible, .message = "no"}, {})
+                  .ok());
+  const v1::Export second = create();
+  EXPECT_NE(second.export_id(), first.export_id());
+  EXPECT_EQ(second.state(), v1::TASK_STATE_QUEUED);
+  EXPECT_EQ(create().export_id(), second.export_id());
+  // What failed stays as it was.
+  EXPECT_EQ(store_->GetTask(first.export_id()).value().state, search::TaskState::kFailed);
+  EXPECT_EQ(store_->CheckInvariants().value(), std::vector<std::string>{});
+}
+
+TEST_F(ServerRpcTest, ARelativeDatasetRootIsRefused) {
+  v1::CreateStudyRequest request = CreateRequest("relative");
+  Json config = Json::parse(request.config_json());
+  config["dataset"] = {{"kind", "semantic_kitti"}, {"root", "data/lidar"}};
+  request.set_config_json(config.dump());
+  v1::Study study;
+  const Status status = Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(status.message().rfind("/dataset/root: expected an absolute path", 0), 0U) << status;
+}
+
 TEST_F(ServerRpcTest, FrontAndTrialsAreServedAndPaged) {
   Create("paged", 24);
   WorkToEnd("paged");
@@ -347,6 +435,8 @@ TEST_F(ServerRpcTest, FrontAndTrialsAreServedAndPaged) {
   ASSERT_TRUE(Call(*trials_, &v1::TrialService::Stub::GetFront, front, &answer).ok());
   EXPECT_GE(answer.trials_size(), 2);
   EXPECT_EQ(answer.trials_size() + answer.dominated_size(), 24);
+  EXPECT_EQ(answer.num_dominated(), answer.dominated_size());
+  EXPECT_GT(answer.trials(0).candidate().choices_size(), 0);
 
   v1::GetTrialRequest get;
   get.set_study("paged");
@@ -357,6 +447,53 @@ TEST_F(ServerRpcTest, FrontAndTrialsAreServedAndPaged) {
   get.set_number(99);
   EXPECT_EQ(Call(*trials_, &v1::TrialService::Stub::GetTrial, get, &trial).code(),
             StatusCode::kNotFound);
+}
+
+TEST_F(ServerRpcTest, FrontOfManyTrialsFitsIntoAMessage) {
+  constexpr int32_t kTrials = 12'000;
+  const auto plan = server::StudyPlan::Create(ToyStudy("large", 100'000), "", plugins_).value();
+  const auto study = store_->CreateStudy(plan->config(), plan->config_json()).value();
+  std::vector<storage::NewTrial> trials;
+  for (int32_t i = 0; i < kTrials; ++i) {
+    storage::NewTrial trial;
+    trial.candidate.choices = {i};
+    trial.digest = std::to_string(i);
+    // Every fourth trial is on the front: 3000 of them with 1 kB of detail each.
+    const double miou = i % 4 == 0 ? i : -1.0 - i;
+    trial.costs[{"miou", ""}] = {"miou", "", miou / kTrials,
+                                 0,      1,  {{"per_class", std::string(1000, 'x')}}};
+    trial.costs[{"macs", ""}] = {"macs", "", 1.0 + i};
+    trials.push_back(std::move(trial));
+  }
+  ASSERT_TRUE(store_->AppendTrials(study.id, trials, {}).ok());
+  v1::GetFrontRequest request;
+  request.set_study("large");
+  v1::GetFrontResponse answer;
+  const Status status = Call(*trials_, &v1::TrialService::Stub::GetFront, request, &answer);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_LT(answer.ByteSizeLong(), size_t{4} << 20);
+  EXPECT_EQ(answer.trials_size(), kTrials / 4);
+  EXPECT_EQ(answer.num_dominated(), kTrials / 4 * 3);
+  ASSERT_EQ(answer.dominated_size(), 5000);
+  EXPECT_LT(answer.dominated(0).number(), 10);
+  EXPECT_GT(answer.dominated(4999).number(), kTrials - 10);
+  EXPECT_EQ(answer.dominated(0).measured_size(), 2);
+}
+
+TEST_F(ServerRpcTest, UnknownThingsAreNamedAsTheUserKnowsThem) {
+  Create("known");
+  v1::GetTrialRequest trial;
+  trial.set_study("known");
+  trial.set_number(99);
+  v1::GetTrialResponse no_trial;
+  EXPECT_EQ(Call(*trials_, &v1::TrialService::Stub::GetTrial, trial, &no_trial).message(),
+            "there is no trial 99 of study \"known\"");
+  v1::GetExportRequest exported;
+  exported.set_export_id(77);
+  v1::Export no_export;
+  const Status status = Call(*trials_, &v1::TrialService::Stub::GetExport, exported, &no_export);
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(status.message(), "no export has the id 77");
 }
 
 TEST_F(ServerRpcTest, ArtifactsTravelInChunksAndAreChecked) {

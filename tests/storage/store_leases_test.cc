@@ -255,6 +255,53 @@ TEST_F(StoreLeasesTest, GivesEveryLeaseAFullDurationAfterARestart) {
   EXPECT_EQ(Get(task).lease_expires_ms, clock_.NowMs() + policy_.lease_duration.count());
 }
 
+TEST_F(StoreLeasesTest, DoesNotChargeAWorkerThatDiedWithItsServer) {
+  Task task;
+  for (int64_t i = 0; i < 2 * policy_.max_lost_attempts; ++i) {
+    task = Claim("w1");
+    Reopen();
+    ASSERT_TRUE(store_->RegisterWorker(testing::WorkerNamed("w1"), "session", policy_).ok());
+    const auto attempt = Take(store_->ListAttempts(task.id)).back();
+    EXPECT_EQ(attempt.outcome, "released");
+    EXPECT_EQ(attempt.message, "the server was restarted");
+  }
+  EXPECT_EQ(Complete(Claim("w1")), Verdict::kRecorded);
+  EXPECT_EQ(Complete(task), Verdict::kSuperseded);
+}
+
+TEST_F(StoreLeasesTest, DoesNotChargeALeaseThatNobodyRenewedAfterARestart) {
+  const Task task = Claim("w1");
+  Reopen();
+  ASSERT_TRUE(store_->RefreshLeases(policy_).ok());
+  Expire(task);
+  EXPECT_EQ(Outcome(task), "released");
+  // At once, and its late result still counts while nobody has taken the task.
+  EXPECT_TRUE(HasWork("w2"));
+  EXPECT_EQ(Renew(task), Verdict::kNone);
+  EXPECT_EQ(Outcome(task), "running");
+  EXPECT_EQ(Complete(task), Verdict::kRecorded);
+}
+
+TEST_F(StoreLeasesTest, ChargesALeaseThatWasRenewedSinceTheRestart) {
+  const Task task = Claim("w1");
+  Reopen();
+  EXPECT_EQ(Renew(task), Verdict::kNone);
+  Expire(task);
+  EXPECT_EQ(Outcome(task), "lost");
+  EXPECT_FALSE(HasWork("w2"));
+}
+
+TEST_F(StoreLeasesTest, KeepsTheLateResultOfAnAttemptThatARestartEnded) {
+  const Task old = Claim("w1");
+  Reopen();
+  Expire(old);
+  const Task current = Claim("w2");
+  EXPECT_EQ(Complete(old, 0.1), Verdict::kSuperseded);
+  EXPECT_EQ(Outcome(old), "released");
+  EXPECT_EQ(Complete(current, 0.8), Verdict::kRecorded);
+  EXPECT_EQ(Take(store_->GetTrial(study_, 1)).measured.at({"miou", ""}).value, 0.8);
+}
+
 TEST_F(StoreLeasesTest, KnowsWhenSomethingIsDue) {
   EXPECT_EQ(Take(store_->NextDeadlineMs()), std::nullopt);
   const Task task = Claim();

@@ -161,7 +161,9 @@ TEST_F(StoreStudiesTest, GivesBackTheTrial) {
   EXPECT_EQ(trial.state, TrialState::kPending);
   EXPECT_EQ(trial.sequence, 0);
   EXPECT_EQ(trial.measured.at({"macs", ""}).value, 1007.0);
-  EXPECT_EQ(store_->GetTrial(study.id, 2).status().code(), StatusCode::kNotFound);
+  const Status unknown = store_->GetTrial(study.id, 2).status();
+  EXPECT_EQ(unknown.code(), StatusCode::kNotFound);
+  EXPECT_EQ(unknown.message(), "there is no trial 2 of study \"toy\"");
 }
 
 TEST_F(StoreStudiesTest, AddsAllTrialsOrNone) {
@@ -171,6 +173,7 @@ TEST_F(StoreStudiesTest, AddsAllTrialsOrNone) {
       study.id, {TrialOf(2, {TaskKind::kEvaluate}), TrialOf(1, {TaskKind::kEvaluate})}, {"new", 0});
   EXPECT_EQ(again.status().code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(again.status().reason(), "CANDIDATE_DUPLICATE");
+  EXPECT_EQ(again.status().message(), "the candidate 1 is trial 1 of study \"toy\" already");
   EXPECT_EQ(Take(store_->CountTrials(study.id)).proposed, 1);
   EXPECT_EQ(Take(store_->ListTasks(study.id, std::nullopt, std::nullopt)).size(), 1u);
   EXPECT_EQ(Take(store_->LoadAlgorithmState(study.id))->blob, "old");

@@ -1,0 +1,32 @@
+// Work that waits for a worker that is not there: without a word it would wait for ever.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/status.h"
+#include "search/domain/task.h"
+#include "server/dispatch/dispatcher.h"
+#include "storage/store.h"
+
+namespace voxbit::server {
+
+// A task has to wait this long before it is missed; a worker needs some time to start.
+inline constexpr Milliseconds kUnservedAfter{10'000};
+
+struct UnservedWork {
+  int64_t study_id = 0;
+  std::string study;
+  search::TaskKind kind = search::TaskKind::kProfile;
+  std::string target;  // "" where any will do
+  // "no worker serves measure_latency on target "local"; workers here offer: cpu-avx512"
+  std::string why;
+};
+
+// Queued tasks that no worker serves which is alive and not draining; one entry for each study,
+// kind and target, by study.
+Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, const Clock& clock,
+                                               const DispatchSettings& settings);
+
+}  // namespace voxbit::server
