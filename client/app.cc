@@ -173,6 +173,7 @@ ExitCode ExitCodeOf(const Status& status, bool interrupted) {
   if (interrupted) return kExitInterrupted;
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
+    case StatusCode::kInfeasible:  // no candidate can meet the constraints of the study file
       return kExitUsage;
     case StatusCode::kNotFound:
       return kExitNotFound;

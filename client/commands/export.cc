@@ -103,7 +103,7 @@ class Export final : public Command {
               << Clip(file + "  " + Bar(fraction, 24) + "  " +
                           HumanBytes(static_cast<double>(done)) + " of " +
                           HumanBytes(static_cast<double>(size)),
-                      session.surroundings().terminal.width - 1)
+                      session.surroundings().terminal.err_width - 1)
               << "\x1b[K" << std::flush;
         });
     if (live) err << "\r\x1b[K" << std::flush;

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "client/commands/command.h"
 #include "client/view/study_view.h"
@@ -35,13 +36,16 @@ class Pareto final : public Command {
     VOXBIT_ASSIGN_OR_RETURN(const v1::Study study, session.api().GetStudy(study_));
     objectives = ObjectiveKeys(study);
     if (!x_.empty() || !y_.empty()) {
-      const Axes axes = ChosenAxes(objectives);
+      VOXBIT_ASSIGN_OR_RETURN(const std::vector<search::Trial> succeeded,
+                              session.api().ListTrials(study_, {search::TrialState::kSucceeded}));
+      VOXBIT_ASSIGN_OR_RETURN(const Axes axes, ChosenAxes(objectives, MetricKeys(succeeded, {})));
       metrics = {axes.x, axes.y};
       if (axes.x == axes.y) return InvalidArgument("--x and --y: two different metrics are right");
     }
     VOXBIT_ASSIGN_OR_RETURN(const Api::Front front, session.api().GetFront(study_, metrics));
     Json json = ToJson(front);
     json["study"] = study_;
+    json["succeeded"] = study.progress().trials_succeeded();
     session.Print(FrontTable(front), json);
     session.Note(FrontSummary(front));
     if (plot_.empty()) return OkStatus();
@@ -51,23 +55,29 @@ class Pareto final : public Command {
   }
 
  private:
-  // "latency_ms" stands for "latency_ms[local]" when the study has it as an objective.
-  static std::string Completed(const std::string& name,
-                               const std::vector<std::string>& objectives) {
-    const Result<std::string> key = ResolveMetric(name, objectives);
-    return key.ok() ? *key : name;
+  // "latency_ms" stands for "latency_ms[local]" when the study has it as an objective, or when it
+  // was measured on that target only. Before the first trial has succeeded any name will do.
+  static Result<std::string> Completed(const std::string& name,
+                                       const std::vector<std::string>& objectives,
+                                       const std::vector<std::string>& measured) {
+    const Result<std::string> objective = ResolveMetric(name, objectives);
+    const std::string& key = objective.ok() ? *objective : name;
+    return measured.empty() ? key : ResolveMetric(key, measured);
   }
 
-  Axes ChosenAxes(const std::vector<std::string>& objectives) const {
-    Axes axes{Completed(x_, objectives), Completed(y_, objectives)};
-    const std::string& given = x_.empty() ? axes.y : axes.x;
-    std::string other = given == "params" ? "macs" : "params";
-    for (auto it = objectives.rbegin(); it != objectives.rend(); ++it) {
-      if (*it != given) other = *it;
+  Result<Axes> ChosenAxes(const std::vector<std::string>& objectives,
+                          const std::vector<std::string>& measured) const {
+    VOXBIT_ASSIGN_OR_RETURN(const std::string given,
+                            Completed(x_.empty() ? y_ : x_, objectives, measured));
+    std::string other = y_;
+    if (x_.empty() || y_.empty()) {
+      other = given == "params" ? "macs" : "params";
+      for (auto it = objectives.rbegin(); it != objectives.rend(); ++it) {
+        if (*it != given) other = *it;
+      }
     }
-    if (x_.empty()) axes.x = other;
-    if (y_.empty()) axes.y = other;
-    return axes;
+    VOXBIT_ASSIGN_OR_RETURN(other, Completed(other, objectives, measured));
+    return x_.empty() ? Axes{other, given} : Axes{given, other};
   }
 
   // The study's first two objectives; a single one against the size of the network. What should
@@ -90,6 +100,13 @@ class Pareto final : public Command {
     const ScatterPlot plot = FrontPlot(study_, front, axes.x, axes.y);
     const size_t trials = front.trials.size() + front.dominated.size();
     const size_t points = plot.front.size() + plot.dominated.size();
+    const std::string folder = std::filesystem::path(plot_).parent_path().string();
+    if (!folder.empty()) {
+      const Status made = MakeFolders(folder);
+      // A path that cannot be is a wrong argument, not a missing resource of the server.
+      if (made.code() == StatusCode::kNotFound) return InvalidArgument("--plot: " + made.message());
+      VOXBIT_RETURN_IF_ERROR(made.Annotate("--plot"));
+    }
     VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(plot_, RenderSvg(plot)).Annotate("--plot"));
     std::string note = "wrote " + plot_;
     if (points < trials) {

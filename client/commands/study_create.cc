@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iterator>
 
 #include "client/commands/command.h"
@@ -21,13 +22,14 @@ class StudyCreate final : public Command {
   Status Run(Session& session) override {
     VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadStudyText(session));
     const std::string source = file_ == "-" ? "standard input" : file_;
-    const Result<Json> json = ParseJson(text);
+    Result<Json> json = ParseJson(text);
     if (!json.ok()) return json.status().Annotate(source);
     if (json->is_object() && json->contains("studies")) {
       return InvalidArgument(source +
                              ": holds a server configuration; here one study object is right");
     }
-    const Result<v1::Study> study = session.api().CreateStudy(text, validate_only_);
+    const Result<v1::Study> study =
+        session.api().CreateStudy(MakeRootAbsolute(*json) ? json->dump() : text, validate_only_);
     if (!study.ok()) {
       const bool about_file = study.status().code() == StatusCode::kInvalidArgument ||
                               study.status().code() == StatusCode::kInfeasible;
@@ -47,6 +49,21 @@ class StudyCreate final : public Command {
     Result<std::string> text = ReadFile(file_);
     if (!text.ok()) return InvalidArgument(text.status().message());
     return text;
+  }
+
+  // The server and its workers have working directories of their own: a relative folder of data is
+  // meant from here.
+  static bool MakeRootAbsolute(Json& study) {
+    static const Json::json_pointer kRoot("/dataset/root");
+    if (!study.is_object() || !study.value("dataset", Json()).is_object()) return false;
+    if (!study.contains(kRoot) || !study[kRoot].is_string()) return false;
+    const std::filesystem::path root = study[kRoot].get<std::string>();
+    if (root.empty() || root.is_absolute()) return false;
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(root, error);
+    if (error) return false;
+    study[kRoot] = absolute.lexically_normal().string();
+    return true;
   }
 
   void Report(Session& session, const v1::Study& study) const {

@@ -88,7 +88,7 @@ class StudyWatch final : public Command {
 
   void Show(Session& session, int64_t now) {
     if (live_) {
-      const size_t width = session.surroundings().terminal.width;
+      const size_t width = session.surroundings().terminal.err_width;
       session.surroundings().err << "\r" << view_.BarLine(width - 1) << "\x1b[K" << std::flush;
       return;
     }
@@ -111,9 +111,12 @@ class StudyWatch final : public Command {
     if (hinted_ || now - *idle_since_ < kIdleHintMs) return;
     hinted_ = true;
     ClearLine(session);
-    session.Note("nothing is running: " + name_ +
-                     " waits for a worker that serves its supernet, dataset and targets; see: "
-                     "search-client worker list",
+    const auto& waits = study_.progress().waits();
+    session.Note("nothing is running: " +
+                     (waits.empty() ? name_ + " waits for a worker that serves its supernet, "
+                                              "dataset and targets"
+                                    : waits[0]) +
+                     "; see: search-client worker list",
                  {{"study", name_}});
   }
 
@@ -126,6 +129,7 @@ class StudyWatch final : public Command {
     if (front.ok()) {
       Json json = ToJson(*front);
       json["study"] = ToJson(study_);
+      json["succeeded"] = study_.progress().trials_succeeded();
       session.Print(FrontTable(*front), json);
     } else if (study_.state() != v1::STUDY_STATE_FAILED) {
       return front.status();

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "client/commands/command.h"
 #include "client/view/study_view.h"
@@ -34,7 +35,14 @@ class TrialList final : public Command {
                             session.api().ListTrials(study_, states));
     const std::vector<std::string> keys = MetricKeys(trials, ObjectiveKeys(study));
     if (!sort_.empty() && !trials.empty()) {
-      const Result<std::string> key = ResolveMetric(sort_, keys);
+      // An objective is known before its first measurement is in.
+      std::vector<std::string> known = keys;
+      for (const std::string& objective : ObjectiveKeys(study)) {
+        if (std::find(keys.begin(), keys.end(), objective) == keys.end()) {
+          known.push_back(objective);
+        }
+      }
+      const Result<std::string> key = ResolveMetric(sort_, known);
       if (!key.ok()) return key.status().Annotate("--sort");
       SortByMetric(*key, trials);
     }

@@ -33,13 +33,14 @@ size_t TotalWidth(const Layout& layout) {
 }
 
 // Narrows the widest column that may be cut, until the line fits or nothing can be cut. `hard`:
-// down to the title instead of min_width.
+// down to the title, or down to min_width where the title is longer.
 void Shrink(const std::vector<Column>& columns, size_t limit, bool hard, Layout& layout) {
   while (TotalWidth(layout) > limit) {
     size_t widest = columns.size();
     for (const size_t i : layout.shown) {
       const size_t title = std::max<size_t>(DisplayWidth(columns[i].title), 1);
-      const size_t floor = hard ? title : std::max(columns[i].min_width, title);
+      const size_t floor =
+          hard ? std::min(columns[i].min_width, title) : std::max(columns[i].min_width, title);
       if (columns[i].min_width == 0 || layout.widths[i] <= floor) continue;
       if (widest == columns.size() || layout.widths[i] > layout.widths[widest]) widest = i;
     }

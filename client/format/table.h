@@ -24,8 +24,8 @@ struct Column {
   // Too narrow a terminal drops the columns of the largest rank first; rank 0 stays. kCsvOnly:
   // never in the table for people.
   int rank = 0;
-  // May be cut down to this width before anything is dropped, and further when nothing is left to
-  // drop; 0: never cut.
+  // May be cut down to this width, or to its title where that is longer, before anything is
+  // dropped; to the shorter one of both when nothing is left to drop; 0: never cut.
   size_t min_width = 0;
 };
 

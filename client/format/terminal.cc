@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMinWidth = 20;
 constexpr size_t kMaxWidth = 1000;
 
+// 0 where there is no terminal.
 size_t WidthOf(int descriptor) {
   winsize size{};
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the only way to ask
@@ -30,13 +31,14 @@ Terminal DetectTerminal(const Environment& environment) {
   terminal.err_color = terminal.err_is_terminal && allowed;
 
   const std::string columns = environment("COLUMNS");
-  size_t width = 0;
-  std::from_chars(columns.data(), columns.data() + columns.size(), width);
-  if (width == 0 && terminal.out_is_terminal) width = WidthOf(STDOUT_FILENO);
-  if (width == 0 && terminal.err_is_terminal && terminal.out_is_terminal) {
-    width = WidthOf(STDERR_FILENO);
-  }
-  if (width >= kMinWidth && width <= kMaxWidth) terminal.width = width;
+  size_t asked = 0;
+  std::from_chars(columns.data(), columns.data() + columns.size(), asked);
+  const auto choose = [asked](int descriptor, size_t& width) {
+    const size_t found = asked == 0 ? WidthOf(descriptor) : asked;
+    if (found >= kMinWidth && found <= kMaxWidth) width = found;
+  };
+  choose(STDOUT_FILENO, terminal.width);
+  choose(STDERR_FILENO, terminal.err_width);
   return terminal;
 }
 

@@ -15,7 +15,8 @@ struct Terminal {
   bool err_is_terminal = false;
   bool color = false;      // of standard output
   bool err_color = false;  // of standard error
-  size_t width = 80;       // columns
+  size_t width = 80;       // columns of standard output
+  size_t err_width = 80;   // columns of standard error
 };
 
 // COLUMNS wins over the size of the terminal; 80 where there is neither. Colours need a terminal

@@ -273,6 +273,8 @@ Result<Api::Front> Api::GetFront(const std::string& study,
   front.hypervolume = response.hypervolume();
   VOXBIT_RETURN_IF_ERROR(ReadTrials(response.trials(), front.trials));
   VOXBIT_RETURN_IF_ERROR(ReadTrials(response.dominated(), front.dominated));
+  front.num_compared = response.trials_size() +
+                       std::max<int64_t>(response.num_dominated(), response.dominated_size());
   return front;
 }
 

@@ -55,7 +55,8 @@ class Api {
     std::vector<std::string> metrics;  // what was compared
     double hypervolume = 0;
     std::vector<search::Trial> trials;     // best first by the first metric
-    std::vector<search::Trial> dominated;  // the other succeeded trials
+    std::vector<search::Trial> dominated;  // others that can be compared; of very many a part
+    int64_t num_compared = 0;              // all of both
   };
   // No metrics: the study's objectives.
   Result<Front> GetFront(const std::string& study, const std::vector<std::string>& metrics);

@@ -42,6 +42,13 @@ Json Lenient(const std::string& text) {
   return json.ok() ? std::move(json).value() : Json::object();
 }
 
+template <class Names>
+Json NamesJson(const Names& names) {
+  Json json = Json::array();
+  for (const auto& name : names) json.push_back(std::string(name));
+  return json;
+}
+
 Json ProgressJson(const v1::StudyProgress& progress) {
   Json running = Json::array();
   for (const v1::TaskProgress& task : progress.running()) {
@@ -60,14 +67,8 @@ Json ProgressJson(const v1::StudyProgress& progress) {
           {"front_size", progress.front_size()},
           {"hypervolume", progress.hypervolume()},
           {"trials_per_minute", progress.trials_per_minute()},
+          {"waits", NamesJson(progress.waits())},
           {"running", std::move(running)}};
-}
-
-template <class Names>
-Json NamesJson(const Names& names) {
-  Json json = Json::array();
-  for (const auto& name : names) json.push_back(std::string(name));
-  return json;
 }
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -165,6 +166,9 @@ std::vector<Field> StudyFieldList(const v1::Study& study, int64_t now_ms) {
                                {"created", TextCell(time(study.created_ms()))}};
   if (study.finished_ms() != 0) {
     fields.push_back({"finished", TextCell(time(study.finished_ms()))});
+  }
+  for (const std::string& wait : progress.waits()) {
+    fields.push_back({"waits", TextCell(wait, Tone::kBad)});
   }
   fields.push_back(
       {"trials", TextCell(std::to_string(TrialsDone(progress)) + " of " +

@@ -186,12 +186,10 @@ Result<std::string> ResolveMetric(const std::string& name, const std::vector<std
   }
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) {
-    return InvalidArgument("metric \"" + name + "\" was measured on several targets; name one of " +
-                           known);
+    return InvalidArgument("metric \"" + name + "\" has several targets; name one of " + known);
   }
   if (known.empty()) return InvalidArgument("metric \"" + name + "\": nothing is measured yet");
-  return InvalidArgument("metric \"" + name + "\" is not measured in this study; measured are " +
-                         known);
+  return InvalidArgument("metric \"" + name + "\" is not in this study; it has " + known);
 }
 
 std::optional<double> MeasuredValue(const Trial& trial, const std::string& key) {
@@ -352,7 +350,7 @@ Json ToJson(const Api::Front& front) {
   return {{"metrics", front.metrics},
           {"hypervolume", front.hypervolume},
           {"front", std::move(trials)},
-          {"succeeded", front.trials.size() + front.dominated.size()}};
+          {"compared", front.num_compared}};
 }
 
 Table FrontTable(const Api::Front& front) {
@@ -362,7 +360,8 @@ Table FrontTable(const Api::Front& front) {
   for (const std::string& key : keys) {
     const bool compared =
         std::find(front.metrics.begin(), front.metrics.end(), key) != front.metrics.end();
-    columns.push_back({"measured." + key, key, true, compared ? 0 : 2, 0});
+    // What is compared stays; its title may be cut, no value is so wide.
+    columns.push_back({"measured." + key, key, true, compared ? 0 : 2, compared ? 12U : 0U});
     columns.push_back({"measured." + key + ".spread", "", true, kCsvOnly, 0});
     columns.push_back({"finetuned." + key, key + " tuned", true,
                        AnyFinetuned(front.trials, key) ? 1 : kCsvOnly, 0});
@@ -387,10 +386,9 @@ Table FrontTable(const Api::Front& front) {
 }
 
 std::string FrontSummary(const Api::Front& front) {
-  const size_t succeeded = front.trials.size() + front.dominated.size();
-  return "front of " + std::to_string(front.trials.size()) + " among " + std::to_string(succeeded) +
-         " succeeded trial" + (succeeded == 1 ? "" : "s") + ", hypervolume " +
-         HumanCount(front.hypervolume);
+  return "front of " + std::to_string(front.trials.size()) + " among " +
+         std::to_string(front.num_compared) + " compared trial" +
+         (front.num_compared == 1 ? "" : "s") + ", hypervolume " + HumanCount(front.hypervolume);
 }
 
 ScatterPlot FrontPlot(const std::string& study, const Api::Front& front, const std::string& x,

@@ -18,7 +18,7 @@ namespace voxbit::client {
 // those of `first` that were measured come first, then by the order of search/domain/metric.h.
 std::vector<std::string> MetricKeys(const std::vector<search::Trial>& trials,
                                     const std::vector<std::string>& first);
-// The key that the user means by `name`: the key itself, or a metric measured on one target only.
+// The key that the user means by `name`: the key itself, or a metric that has one target only.
 // INVALID_ARGUMENT lists what there is.
 Result<std::string> ResolveMetric(const std::string& name, const std::vector<std::string>& keys);
 
@@ -46,7 +46,8 @@ std::string LayerTotals(const Json& layers);
 
 Json ToJson(const Api::Front& front);
 Table FrontTable(const Api::Front& front);
-// "front of 5 among 23 succeeded trials, hypervolume 0.7312".
+// "front of 5 among 23 compared trials, hypervolume 0.7312". Compared are the succeeded trials that
+// meet the constraints and have all metrics of the front.
 std::string FrontSummary(const Api::Front& front);
 ScatterPlot FrontPlot(const std::string& study, const Api::Front& front, const std::string& x,
                       const std::string& y);

@@ -8,7 +8,8 @@
 namespace voxbit::client {
 namespace {
 
-constexpr size_t kBarWidth = 24;
+constexpr size_t kMinBarWidth = 8;
+constexpr size_t kMaxBarWidth = 24;
 constexpr double kMsPerMinute = 60'000;
 
 Json ReadProgress(const v1::TaskProgress& task) {
@@ -116,16 +117,16 @@ std::vector<std::string> WatchView::Parts() const {
     parts.push_back(std::to_string(TrialsDone(progress)) + "/" +
                     std::to_string(progress.trials_total()) + " trials");
   }
-  const std::optional<int64_t> eta = EtaMs();
-  if (eta.has_value()) parts.push_back("ETA " + HumanSpan(*eta));
   if (searched) {
     parts.push_back("front " + std::to_string(progress.front_size()));
-    parts.push_back("hypervolume " + HumanCount(progress.hypervolume()));
     parts.push_back(HumanCount(progress.trials_per_minute()) + " trials/min");
   }
   if (workers_ >= 0) {
     parts.push_back(std::to_string(busy_) + "/" + std::to_string(workers_) + " workers busy");
   }
+  const std::optional<int64_t> eta = EtaMs();
+  if (eta.has_value()) parts.push_back("ETA " + HumanSpan(*eta));
+  if (searched) parts.push_back("hypervolume " + HumanCount(progress.hypervolume()));
   return parts;
 }
 
@@ -136,9 +137,18 @@ std::string WatchView::Stage() const {
 }
 
 std::string WatchView::BarLine(size_t width) const {
-  const std::string line = OneLine(study_.name()) + "  " + Stage() + "  " +
-                           Bar(Fraction(), kBarWidth) + "  " + Joined(Parts(), " · ");
-  return Clip(line, width);
+  const std::string head = OneLine(study_.name()) + "  " + Stage() + "  ";
+  std::vector<std::string> parts = Parts();
+  std::string text = Joined(parts, " · ");
+  while (parts.size() > 1 && DisplayWidth(head + text) > width) {
+    parts.pop_back();
+    text = Joined(parts, " · ");
+  }
+  // The bar gets what the words leave.
+  const size_t used = DisplayWidth(head + text) + 2;
+  const size_t room = used < width ? std::min(width - used, kMaxBarWidth) : 0;
+  const std::string bar = room < kMinBarWidth ? "" : Bar(Fraction(), room) + "  ";
+  return Clip(head + bar + text, width);
 }
 
 std::string WatchView::PlainLine() const {

@@ -22,7 +22,7 @@ class WatchView {
   void UpdateWorkers(const std::vector<search::WorkerRow>& workers);
 
   // "name  search  ━━━━────  23/64 trials · front 5 · ... · ETA 12 min 10 s", at most `width`
-  // columns.
+  // columns: the bar goes first, then what stands last.
   std::string BarLine(size_t width) const;
   // The same without the bar: "name: search, 23/64 trials, front 5, ...".
   std::string PlainLine() const;
@@ -48,6 +48,7 @@ class WatchView {
   double Fraction() const;
   // nullopt while nothing can be said.
   std::optional<int64_t> EtaMs() const;
+  // What matters most first.
   std::vector<std::string> Parts() const;
 
   v1::Study study_;

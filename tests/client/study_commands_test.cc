@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "client/format/text.h"
@@ -45,6 +46,15 @@ TEST_F(StudyCommandsTest, CreateSendsTheFileAndPrintsTheName) {
   EXPECT_FALSE(server_.created[0].validate_only());
 }
 
+TEST_F(StudyCommandsTest, CreateMeansARelativeDataFolderFromHere) {
+  ASSERT_TRUE(
+      WriteFileAtomically(file_, R"({"name": "a", "dataset": {"root": "data/../mine"}})").ok());
+  EXPECT_EQ(Run({"study", "create", "-f", file_}).code, kExitDone);
+  ASSERT_EQ(server_.created.size(), 1U);
+  const Json sent = Json::parse(server_.created[0].config_json());
+  EXPECT_EQ(sent.at("dataset").at("root"), std::filesystem::current_path().string() + "/mine");
+}
+
 TEST_F(StudyCommandsTest, CreateReadsStandardInput) {
   RunSettings settings;
   settings.input = R"({"name": "piped"})";
@@ -86,6 +96,14 @@ TEST_F(StudyCommandsTest, WhatTheServerRefusesNamesTheFileAndThePointer) {
   const RunOutcome run = Run({"study", "create", "-f", file_});
   EXPECT_EQ(run.code, kExitUsage);
   EXPECT_EQ(run.err, "error: " + file_ + ": /seed: expected an integer\n");
+}
+
+TEST_F(StudyCommandsTest, ConstraintsThatNothingMeetsAreWrongConfiguration) {
+  server_.failures = {{grpc::StatusCode::FAILED_PRECONDITION, "/constraints/0: no sub-network"}};
+  server_.failure_reason = "CONSTRAINTS_INFEASIBLE";
+  const RunOutcome run = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(run.code, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr(file_ + ": /constraints/0"));
 }
 
 TEST_F(StudyCommandsTest, TakenNameIsAFailure) {

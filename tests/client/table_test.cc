@@ -80,6 +80,15 @@ TEST(TableTest, WhenNothingCanGoTextIsCutBelowItsWish) {
             "xxxxxxxxxxxxxxxx…  1\n");
 }
 
+TEST(TableTest, WhenNothingCanGoALongTitleIsCutAndNoValue) {
+  Table table({{"n", "#", true, 0, 0}, {"latency", std::string(40, 't'), true, 0, 12}});
+  table.AddRow({IntCell(1), {"12.3 ms", 12.3, Tone::kPlain}});
+  EXPECT_EQ(RenderText(table, {15, false}),
+            "#  ttttttttttt…\n"
+            "1       12.3 ms\n");
+  EXPECT_EQ(RenderText(table, {10, false}), RenderText(table, {15, false}));
+}
+
 TEST(TableTest, WideCharactersKeepColumnsAligned) {
   Table table({{"name", "name", false, 0, 0}, {"n", "n", true, 0, 0}});
   table.AddRow({TextCell("漢字"), IntCell(1)});

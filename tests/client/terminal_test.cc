@@ -1,7 +1,11 @@
 #include "client/format/terminal.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 
 namespace voxbit::client {
@@ -14,8 +18,46 @@ Environment Fixed(std::map<std::string, std::string> values) {
   };
 }
 
+// Standard error on a terminal of its own.
+class ErrorTerminal {
+ public:
+  explicit ErrorTerminal(uint16_t columns)
+      : saved_(::dup(STDERR_FILENO)), master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
+    EXPECT_EQ(::grantpt(master_), 0);
+    EXPECT_EQ(::unlockpt(master_), 0);
+    const int slave = ::open(::ptsname(master_), O_RDWR | O_NOCTTY);
+    const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    EXPECT_EQ(::ioctl(slave, TIOCSWINSZ, &size), 0);
+    ::dup2(slave, STDERR_FILENO);
+    ::close(slave);
+  }
+  ErrorTerminal(const ErrorTerminal&) = delete;
+  ErrorTerminal& operator=(const ErrorTerminal&) = delete;
+  ~ErrorTerminal() {
+    ::dup2(saved_, STDERR_FILENO);
+    ::close(saved_);
+    ::close(master_);
+  }
+
+ private:
+  int saved_;
+  int master_;
+};
+
 TEST(TerminalTest, ColumnsDecidesTheWidth) {
-  EXPECT_EQ(DetectTerminal(Fixed({{"COLUMNS", "132"}})).width, 132U);
+  const Terminal terminal = DetectTerminal(Fixed({{"COLUMNS", "132"}}));
+  EXPECT_EQ(terminal.width, 132U);
+  EXPECT_EQ(terminal.err_width, 132U);
+}
+
+TEST(TerminalTest, StandardErrorHasAWidthOfItsOwn) {
+  Terminal terminal;
+  {
+    const ErrorTerminal error_terminal(123);
+    terminal = DetectTerminal(Fixed({}));
+  }
+  EXPECT_TRUE(terminal.err_is_terminal);
+  EXPECT_EQ(terminal.err_width, 123U);
 }
 
 TEST(TerminalTest, NonsenseInColumnsIsIgnored) {

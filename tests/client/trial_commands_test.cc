@@ -94,7 +94,20 @@ TEST_F(TrialCommandsTest, SortPutsTheBestFirstAndTheUnmeasuredLast) {
               ElementsAre("1", "2", "3", "4", "5"));
   const RunOutcome wrong = Run({"trial", "list", "first", "--sort", "speed"});
   EXPECT_EQ(wrong.code, kExitUsage);
-  EXPECT_THAT(wrong.err, HasSubstr("measured are miou, latency_ms[local], macs"));
+  EXPECT_THAT(wrong.err, HasSubstr("it has miou, latency_ms[local], macs"));
+}
+
+TEST_F(TrialCommandsTest, SortByAnObjectiveWorksBeforeTheFirstMeasurement) {
+  search::Trial pending = MakeTrial(1, 0, 0);
+  pending.state = search::TrialState::kPending;
+  pending.measured.clear();
+  server_.trials = {pending};
+  for (const char* metric : {"miou", "latency_ms"}) {
+    const RunOutcome run = Run({"trial", "list", "first", "--sort", metric, "-o", "csv"});
+    EXPECT_EQ(run.code, kExitDone) << run.err;
+    EXPECT_THAT(Numbers(run.out), ElementsAre("1"));
+  }
+  EXPECT_EQ(Run({"trial", "list", "first", "--sort", "macs"}).code, kExitUsage);
 }
 
 TEST_F(TrialCommandsTest, SortCountsWhatFineTuningBrought) {
@@ -143,11 +156,12 @@ TEST_F(TrialCommandsTest, ShowSpellsTheNetworkOut) {
 TEST_F(TrialCommandsTest, ParetoShowsTheFrontBestFirst) {
   const RunOutcome run = Run({"pareto", "first", "-o", "csv"});
   EXPECT_THAT(Numbers(run.out), ElementsAre("1", "2", "4"));
-  EXPECT_THAT(run.err, HasSubstr("front of 3 among 4 succeeded trials, hypervolume 0.75"));
+  EXPECT_THAT(run.err, HasSubstr("front of 3 among 4 compared trials, hypervolume 0.75"));
   EXPECT_TRUE(server_.fronts.at(0).metrics().empty());
   const Json json = Json::parse(Run({"pareto", "first", "-o", "json"}).out);
   EXPECT_EQ(json["front"].size(), 3U);
-  EXPECT_EQ(json["succeeded"], 4);
+  EXPECT_EQ(json["compared"], 4);
+  EXPECT_EQ(json["succeeded"], 20);
   EXPECT_EQ(json["hypervolume"], 0.75);
 }
 
@@ -157,6 +171,31 @@ TEST_F(TrialCommandsTest, ParetoComparesByTheMetricsThatTheUserNames) {
   Run({"pareto", "first", "--y", "latency_ms"});
   EXPECT_THAT(server_.fronts.back().metrics(), ElementsAre("miou", "latency_ms[local]"));
   EXPECT_EQ(Run({"pareto", "first", "--x", "macs", "--y", "macs"}).code, kExitUsage);
+}
+
+TEST_F(TrialCommandsTest, ParetoRefusesAMetricThatNoTrialHas) {
+  for (search::Trial& trial : server_.trials) trial.measured.erase({"latency_ms", "local"});
+  server_.studies[0].set_config_json(R"({"objectives":[{"metric":"miou"},{"metric":"macs"}]})");
+  const RunOutcome run = Run({"pareto", "first", "--x", "latency_ms", "--y", "macs"});
+  EXPECT_EQ(run.code, kExitUsage);
+  EXPECT_EQ(run.out, "");
+  EXPECT_THAT(run.err, HasSubstr("\"latency_ms\" is not in this study; it has miou, macs"));
+}
+
+TEST_F(TrialCommandsTest, LongTargetNamesDoNotWidenTheFront) {
+  const std::string target = "nvidia-jetson-agx-orin-64gb-maxn-int8-batch1";
+  for (search::Trial& trial : server_.trials) {
+    if (trial.measured.empty()) continue;
+    search::Measurement latency = trial.measured.at({"latency_ms", "local"});
+    latency.target = target;
+    trial.measured[{"latency_ms", target}] = latency;
+  }
+  const std::string key = "latency_ms[" + target + "]";
+  const RunOutcome run = Run({"pareto", "first", "--x", key, "--y", "latency_ms[local]"});
+  EXPECT_THAT(run.out, HasSubstr("latency_ms[nvidia"));
+  EXPECT_THAT(run.out, HasSubstr("20 ms"));
+  std::istringstream lines(run.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80U) << line;
 }
 
 TEST_F(TrialCommandsTest, PlotShowsCostToTheRightAndQualityUpwards) {
@@ -180,9 +219,16 @@ TEST_F(TrialCommandsTest, OneObjectiveIsDrawnAgainstTheSizeOfTheNetwork) {
   EXPECT_THAT(run.err, HasSubstr("4 trials lack params or miou"));
 }
 
-TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsAFailure) {
-  const RunOutcome run = Run({"pareto", "first", "--plot", folder_.path() + "/no/front.svg"});
-  EXPECT_NE(run.code, kExitDone);
+TEST_F(TrialCommandsTest, PlotMakesItsFolder) {
+  const std::string file = folder_.path() + "/new/folder/front.svg";
+  EXPECT_EQ(Run({"pareto", "first", "--plot", file}).code, kExitDone);
+  EXPECT_THAT(*ReadFile(file), HasSubstr("front (3)"));
+}
+
+TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsWrongUsage) {
+  ASSERT_TRUE(WriteFileAtomically(folder_.path() + "/file", "").ok());
+  const RunOutcome run = Run({"pareto", "first", "--plot", folder_.path() + "/file/no/front.svg"});
+  EXPECT_EQ(run.code, kExitUsage);
   EXPECT_THAT(run.err, HasSubstr("--plot"));
 }
 

@@ -151,13 +151,14 @@ TEST(UsageTest, StatusesBecomeTheDocumentedCodes) {
   EXPECT_EQ(ExitCodeOf(OkStatus(), true), kExitDone);
   EXPECT_EQ(ExitCodeOf(Cancelled(""), true), kExitInterrupted);
   EXPECT_EQ(ExitCodeOf(InvalidArgument(""), false), kExitUsage);
+  EXPECT_EQ(ExitCodeOf(Infeasible(""), false), kExitUsage);
   EXPECT_EQ(ExitCodeOf(NotFound(""), false), kExitNotFound);
   EXPECT_EQ(ExitCodeOf(Unavailable(""), false), kExitUnreachable);
   EXPECT_EQ(ExitCodeOf(Status(StatusCode::kDeadlineExceeded, ""), false), kExitUnreachable);
   for (const StatusCode code :
        {StatusCode::kAlreadyExists, StatusCode::kFailedPrecondition, StatusCode::kAborted,
-        StatusCode::kDataLoss, StatusCode::kInternal, StatusCode::kInfeasible,
-        StatusCode::kPermissionDenied, StatusCode::kResourceExhausted, StatusCode::kCancelled}) {
+        StatusCode::kDataLoss, StatusCode::kInternal, StatusCode::kPermissionDenied,
+        StatusCode::kResourceExhausted, StatusCode::kCancelled}) {
     EXPECT_EQ(ExitCodeOf(Status(code, ""), false), kExitFailed) << StatusCodeName(code);
   }
 }

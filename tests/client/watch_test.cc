@@ -65,11 +65,11 @@ TEST_F(WatchTest, WithoutATerminalEveryPhaseIsOnePlainLine) {
   EXPECT_EQ(run.code, kExitDone);
   EXPECT_EQ(run.err,
             "first: train, step 120/300, 1/1 workers busy\n"
-            "first: search, 23/64 trials, ETA 10 min 00 s, front 5, hypervolume 0.731, "
-            "4.1 trials/min, 1/1 workers busy\n"
-            "first: completed, 23/64 trials, front 5, hypervolume 0.731, 4.1 trials/min, "
-            "1/1 workers busy\n"
-            "first completed: front of 2 among 2 succeeded trials, hypervolume 0.75\n");
+            "first: search, 23/64 trials, front 5, 4.1 trials/min, 1/1 workers busy, "
+            "ETA 10 min 00 s, hypervolume 0.731\n"
+            "first: completed, 23/64 trials, front 5, 4.1 trials/min, 1/1 workers busy, "
+            "hypervolume 0.731\n"
+            "first completed: front of 2 among 2 compared trials, hypervolume 0.75\n");
   EXPECT_THAT(run.out, HasSubstr("latency_ms[local]"));
   EXPECT_THAT(run.out, HasSubstr("0.5500"));
 }
@@ -78,7 +78,7 @@ TEST_F(WatchTest, OnATerminalOneLineIsDrawnAgain) {
   Script(v1::STUDY_STATE_COMPLETED, "");
   RunSettings settings;
   settings.terminal.err_is_terminal = true;
-  settings.terminal.width = 60;
+  settings.terminal.err_width = 90;
   const RunOutcome run = Run({}, settings);
   EXPECT_EQ(run.code, kExitDone);
   EXPECT_THAT(run.err, StartsWith("\rfirst  train  ━━━━━━━━━───────────────  step 120/300"));
@@ -156,6 +156,22 @@ TEST(WatchViewTest, ASecondAttemptStartsTheEstimateAnew) {
   EXPECT_THAT(view.PlainLine(), Not(HasSubstr("ETA")));
   view.Update(Training(20), 11'000);
   EXPECT_THAT(view.PlainLine(), HasSubstr("ETA 28 s"));
+}
+
+TEST(WatchViewTest, TheBarYieldsToWhatMattersAtEightyColumns) {
+  v1::Study study = MakeStudy("quickstart", v1::STUDY_STATE_ACTIVE);
+  WatchView view;
+  view.Update(study, 0);
+  search::WorkerRow worker;
+  worker.task_id = 1;
+  view.UpdateWorkers({worker});
+  EXPECT_EQ(view.BarLine(79),
+            "quickstart  search  23/64 trials · front 5 · 4.1 trials/min · 1/1 workers busy");
+  EXPECT_EQ(view.BarLine(90),
+            "quickstart  search  ━━━───────  23/64 trials · front 5 · 4.1 trials/min · "
+            "1/1 workers busy");
+  EXPECT_THAT(view.BarLine(160), HasSubstr("━━━━━━━━────────────────  23/64 trials"));
+  EXPECT_THAT(view.BarLine(160), HasSubstr("workers busy · ETA 10 min 00 s · hypervolume 0.731"));
 }
 
 TEST(WatchViewTest, LinesNeverExceedTheWidth) {
