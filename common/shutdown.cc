@@ -34,15 +34,24 @@ ShutdownSignals::ShutdownSignals() {
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, &old_interrupt_);
   ::sigaction(SIGTERM, &action, &old_terminate_);
+  action.sa_handler = SIG_IGN;
+  ::sigaction(SIGXFSZ, &action, &old_file_size_);
   waiter_ = std::thread([this] {
+    const SystemClock clock;
+    int64_t first_ms = 0;
     unsigned char signal = 0;
     while (true) {
       const ssize_t got = ::read(pipe_[0], &signal, 1);
       if (got < 0 && errno == EINTR) continue;
       if (got != 1 || signal == 0) return;
-      if (signal_ != 0) _exit(130);
-      signal_ = signal;
-      source_.request_stop();
+      const int64_t now_ms = clock.MonotonicMs();
+      if (signal_ == 0) {
+        first_ms = now_ms;
+        signal_ = signal;
+        source_.request_stop();
+      } else if (now_ms - first_ms >= kSameWish.count()) {
+        _exit(130);
+      }
     }
   });
 }
@@ -50,6 +59,7 @@ ShutdownSignals::ShutdownSignals() {
 ShutdownSignals::~ShutdownSignals() {
   ::sigaction(SIGINT, &old_interrupt_, nullptr);
   ::sigaction(SIGTERM, &old_terminate_, nullptr);
+  ::sigaction(SIGXFSZ, &old_file_size_, nullptr);
   const unsigned char end = 0;
   (void)!::write(pipe_[1], &end, 1);
   waiter_.join();

@@ -8,13 +8,23 @@
 #include <stop_token>
 #include <thread>
 
+#include "common/clock.h"
+
 namespace voxbit {
 
 // Catches both signals with a handler that wakes a thread of its own: blocking them would not do,
 // because libraries (OpenBLAS, oneTBB) start threads before main, and those would still be killed.
-// At most one object at a time. A second signal ends the process at once with exit code 130.
+// At most one object at a time.
+//
+// A second signal ends the process at once with exit code 130, unless it comes within kSameWish of
+// the first: a Ctrl-C reaches every process of a terminal, and a script among them passes it on.
+//
+// SIGXFSZ is ignored meanwhile: a write beyond the limit on file sizes fails with EFBIG, which is
+// reported as a full disk is, instead of ending the process.
 class ShutdownSignals {
  public:
+  static constexpr Milliseconds kSameWish{2'000};
+
   ShutdownSignals();
   ~ShutdownSignals();
   ShutdownSignals(const ShutdownSignals&) = delete;
@@ -32,6 +42,7 @@ class ShutdownSignals {
   std::array<int, 2> pipe_{};
   struct sigaction old_interrupt_ {};
   struct sigaction old_terminate_ {};
+  struct sigaction old_file_size_ {};
   std::thread waiter_;
 };
 

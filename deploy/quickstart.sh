@@ -3,8 +3,11 @@
 # search on synthetic LiDAR, or on a folder of your own.
 #   deploy/quickstart.sh [--data FOLDER] [--out FOLDER] [--trials N]
 # FOLDER has velodyne/, labels/, classes.tsv, train.txt and val.txt (docs/data.md).
+# Run again, it goes on where it stopped, or shows the results again. A run that failed, was
+# stopped, or had other settings is moved aside, to OUT/old-1, OUT/old-2 and so on.
 set -euo pipefail
 
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 here="$(cd "$(dirname "$0")" && pwd)"
 data=""
 out=""
@@ -14,7 +17,7 @@ while [[ $# -gt 0 ]]; do
     --data) data="$(realpath -e "${2:?--data needs a folder}")"; shift 2 ;;
     --out) out="$(realpath -m "${2:?--out needs a folder}")"; shift 2 ;;
     --trials) trials="${2:?--trials needs a number}"; shift 2 ;;
-    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) usage; exit 0 ;;
     *) echo "quickstart: unknown argument $1; see --help" >&2; exit 2 ;;
   esac
 done
@@ -38,47 +41,124 @@ fi
 out="${out:-$PWD/runs/$study}"
 mkdir -p "$out"
 config="$out/config.json"
+log="$out/server.log"
 overrides=(--set "/server/store=$out/store")
 if [[ -n "$data" ]]; then overrides+=(--set "/studies/0/dataset/root=$data"); fi
 if [[ -n "$trials" ]]; then overrides+=(--set "/studies/0/search/trials=$trials"); fi
-"$bin/search-server" --config "$template" "${overrides[@]}" --check >"$config"
+# The configuration of the last run stays until this one has started.
+"$bin/search-server" --config "$template" "${overrides[@]}" --check >"$config.new" || {
+  code=$?
+  rm -f "$config.new"
+  exit "$code"
+}
 
-say "3/5 Starting the coordinator and one worker (config: $config, log: $out/server.log)"
-"$bin/search-server" --config "$config" >"$out/server.out" 2>"$out/server.log" &
-server=$!
-trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
-address=""
-for _ in $(seq 100); do
-  address="$(sed -n 's/^listening on //p' "$out/server.out")"
-  [[ -n "$address" ]] && break
-  if ! kill -0 "$server" 2>/dev/null; then
-    cat "$out/server.log" >&2
-    exit 1
-  fi
-  sleep 0.1
-done
-if [[ -z "$address" ]]; then
-  echo "quickstart: the server did not start within 10 s; see $out/server.log" >&2
+server=""
+watch=""
+stop_server() {
+  if [[ -z "$server" ]]; then return 0; fi
+  kill "$server" 2>/dev/null || true
+  while kill -0 "$server" 2>/dev/null; do wait "$server" 2>/dev/null || true; done
+  server=""
+}
+leave() {
+  if [[ -n "$watch" ]]; then kill "$watch" 2>/dev/null || true; fi
+  stop_server
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+fail() {
+  printf 'quickstart: %s\nThe end of %q:\n' "$1" "$log" >&2
+  tail -n 20 "$log" >&2
   exit 1
+}
+
+# Returns 1 when the server ends instead of listening.
+start_server() {
+  rm -f "$out/server.out"  # the address in it would be an old one
+  "$bin/search-server" --config "$config.new" >"$out/server.out" 2>"$log" &
+  server=$!
+  local address=""
+  for _ in $(seq 600); do
+    address="$(sed -n 's/^listening on //p' "$out/server.out" 2>/dev/null || true)"
+    if [[ -n "$address" ]]; then
+      export VOXBIT_SERVER="$address"
+      return 0
+    fi
+    kill -0 "$server" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  fail "the server does not answer"
+}
+
+move_aside() {
+  local n=1 name
+  while [[ -e "$out/old-$n" ]]; do n=$((n + 1)); done
+  mkdir "$out/old-$n"
+  for name in store config.json front.svg export; do
+    if [[ -e "$out/$name" ]]; then mv "$out/$name" "$out/old-$n/"; fi
+  done
+  if [[ -e "$log.last" ]]; then mv "$log.last" "$out/old-$n/server.log"; fi
+  echo "quickstart: $1: moved it to $out/old-$n"
+}
+
+study_state() {
+  "$bin/search-client" -o json study show "$study" | sed -n 's/^  "state": "\([a-z]*\)".*/\1/p'
+}
+
+say "3/5 Starting the coordinator and its local workers (log: $log)"
+rm -f "$log.last"
+if [[ -e "$log" ]]; then mv "$log" "$log.last"; fi
+if ! start_server; then
+  grep -q 'with other settings' "$log" || fail "the server did not start"
+  move_aside "the run in $out had other settings"
+  start_server || fail "the server did not start"
 fi
-export VOXBIT_SERVER="$address"
-echo "server on $address"
+state="$(study_state)"
+case "$state" in
+  failed|stopped)
+    stop_server
+    move_aside "the last run in $out has $state"
+    start_server || fail "the server did not start"
+    ;;
+  paused) "$bin/search-client" --quiet study resume "$study" >/dev/null ;;
+esac
+mv "$config.new" "$config"
+echo "server on $VOXBIT_SERVER, config: $config"
 
 say "4/5 Searching: profile the data, train the supernet once, then score sub-networks with its weights"
-"$bin/search-client" study watch "$study"
+# The front comes below. Whichever ends first, the study or the server, ends the waiting.
+"$bin/search-client" study watch "$study" >/dev/null &
+watch=$!
+while kill -0 "$watch" 2>/dev/null; do
+  kill -0 "$server" 2>/dev/null || fail "the server ended before the study"
+  sleep 0.2
+done
+wait "$watch" || true
+watch=""
+state="$(study_state || true)"
+case "$state" in
+  completed) ;;
+  failed|stopped) fail "the study has $state; the next run moves it aside and starts anew" ;;
+  *) fail "the study has not completed; the next run goes on with it" ;;
+esac
 
 say "5/5 Results"
 "$bin/search-client" pareto "$study" --plot "$out/front.svg"
 "$bin/search-client" export "$study" --best miou --out "$out/export"
+stop_server
 cat <<EOF
 
 Picture of the front:   $out/front.svg
 Exported sub-network:   $out/export/
-Everything measured:    search-client trial list $study   (store: $out/store)
+Everything measured:    $out/store
 
-Go on:
-  $bin/search-server --config $config     # continues where it stopped
-  export VOXBIT_SERVER=HOST:PORT          # as the server prints it
-  $bin/search-client trial show $study 1
-  README.md tells how to use your own data and several GPUs.
+The server has stopped. To look at more of it, start it again; it serves what is stored:
+  $(printf '%q ' "$bin/search-server" --config "$config" --set /server/grpc=127.0.0.1:50051)
+and in another terminal:
+  $(printf '%q ' "$bin/search-client" trial list "$study" --sort miou)
+  $(printf '%q ' "$bin/search-client" trial show "$study" 1)
+
+README.md tells how to use your own data and several GPUs.
 EOF

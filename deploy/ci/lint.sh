@@ -12,5 +12,5 @@ ctest --test-dir build/tsan --output-on-failure --no-tests=error
 echo "lint: ThreadSanitizer is clean"
 CI=true deploy/build.sh asan
 # LeakSanitizer cannot see through LibTorch's and gRPC's own caches.
-ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build/asan --output-on-failure --no-tests=error -LE slow
+ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build/asan --output-on-failure --no-tests=error
 echo "lint: AddressSanitizer and UndefinedBehaviorSanitizer are clean"

@@ -47,6 +47,9 @@ Process::Process(const Options& options) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  // Opened before root is given up: a clone may lie below a folder that only root can enter.
+  const int program = ::open(argv.front(), O_PATH | O_CLOEXEC);
+  VOXBIT_CHECK(program >= 0, "cannot open " + arguments.front());
   const std::string output = options.output.empty() ? "/dev/null" : options.output;
   const int descriptor = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   VOXBIT_CHECK(descriptor >= 0, "cannot open " + output);
@@ -61,10 +64,11 @@ Process::Process(const Options& options) {
       ::setrlimit(RLIMIT_FSIZE, &limit);
     }
     if (options.as_nobody && ::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(127);
-    ::execv(argv.front(), argv.data());
+    ::fexecve(program, argv.data(), environ);
     ::_exit(127);
   }
   ::close(descriptor);
+  ::close(program);
 }
 
 Process::~Process() { Kill(); }

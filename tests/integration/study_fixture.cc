@@ -31,7 +31,6 @@ std::string WriteConfig(const TempDir& dir, const Json& study, const std::string
                          {"local_workers", local_workers},
                          {"lease_duration_ms", 4000},
                          {"sync_interval_ms", 200},
-                         {"max_lost_attempts", 100},
                          {"first_backoff_ms", 10}}},
                        {"studies", {study}}};
   const std::string path = dir.path() + "/config.json";
