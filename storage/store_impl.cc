@@ -50,7 +50,7 @@ Status Store::Impl::Transaction::Begin() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
     return OkStatus();
   }
   impl_.write_mutex_.Lock();
-  const Status begun = impl_.write_->Execute("BEGIN IMMEDIATE");
+  Status begun = impl_.write_->Execute("BEGIN IMMEDIATE");
   if (!begun.ok()) {
     impl_.write_mutex_.Unlock();
     return begun;
