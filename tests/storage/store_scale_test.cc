@@ -1,4 +1,5 @@
-// A store of a hundred thousand trials answers; how fast is printed, not judged.
+// A store of a hundred thousand trials answers; how fast is printed, not judged. Instrumented
+// builds, which are looking for something else, make do with a tenth.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -11,6 +12,12 @@ namespace {
 
 using testing::Take;
 using testing::TrialOf;
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int32_t kTrials = 10'000;
+#else
+constexpr int32_t kTrials = 100'000;
+#endif
 
 using StoreScaleTest = testing::StoreTest;
 
@@ -27,12 +34,11 @@ class Stopwatch {
   int64_t start_ = clock_.MonotonicMs();
 };
 
-TEST_F(StoreScaleTest, HoldsAHundredThousandTrials) {
-  constexpr int32_t kTrials = 100'000;
+TEST_F(StoreScaleTest, HoldsVeryManyTrials) {
   constexpr int32_t kWaiting = 1'000;
   const search::Study study = NewStudy();
   {
-    const Stopwatch watch("append 100000 trials");
+    const Stopwatch watch("append all trials");
     for (int32_t i = 0; i < kTrials; i += 1000) {
       const bool waits = i >= kTrials - kWaiting;
       std::vector<search::TaskKind> kinds;
@@ -42,9 +48,9 @@ TEST_F(StoreScaleTest, HoldsAHundredThousandTrials) {
   }
   {
     const Stopwatch watch("list a page of 1000");
-    const auto page = Take(store_->ListTrials(study.id, {{}, 50'000, 1000}));
+    const auto page = Take(store_->ListTrials(study.id, {{}, kTrials / 2, 1000}));
     ASSERT_EQ(page.size(), 1000u);
-    EXPECT_EQ(page.front().number, 50'001);
+    EXPECT_EQ(page.front().number, kTrials / 2 + 1);
   }
   {
     const Stopwatch watch("list all");
