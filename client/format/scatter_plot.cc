@@ -440,6 +440,7 @@ std::vector<double> NiceTicks(double low, double high) {
   const double first = std::ceil(low / step - 1e-9);
   const auto count = static_cast<int>(std::floor(high / step + 1e-9) - first) + 1;
   std::vector<double> ticks;
+  ticks.reserve(static_cast<size_t>(std::max(count, 0)));
   for (int k = 0; k < count; ++k) ticks.push_back((first + k) * step);
   return ticks;
 }

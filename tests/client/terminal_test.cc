@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <map>
 
@@ -25,7 +26,9 @@ class ErrorTerminal {
       : saved_(::dup(STDERR_FILENO)), master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
     EXPECT_EQ(::grantpt(master_), 0);
     EXPECT_EQ(::unlockpt(master_), 0);
-    const int slave = ::open(::ptsname(master_), O_RDWR | O_NOCTTY);
+    std::array<char, 64> name{};
+    EXPECT_EQ(::ptsname_r(master_, name.data(), name.size()), 0);
+    const int slave = ::open(name.data(), O_RDWR | O_NOCTTY);
     const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
     EXPECT_EQ(::ioctl(slave, TIOCSWINSZ, &size), 0);
     ::dup2(slave, STDERR_FILENO);

@@ -70,7 +70,7 @@ class DispatcherTest : public StoreTest {
     return reply.value_or(SyncReply());
   }
   SyncReply Run() {
-    const SyncReply reply = Answer(Idle());
+    SyncReply reply = Answer(Idle());
     EXPECT_EQ(reply.desired, Desired::kRun);
     return reply;
   }

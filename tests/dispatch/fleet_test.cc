@@ -22,7 +22,6 @@ using search::SyncRequest;
 using search::Verdict;
 using testing::StoreTest;
 using testing::Take;
-using testing::TrialOf;
 using testing::WorkerNamed;
 
 constexpr int64_t kStepMs = 60'000;

@@ -11,7 +11,6 @@ namespace voxbit::server {
 namespace {
 
 using search::Desired;
-using search::SyncReply;
 using search::SyncRequest;
 using testing::Take;
 using testing::WorkerNamed;
@@ -20,13 +19,15 @@ using DispatcherThreadsTest = testing::StoreTest;
 
 TEST_F(DispatcherThreadsTest, ServesManyWorkersAtOnce) {
   constexpr int kTasks = 48;
+  constexpr int kWorkers = 6;
   log::Configure(log::Format::kText, log::Level::kOff, "threads_test");
   const search::Study study = NewStudy();
   AddTrials(study.id, 0, kTasks);
   Dispatcher dispatcher(*store_, clock_, DispatchSettings{});
   std::atomic<int> recorded = 0;
   std::vector<std::thread> workers;
-  for (int i = 0; i < 6; ++i) {
+  workers.reserve(kWorkers);
+  for (int i = 0; i < kWorkers; ++i) {
     workers.emplace_back([&, i] {
       const std::string name = "w" + std::to_string(i);
       SyncRequest request{name, Take(dispatcher.Register(WorkerNamed(name))).session, false,

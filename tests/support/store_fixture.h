@@ -98,6 +98,7 @@ class StoreTest : public ::testing::Test {
   void AddTrials(int64_t study, int32_t first, int32_t count,
                  const std::vector<search::TaskKind>& kinds = {search::TaskKind::kEvaluate}) {
     std::vector<storage::NewTrial> trials;
+    trials.reserve(static_cast<size_t>(count));
     for (int32_t i = 0; i < count; ++i) trials.push_back(TrialOf(first + i, kinds));
     const auto added = store_->AppendTrials(study, trials, {"state", 0});
     ASSERT_TRUE(added.ok()) << added.status();

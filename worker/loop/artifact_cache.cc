@@ -197,8 +197,9 @@ Status ArtifactCache::Upload(const std::map<std::string, std::string>& artifacts
       stored = stored_.count(sha256) > 0;
     }
     if (!known) {
-      return FailedPrecondition("the result names " + role + " \"" + sha256 +
-                                "\", which the task neither stored nor fetched");
+      std::string why = "the result names ";
+      why.append(role).append(" \"").append(sha256);
+      return FailedPrecondition(why.append("\", which the task neither stored nor fetched"));
     }
     if (!stored) continue;
     VOXBIT_RETURN_IF_ERROR(UploadOne(sha256, stop).Annotate("artifact " + role));
