@@ -141,6 +141,7 @@ pid_t LocalWorkers::Spawn(size_t index) const {
   }
   if (!settings_.cache.empty()) arguments.insert(arguments.end(), {"--cache", settings_.cache});
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
 

@@ -97,8 +97,10 @@ TEST_F(ArtifactStoreTest, FindsOnlyDigests) {
 
 TEST_F(ArtifactStoreTest, TakesTheSameBlobFromManyThreads) {
   const std::string bytes(200'000, 'y');
+  constexpr int kThreads = 8;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 5; ++k) EXPECT_EQ(Take(store_->Put(bytes)), Sha256Hex(bytes));
     });

@@ -10,7 +10,6 @@ namespace {
 
 using testing::FileSizeLimit;
 using testing::StoreTest;
-using testing::StudyNamed;
 using testing::Take;
 using testing::TempDir;
 

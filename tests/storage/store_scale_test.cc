@@ -11,7 +11,6 @@ namespace voxbit::storage {
 namespace {
 
 using testing::Take;
-using testing::TrialOf;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int32_t kTrials = 10'000;

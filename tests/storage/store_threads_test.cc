@@ -10,10 +10,8 @@
 namespace voxbit::storage {
 namespace {
 
-using search::Task;
 using testing::ResultOf;
 using testing::Take;
-using testing::TrialOf;
 using testing::WorkerNamed;
 
 using StoreThreadsTest = testing::StoreTest;
@@ -23,6 +21,7 @@ TEST_F(StoreThreadsTest, LetsFiftyReadersReadWhileItWrites) {
   std::atomic<bool> stop = false;
   std::atomic<int64_t> reads = 0;
   std::vector<std::thread> readers;
+  readers.reserve(50);
   for (int i = 0; i < 50; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
@@ -50,6 +49,7 @@ TEST_F(StoreThreadsTest, HandsEachTaskToOneWorkerOnly) {
   std::mutex mutex;
   std::multiset<int64_t> claimed;
   std::vector<std::thread> workers;
+  workers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     workers.emplace_back([&, i] {
       const search::WorkerInfo worker = WorkerNamed("w" + std::to_string(i));
@@ -88,6 +88,7 @@ TEST_F(StoreThreadsTest, RunsARequestOnceHoweverManySendIt) {
   std::atomic<int> runs = 0;
   const RequestKey key{"123e4567-e89b-12d3-a456-426614174000", "m", "b"};
   std::vector<std::thread> callers;
+  callers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     callers.emplace_back([&] {
       const auto answer = store_->RunOnce(key, [&]() -> Result<std::optional<std::string>> {

@@ -25,6 +25,7 @@ const std::vector<search::Objective> kMiouAndMacs = {{"miou", ""}, {"macs", ""}}
 
 std::vector<int64_t> Numbers(const std::vector<search::Trial>& trials) {
   std::vector<int64_t> numbers;
+  numbers.reserve(trials.size());
   for (const auto& trial : trials) numbers.push_back(trial.number);
   return numbers;
 }
