@@ -1,9 +1,11 @@
 #include "supernet/nn/elastic.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "supernet/ops/batch_norm.h"
 
@@ -16,6 +18,18 @@ void Uniform(at::Tensor& tensor, int64_t fan, at::Generator& generator) {
   const at::NoGradGuard no_grad;
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan));
   tensor.uniform_(-bound, bound, generator);
+}
+
+// [..., C] as [N, C], and rows in the leading shape of `like`.
+at::Tensor ToRows(const at::Tensor& x) {
+  return x.dim() == 2 ? x : x.reshape({x.numel() / std::max<int64_t>(1, x.size(-1)), x.size(-1)});
+}
+
+at::Tensor FromRows(const at::Tensor& rows, const at::Tensor& like) {
+  if (like.dim() == 2) return rows;
+  std::vector<int64_t> shape = like.sizes().vec();
+  shape.back() = rows.size(1);
+  return rows.view(shape);
 }
 
 }  // namespace
@@ -33,18 +47,21 @@ SparseTensor ElasticConv::Forward(const SparseTensor& x, const WeightSlice& slic
 
 void ElasticConv::Initialize(at::Generator& generator) { Uniform(kernel, fan_, generator); }
 
-ElasticLinear::ElasticLinear(int64_t in, int64_t out) {
-  weight = register_parameter("weight", torch::zeros({out, in}));
-  bias = register_parameter("bias", torch::zeros({out}));
+ElasticLinear::ElasticLinear(int64_t in, int64_t out, const LinearForm& form) {
+  std::vector<int64_t> shape = {out, in};
+  shape.resize(shape.size() + static_cast<size_t>(form.kernel_axes), 1);
+  weight = register_parameter("weight", torch::zeros(shape));
+  if (form.bias) bias = register_parameter("bias", torch::zeros({out}));
 }
 
 at::Tensor ElasticLinear::Forward(const at::Tensor& x, int64_t out) const {
-  return ElasticLinearRows(x, weight, bias, out);
+  const at::Tensor matrix = weight.dim() == 2 ? weight : weight.flatten(1);
+  return FromRows(ElasticLinearRows(ToRows(x), matrix, bias, out), x);
 }
 
 void ElasticLinear::Initialize(at::Generator& generator) {
   Uniform(weight, weight.size(1), generator);
-  Uniform(bias, weight.size(1), generator);
+  if (bias.defined()) Uniform(bias, weight.size(1), generator);
 }
 
 ElasticBatchNorm::ElasticBatchNorm(int64_t channels) {
@@ -55,6 +72,12 @@ ElasticBatchNorm::ElasticBatchNorm(int64_t channels) {
 }
 
 at::Tensor ElasticBatchNorm::Forward(const at::Tensor& x, const at::Tensor& residual, bool relu) {
+  return FromRows(ForwardRows(ToRows(x), residual.defined() ? ToRows(residual) : residual, relu),
+                  x);
+}
+
+at::Tensor ElasticBatchNorm::ForwardRows(const at::Tensor& x, const at::Tensor& residual,
+                                         bool relu) {
   NormOptions options;
   options.eps = kBatchNormEps;
   options.relu = relu;
@@ -114,6 +137,21 @@ void ElasticBatchNorm::EndCalibration() {
   running_var.narrow(0, 0, channels).copy_(variance_sum_ / calibrated_rows_);
   mean_sum_.reset();
   variance_sum_.reset();
+}
+
+void InitializeLayers(torch::nn::Module& root, uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (const auto& module : root.modules(/*include_self=*/false)) {
+    if (auto* conv = module->as<ElasticConv>()) conv->Initialize(generator);
+    if (auto* linear = module->as<ElasticLinear>()) linear->Initialize(generator);
+    if (auto* norm = module->as<ElasticBatchNorm>()) {
+      norm->weight.fill_(1);
+      norm->bias.zero_();
+      norm->running_mean.zero_();
+      norm->running_var.fill_(1);
+    }
+  }
 }
 
 }  // namespace voxbit::supernet

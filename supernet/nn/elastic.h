@@ -32,31 +32,40 @@ class ElasticConv : public torch::nn::Module {
   int64_t fan_;
 };
 
-// State: "weight" [out, in], "bias" [out].
+// The forms in which the official networks write a linear layer.
+struct LinearForm {
+  bool bias = true;
+  int64_t kernel_axes = 0;  // trailing axes of size 1 of the weight: a pointwise convolution
+};
+
+// State: "weight" [out, in], followed by the kernel axes; "bias" [out] unless there is none.
 class ElasticLinear : public torch::nn::Module {
  public:
-  ElasticLinear(int64_t in, int64_t out);
+  ElasticLinear(int64_t in, int64_t out, const LinearForm& form = {});
 
-  // [N, out] from x [N, in], in and out active channels.
+  // [..., out] from x [..., in], in and out active channels.
   at::Tensor Forward(const at::Tensor& x, int64_t out) const;
+  // All output channels.
+  at::Tensor Forward(const at::Tensor& x) const { return Forward(x, weight.size(0)); }
   // Uniform in +-1/sqrt(in) for both.
   void Initialize(at::Generator& generator);
 
   at::Tensor weight;
-  at::Tensor bias;
+  at::Tensor bias;  // undefined when there is none
 };
 
 // Of every batch norm, as in torch.
 inline constexpr double kBatchNormEps = 1e-5;
 
-// Batch norm over rows; the first x.size(1) entries of its state are active. State: "weight",
-// "bias", "running_mean", "running_var". In train mode a batch updates the running statistics
-// with momentum 0.1 (unbiased variance); a single row leaves a variance of 0.
+// Batch norm over all axes but the last; the first entries of its state, one for each channel of
+// x, are active. State: "weight", "bias", "running_mean", "running_var". In train mode a batch
+// updates the running statistics with momentum 0.1 (unbiased variance); a single row leaves a
+// variance of 0.
 class ElasticBatchNorm : public torch::nn::Module {
  public:
   explicit ElasticBatchNorm(int64_t channels);
 
-  // act(norm(x) + residual); residual may be undefined.
+  // act(norm(x) + residual), x [..., C]; residual has the shape of x or is undefined.
   at::Tensor Forward(const at::Tensor& x, const at::Tensor& residual, bool relu);
 
   // See Network::BeginCalibration.
@@ -69,6 +78,7 @@ class ElasticBatchNorm : public torch::nn::Module {
   at::Tensor running_var;
 
  private:
+  at::Tensor ForwardRows(const at::Tensor& x, const at::Tensor& residual, bool relu);
   void UpdateRunning(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
   void Accumulate(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
 
@@ -77,5 +87,9 @@ class ElasticBatchNorm : public torch::nn::Module {
   at::Tensor mean_sum_;  // float64, weighted by rows
   at::Tensor variance_sum_;
 };
+
+// Fresh weights for every layer below `root`, drawn in registration order; batch norms to weight
+// 1, bias 0 and neutral statistics.
+void InitializeLayers(torch::nn::Module& root, uint64_t seed);
 
 }  // namespace voxbit::supernet

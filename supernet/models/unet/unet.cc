@@ -1,6 +1,5 @@
 #include "supernet/models/unet/unet.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -84,20 +83,7 @@ void UNetBody::AddStage(int stage) {
   }
 }
 
-void UNetBody::Initialize(uint64_t seed) {
-  const at::NoGradGuard no_grad;
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  for (const auto& module : root_.modules(/*include_self=*/false)) {
-    if (auto* conv = module->as<ElasticConv>()) conv->Initialize(generator);
-    if (auto* linear = module->as<ElasticLinear>()) linear->Initialize(generator);
-    if (auto* norm = module->as<ElasticBatchNorm>()) {
-      norm->weight.fill_(1);
-      norm->bias.zero_();
-      norm->running_mean.zero_();
-      norm->running_var.fill_(1);
-    }
-  }
-}
+void UNetBody::Initialize(uint64_t seed) { InitializeLayers(root_, seed); }
 
 void UNetBody::SetActive(const UNetArch& arch) {
   VOXBIT_CHECK(Fits(arch, largest_), "the architecture does not fit into this network");

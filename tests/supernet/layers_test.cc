@@ -1,0 +1,99 @@
+// Layers of supernet/nn that are not of one network.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "supernet/nn/elastic.h"
+#include "supernet/nn/layer_list.h"
+#include "supernet/nn/loss.h"
+#include "supernet/nn/mlp.h"
+#include "supernet/nn/recompute.h"
+#include "tests/supernet/test_tensors.h"
+
+namespace voxbit::supernet {
+namespace {
+
+TEST(ElasticLinearTest, ComputesThePointwiseConvolutionOfItsWeight) {
+  ElasticLinear layer(3, 4, {/*bias=*/true, /*kernel_axes=*/2});
+  at::Generator generator = at::detail::createCPUGenerator(2);
+  layer.Initialize(generator);
+  const at::Tensor x = RandomTensor({2, 5, 6, 3}, 1);
+  const at::Tensor expected =
+      at::conv2d(x.permute({0, 3, 1, 2}), layer.weight, layer.bias).permute({0, 2, 3, 1});
+  EXPECT_LT(LargestDifference(layer.Forward(x), expected), 1e-5);
+}
+
+TEST(ElasticLinearTest, RunsAnActiveSliceWithoutBias) {
+  ElasticLinear layer(6, 5, {/*bias=*/false, /*kernel_axes=*/0});
+  at::Generator generator = at::detail::createCPUGenerator(1);
+  layer.Initialize(generator);
+  EXPECT_FALSE(layer.bias.defined());
+  const at::Tensor x = RandomTensor({2, 7, 4}, 2);
+  const at::Tensor y = layer.Forward(x, 3);
+  const at::Tensor active = layer.weight.slice(0, 0, 3).slice(1, 0, 4);
+  EXPECT_LT(LargestDifference(y, at::linear(x, active)), 1e-6);
+  y.sum().backward();
+  EXPECT_EQ(layer.weight.grad().slice(1, 4).abs().sum().item<float>(), 0.0F);
+}
+
+TEST(ElasticBatchNormTest, NormalizesOverAllAxesButTheLast) {
+  ElasticBatchNorm norm(3);
+  const at::Tensor x = RandomTensor({2, 5, 4, 3}, 1);
+  const at::Tensor y = norm.Forward(x, {}, false);
+  EXPECT_EQ(y.sizes(), x.sizes());
+  EXPECT_LT(y.mean({0, 1, 2}).abs().max().item<float>(), 1e-6F);
+  EXPECT_LT(LargestDifference(norm.running_mean, 0.1 * x.mean({0, 1, 2})), 1e-6);
+}
+
+TEST(MlpTest, NumbersItsLayersWithTheActivations) {
+  const Mlp mlp({3, 4, 5});
+  std::vector<std::string> names;
+  for (const QuantizableLayer& layer : QuantizableLayers(mlp)) names.push_back(layer.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"0", "2"}));
+}
+
+TEST(RecomputedTest, GivesTheGradientsOfTheBody) {
+  const at::Tensor weight = RandomTensor({3, 3}, 1, at::kDouble).requires_grad_();
+  const at::Tensor x = RandomTensor({4, 3}, 2, at::kDouble).requires_grad_();
+  const at::Tensor constant = RandomTensor({4, 3}, 3, at::kDouble);
+  int runs = 0;
+  const auto body = [&](const std::vector<at::Tensor>& in) {
+    ++runs;
+    return (in[0].mm(weight) * in[1]).tanh();
+  };
+  const at::Tensor once = body({x, constant});
+  once.square().sum().backward();
+  const at::Tensor of_x = x.grad().clone();
+  const at::Tensor of_weight = weight.grad().clone();
+  x.mutable_grad().reset();
+  weight.mutable_grad().reset();
+  runs = 0;
+  const at::Tensor again = Recomputed(body, {x, constant});
+  EXPECT_TRUE(at::equal(again, once));
+  again.square().sum().backward();
+  EXPECT_EQ(runs, 2);
+  EXPECT_LT(LargestDifference(x.grad(), of_x), 1e-12);
+  EXPECT_LT(LargestDifference(weight.grad(), of_weight), 1e-12);
+}
+
+TEST(SmoothedCrossEntropyTest, SpreadsOverTheOtherClasses) {
+  const at::Tensor logits = RandomTensor({4, 5}, 1);
+  const at::Tensor target = at::tensor(std::vector<int64_t>{0, 4, 2, 2});
+  const at::Tensor plain = SmoothedCrossEntropy(logits, target, 0.0);
+  EXPECT_LT(LargestDifference(plain, at::cross_entropy_loss(logits, target)), 1e-6);
+  // Over all classes instead, a smoothing of s spreads s * 4 / 5 over the others.
+  const at::Tensor expected = at::cross_entropy_loss(logits, target, {}, at::Reduction::Mean, -100,
+                                                     /*label_smoothing=*/0.25);
+  EXPECT_LT(LargestDifference(SmoothedCrossEntropy(logits, target, 0.2), expected), 1e-6);
+}
+
+TEST(SmoothedCrossEntropyTest, HasTheRightGradient) {
+  const at::Tensor target = at::tensor(std::vector<int64_t>{0, 4, 2});
+  const auto loss = [&](const at::Tensor& x) { return SmoothedCrossEntropy(x, target, 0.2); };
+  EXPECT_LT(GradientError(loss, RandomTensor({3, 5}, 1, at::kDouble)), 1e-6);
+}
+
+}  // namespace
+}  // namespace voxbit::supernet
