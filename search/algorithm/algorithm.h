@@ -13,6 +13,7 @@
 #include "common/rng.h"
 #include "search/domain/study.h"
 #include "search/domain/trial.h"
+#include "search/space/layer_table.h"
 #include "search/space/search_space.h"
 
 namespace voxbit::search {
@@ -38,6 +39,16 @@ class CandidateFilter {
   virtual Candidate Repair(const Candidate& candidate, Rng& rng) const = 0;
 };
 
+// What candidates consist of, for algorithms that look at layers.
+class LayerSource {
+ public:
+  virtual ~LayerSource() = default;
+  // Requires: space.Validate(candidate).
+  virtual LayerTable Layers(const Candidate& candidate) const = 0;
+  // What one sample puts on the layers.
+  virtual const Workload& workload() const = 0;
+};
+
 // Not thread-safe: one study runner owns one algorithm. No call waits or performs I/O.
 class Algorithm {
  public:
@@ -49,8 +60,9 @@ class Algorithm {
   // Trials that are not final or not of this space give no score; the former are not proposed.
   virtual void Tell(std::span<const Trial> trials) = 0;
   // Load(Save()) gives an object that makes the same future proposals. Text, at most a few hundred
-  // bytes for each trial. Load returns DATA_LOSS for damaged text and FAILED_PRECONDITION for the
-  // state of another algorithm, space or version; the object is then as it was.
+  // bytes for each trial, and some megabytes for an agent's networks. Load returns DATA_LOSS for
+  // damaged text and FAILED_PRECONDITION for the state of another algorithm, space or version; the
+  // object is then as it was.
   virtual std::string Save() const = 0;
   virtual Status Load(std::string_view blob) = 0;
 };
@@ -64,6 +76,7 @@ struct AlgorithmContext {
   const std::vector<Constraint>& constraints;
   const SearchSettings& settings;
   Rng rng;
+  const LayerSource* layers = nullptr;  // not owned; null: nothing is known of layers
 };
 
 using AlgorithmFactory = std::function<std::unique_ptr<Algorithm>(const AlgorithmContext&)>;

@@ -15,7 +15,7 @@ namespace voxbit::search {
 
 // The computable costs of candidates of one study, and the filter over its constraints.
 // Thread-compatible; remembers nothing.
-class CostFilter final : public CandidateFilter {
+class CostFilter final : public CandidateFilter, public LayerSource {
  public:
   // Proves feasibility: FAILED_PRECONDITION with reason CONSTRAINTS_INFEASIBLE names the
   // constraint, its bound and the smallest (or largest) value that any candidate has. Metrics
@@ -38,6 +38,8 @@ class CostFilter final : public CandidateFilter {
   Candidate Repair(const Candidate& candidate, Rng& rng) const override;
   // Every computable metric of the candidate, as measurements with target "".
   Measurements Costs(const Candidate& candidate) const;
+  LayerTable Layers(const Candidate& candidate) const override;
+  const Workload& workload() const override { return workload_; }
 
  private:
   CostFilter(const SupernetSpec& spec,
@@ -46,7 +48,6 @@ class CostFilter final : public CandidateFilter {
 
   // Value of one metric; NOT_FOUND when the workload lacks a key.
   Result<double> Value(const std::string& metric, const LayerTable& layers) const;
-  LayerTable Layers(const Candidate& candidate) const;
   enum class Bounds { kUpper, kLower, kBoth };
   double ViolationOf(Bounds bounds, const Candidate& candidate) const;
   Status CheckExtremes() const;

@@ -46,6 +46,7 @@ Fitness FitnessOf(const Trial& trial, const std::vector<Objective>& objectives,
   Fitness fitness;
   fitness.number = trial.number;
   fitness.candidate = trial.candidate;
+  fitness.origin = trial.origin;
   if (trial.state != TrialState::kSucceeded) return fitness;
   const double violation = TotalViolation(constraints, trial.measured);
   auto scores = Scores(objectives, trial.measured);

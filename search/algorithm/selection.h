@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "search/domain/objective.h"
@@ -17,6 +18,7 @@ struct Fitness {
   double violation = 0;  // TotalViolation of all constraints, measured ones included
   // Larger is better; empty when the trial failed or a measurement is missing or not finite.
   std::vector<double> scores;
+  std::string origin = {};  // of the trial
   friend bool operator==(const Fitness&, const Fitness&) = default;
 };
 

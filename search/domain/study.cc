@@ -239,14 +239,16 @@ Fields<SearchSettings> SearchFields() {
   Fields<SearchSettings> fields;
   fields
       .Text("algorithm", &SearchSettings::algorithm, {},
-            "how candidates are chosen, e.g. evolution or random")
+            "how candidates are chosen, e.g. evolution, nsga2 or random")
       .Int("trials", &SearchSettings::trials, {1, 1'000'000}, "trials", "candidates to try in all")
       .Int("population", &SearchSettings::population, {2, 10'000}, "candidates",
            "candidates of one generation")
       .Int("parents", &SearchSettings::parents, {0, 10'000}, "candidates",
-           "best candidates that have children; 0: a quarter of the population, at least 2")
+           "best candidates that have children (evolution); 0: a quarter of the population, at "
+           "least 2")
       .Number("mutation_probability", &SearchSettings::mutation_probability, {0, 1}, "",
-              "probability with which a mutation re-draws each choice")
+              "probability with which a mutation re-draws each choice (evolution); nsga2 takes "
+              "1 / number of dimensions")
       .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
            "trials that may be under way at once; 0: the population");
   return fields;

@@ -127,7 +127,8 @@ Result<bool> StudyRunner::PrepareSearch() {
                          .objectives = config.objectives,
                          .constraints = config.constraints,
                          .settings = config.search,
-                         .rng = Rng(config.seed).Fork(config.search.algorithm)});
+                         .rng = Rng(config.seed).Fork(config.search.algorithm),
+                         .layers = filter_.get()});
   VOXBIT_ASSIGN_OR_RETURN(const auto state, store_.LoadAlgorithmState(study_id_));
   told_sequence_ = state.has_value() ? state->told_sequence : 0;
   if (state.has_value()) VOXBIT_RETURN_IF_ERROR(algorithm->Load(state->blob));

@@ -286,12 +286,5 @@ INSTANTIATE_TEST_SUITE_P(Builtin, AlgorithmTest,
                          ::testing::ValuesIn(Harness({}).algorithms().Names()),
                          [](const auto& named) { return named.param; });
 
-TEST(AlgorithmRegistryTest, UnknownNameListsTheKnownOnes) {
-  const Harness harness({});
-  const Status status = harness.algorithms().Find("evolutoin").status();
-  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-  EXPECT_NE(status.message().find("known: evolution, random"), std::string::npos) << status;
-}
-
 }  // namespace
 }  // namespace voxbit::search

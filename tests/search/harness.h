@@ -13,6 +13,13 @@
 
 namespace voxbit::search {
 
+// What a test program tests. Each program that includes this defines WhatIsTested once.
+struct Tested {
+  void (*register_algorithms)(AlgorithmRegistry& registry);
+  std::vector<int64_t> weight_bits;  // of toy spaces that do not set them
+};
+Tested WhatIsTested();
+
 struct HarnessOptions {
   testing::ToyOptions toy = {};
   int64_t population = 8;
@@ -23,7 +30,8 @@ struct HarnessOptions {
 
 class Harness {
  public:
-  explicit Harness(HarnessOptions options) : options_(std::move(options)), spec_(options_.toy) {
+  explicit Harness(HarnessOptions options)
+      : options_(std::move(options)), spec_(WithBits(options_.toy)) {
     cost::CostModelRegistry models("cost model");
     cost::RegisterBuiltins(models);
     const Workload workload = spec_.MakeWorkload();
@@ -37,13 +45,16 @@ class Harness {
     constraints_ = {{"macs", "", std::nullopt, bound}};
     filter_ = CostFilter::Create(spec_, models, &workload, constraints_).value();
     settings_.population = options_.population;
-    RegisterBuiltins(algorithms_);
+    WhatIsTested().register_algorithms(algorithms_);
   }
 
   std::unique_ptr<Algorithm> Make(const std::string& name) const {
-    const AlgorithmContext context{spec_.space(), *filter_,  options_.objectives,
-                                   constraints_,  settings_, Rng(options_.seed)};
-    return (*algorithms_.Find(name))(context);
+    return (*algorithms_.Find(name))(MakeContext());
+  }
+
+  AlgorithmContext MakeContext() const {
+    return {spec_.space(), *filter_,           options_.objectives, constraints_,
+            settings_,     Rng(options_.seed), filter_.get()};
   }
 
   Trial Evaluate(const Proposal& proposal, int64_t number) const {
@@ -90,6 +101,11 @@ class Harness {
   std::vector<Constraint>& constraints() { return constraints_; }
 
  private:
+  static testing::ToyOptions WithBits(testing::ToyOptions toy) {
+    if (toy.weight_bits.empty()) toy.weight_bits = WhatIsTested().weight_bits;
+    return toy;
+  }
+
   HarnessOptions options_;
   testing::ToySpec spec_;
   std::vector<Constraint> constraints_;

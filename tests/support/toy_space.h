@@ -13,18 +13,22 @@ namespace voxbit::testing {
 
 struct ToyOptions {
   int64_t stages = 4;
-  int64_t widths = 8;  // choices of each width: 8, 16, 24, ...
+  int64_t widths = 8;                     // choices of each width: 8, 16, 24, ...
+  std::vector<int64_t> weight_bits = {};  // of each stage's first layer; empty: nothing to choose
 };
 
 // Each stage chooses a width, a depth of 1 or 2, and the width of the second block's middle,
-// which exists only at depth 2.
+// which exists only at depth 2. Bit-widths stand after all of these and cost nothing.
 class ToySpec final : public search::SupernetSpec {
  public:
   explicit ToySpec(ToyOptions options = {}) : options_(options), space_(MakeDimensions(options)) {}
 
   const search::SearchSpace& space() const override { return space_; }
   Json config() const override {
-    return {{"kind", "toy"}, {"stages", options_.stages}, {"widths", options_.widths}};
+    return {{"kind", "toy"},
+            {"stages", options_.stages},
+            {"widths", options_.widths},
+            {"weight_bits", options_.weight_bits}};
   }
   Json Describe(const search::Candidate& candidate) const override {
     return {{"encoding", search::Encode(candidate)}};
@@ -58,11 +62,15 @@ class ToySpec final : public search::SupernetSpec {
     return layers;
   }
 
-  // The one candidate of quality 1: every stage at depth 2, widths spread over their choices.
+  // The one candidate of quality 1: every stage at depth 2, widths and bits spread over their
+  // choices.
   search::Candidate Optimum() const {
     search::Candidate best = space_.Largest();
+    const auto first_bits = static_cast<size_t>(3 * options_.stages);
     for (size_t d = 0; d < best.choices.size(); ++d) {
-      if (d % 3 != 1) best.choices[d] = static_cast<int32_t>((5 * d + 2) % NumWidths());
+      const bool is_depth = d < first_bits && d % 3 == 1;
+      const size_t num_choices = space_.dimensions()[d].choices.size();
+      if (!is_depth) best.choices[d] = static_cast<int32_t>((5 * d + 2) % num_choices);
     }
     return best;
   }
@@ -93,8 +101,6 @@ class ToySpec final : public search::SupernetSpec {
   }
 
  private:
-  size_t NumWidths() const { return static_cast<size_t>(options_.widths); }
-
   static std::vector<search::Dimension> MakeDimensions(const ToyOptions& options) {
     std::vector<int64_t> widths;
     for (int64_t i = 1; i <= options.widths; ++i) widths.push_back(8 * i);
@@ -105,6 +111,10 @@ class ToySpec final : public search::SupernetSpec {
       dimensions.push_back({stage + ".depth", {1, 2}, -1, 0});
       const auto depth = static_cast<int32_t>(dimensions.size()) - 1;
       dimensions.push_back({stage + ".middle", widths, depth, 2});
+    }
+    for (int64_t s = 0; !options.weight_bits.empty() && s < options.stages; ++s) {
+      const std::string layer = "stage." + std::to_string(s) + ".0";
+      dimensions.push_back({layer + ".weight_bits", options.weight_bits, -1, 0});
     }
     return dimensions;
   }

@@ -1,0 +1,82 @@
+// The common part of algorithms that work in generations: what is planned, asked for and told, the
+// barrier between two generations, and how all of it is saved.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "search/algorithm/algorithm.h"
+#include "search/algorithm/feasible_sampler.h"
+#include "search/algorithm/selection.h"
+
+namespace voxbit::search {
+
+// A generation is planned only from complete results, so that its members do not depend on the
+// order in which workers finish. A candidate is proposed once.
+class GenerationalSearch : public Algorithm {
+ public:
+  AskResult Ask(int64_t max) final;
+  void Tell(std::span<const Trial> trials) final;
+  std::string Save() const final;
+  Status Load(std::string_view blob) final;
+
+ protected:
+  // Makes one child, feasible or not. `child` is its position in the generation. With `is_hard` the
+  // usual ways gave nothing new: the child should differ more.
+  using Breeder = std::function<Proposal(size_t child, bool is_hard, Rng& rng)>;
+
+  // `size`: of a generation.
+  GenerationalSearch(std::string name, const AlgorithmContext& context, size_t size);
+
+  // Plans at least one proposal, or none when the space is exhausted. `rng` is a stream of this
+  // generation: an algorithm that was told the history goes on exactly where the one that made it
+  // would.
+  virtual void PlanGeneration(const Rng& rng) = 0;
+  // What a subclass keeps beside results. ReadMore changes nothing when it fails.
+  virtual void AddMore(Json& /*state*/) const {}
+  virtual Status ReadMore(const Json& /*state*/) { return OkStatus(); }
+
+  // Fills a generation: at first with the ends of the trade-off and random candidates, then with
+  // children. Draws are bounded: a child that is still not new and feasible is repaired, then bred
+  // hard, then replaced by a random candidate.
+  void PlanBred(const std::vector<Fitness>& parents, const Breeder& breed, const Rng& rng);
+  void Plan(Candidate candidate, std::string origin);
+  // Plans a random candidate; false, and the search ends, when there is no new one.
+  bool PlanRandom(const Rng& rng);
+
+  // All results so far, by candidate.
+  std::vector<Fitness> Results() const;
+  bool IsNew(const Candidate& candidate) const { return state_.known.count(candidate) == 0; }
+  // New and feasible.
+  bool Accepts(const Candidate& candidate) const {
+    return sampler_.Accepts(state_.known, candidate);
+  }
+  size_t NumKnown() const { return state_.known.size(); }
+  size_t size() const { return size_; }
+  const AlgorithmContext& context() const { return context_; }
+
+ private:
+  struct State {
+    std::vector<Proposal> plan;   // of this generation, not yet asked for
+    std::set<Candidate> waiting;  // asked for, not yet told
+    std::set<Candidate> known;    // planned, asked for or told
+    std::map<Candidate, Fitness> told;
+    bool exhausted = false;
+  };
+
+  void PlanFirst(size_t count, const Rng& rng);
+  std::optional<Proposal> Child(size_t child, const Breeder& breed, const Rng& rng) const;
+
+  std::string name_;
+  AlgorithmContext context_;
+  size_t size_;
+  Rng rng_;
+  FeasibleSampler sampler_;
+  State state_;
+};
+
+}  // namespace voxbit::search

@@ -1,0 +1,229 @@
+#include "search/bits/bit_budget.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "common/rng.h"
+
+namespace voxbit::search {
+namespace {
+
+std::vector<BitLayer> LayersOf(const std::vector<int64_t>& weights) {
+  std::vector<BitLayer> layers;
+  for (const int64_t count : weights) {
+    BitLayer layer;
+    layer.num_weights = count;
+    layers.push_back(layer);
+  }
+  return layers;
+}
+
+// Weights of one transformer block of the Point Transformer: fc1, fc2, fc_delta, fc_gamma, w_q,
+// w_k, w_v.
+void AddBlock(int64_t points, std::vector<int64_t>& weights) {
+  constexpr int64_t kModel = 512;
+  weights.insert(weights.end(), {points * kModel, kModel * points, 3 * kModel});
+  weights.insert(weights.end(), 6, kModel * kModel);
+}
+
+// The 100 quantised layers of Sharpiless/Point-Transformers-with-Quantization, in order.
+std::vector<int64_t> PublishedWeights() {
+  std::vector<int64_t> weights;
+  AddBlock(32, weights);
+  for (const int64_t out : {64, 128, 256, 512}) {
+    weights.insert(weights.end(), {(out / 2 + 3) * out, out * out});
+  }
+  for (const int64_t points : {64, 128, 256, 512}) AddBlock(points, weights);
+  weights.insert(weights.end(), 3, 512 * 512);
+  AddBlock(512, weights);
+  for (const int64_t out : {256, 128, 64, 32}) {
+    weights.insert(weights.end(), {2 * out * out, out * out});
+  }
+  for (const int64_t points : {256, 128, 64}) AddBlock(points, weights);
+  return weights;
+}
+
+struct Wall {
+  explicit Wall(const std::vector<int64_t>& weights, std::vector<int64_t> levels)
+      : layers(LayersOf(weights)),
+        decisions(AllDecisions(layers.size(), levels, false)),
+        cost(WeightSizeCost(layers, decisions)) {}
+
+  bool Lower(double budget, Bits& bits, BitWall wall = {}) const {
+    return LowerToBudget(decisions, cost, budget, wall, bits);
+  }
+
+  std::vector<BitLayer> layers;
+  std::vector<BitDecision> decisions;
+  BitCost cost;
+};
+
+TEST(BitWallTest, LowersFromTheLastLayerToTheFirst) {
+  const Wall wall({10, 10, 10}, LevelRange(2, 8));
+  Bits bits = {4, 4, 4};
+  EXPECT_TRUE(wall.Lower(100, bits));
+  EXPECT_EQ(bits, (Bits{4, 3, 3}));
+}
+
+TEST(BitWallTest, TakesTheNextAllowedLevel) {
+  const Wall wall({10, 10, 10}, {2, 4});
+  for (const auto step : {BitWall::Step::kNextLevel, BitWall::Step::kLowestLevel}) {
+    Bits bits = {4, 4, 4};
+    EXPECT_TRUE(wall.Lower(100, bits, {.step = step}));
+    EXPECT_EQ(bits, (Bits{4, 4, 2}));
+  }
+}
+
+TEST(BitWallTest, GoesRoundAfterRound) {
+  const Wall wall({10, 10}, {2, 4, 8});
+  Bits bits = {8, 8};
+  EXPECT_TRUE(wall.Lower(60, bits));
+  EXPECT_EQ(bits, (Bits{4, 2}));
+  bits = {8, 8};
+  EXPECT_TRUE(wall.Lower(100, bits, {.step = BitWall::Step::kLowestLevel}));
+  EXPECT_EQ(bits, (Bits{8, 2}));
+}
+
+TEST(BitWallTest, BudgetThatIsMetExactlyChangesNothing) {
+  const Wall wall({10, 10, 10}, LevelRange(1, 8));
+  Bits bits = {8, 1, 3};
+  EXPECT_TRUE(wall.Lower(120, bits));
+  EXPECT_EQ(bits, (Bits{8, 1, 3}));
+}
+
+TEST(BitWallTest, EndsWhenTheBudgetCannotBeMet) {
+  const Wall wall({10, 10, 10}, LevelRange(2, 8));
+  for (const Bits& start : {Bits{8, 8, 8}, Bits{2, 2, 2}, Bits{2, 8, 5}}) {
+    Bits bits = start;
+    EXPECT_FALSE(wall.Lower(59, bits));
+    EXPECT_EQ(bits, (Bits{2, 2, 2}));
+  }
+  const Wall single({7}, {4});
+  Bits bits = {4};
+  EXPECT_FALSE(single.Lower(1, bits));
+  EXPECT_EQ(bits, (Bits{4}));
+}
+
+TEST(BitWallTest, PinnedLayersKeepTheirBitsAndCount) {
+  const Wall wall({10, 10, 10}, LevelRange(2, 8));
+  const BitWall pins{.pinned = {{0, 8}, {2, 8}}};
+  Bits bits = {2, 5, 2};
+  EXPECT_TRUE(wall.Lower(190, bits, pins));
+  EXPECT_EQ(bits, (Bits{8, 3, 8}));
+  bits = {2, 5, 2};
+  EXPECT_FALSE(wall.Lower(170, bits, pins));
+  EXPECT_EQ(bits, (Bits{8, 2, 8}));
+}
+
+TEST(BitWallTest, PublishedWallPinsOnlyWhileItWorks) {
+  const Wall wall({10, 10, 10}, LevelRange(2, 8));
+  const BitWall pins{.pinned = {{0, 8}, {2, 8}}, .haq_bug_compat = true};
+  Bits bits = {2, 5, 2};
+  EXPECT_TRUE(wall.Lower(100, bits, pins));
+  EXPECT_EQ(bits, (Bits{2, 5, 2}));
+  EXPECT_FALSE(wall.Lower(80, bits, pins));
+  EXPECT_EQ(bits, (Bits{8, 2, 8}));
+}
+
+TEST(BitWallTest, RandomBitsAlwaysEndWithinAFeasibleBudget) {
+  Rng rng(7);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<int64_t> weights;
+    for (int64_t i = 0; i <= rng.Below(12); ++i) weights.push_back(1 + rng.Below(1000));
+    const Wall wall(weights, round % 2 == 0 ? LevelRange(1, 8) : std::vector<int64_t>{2, 4, 8});
+    const std::vector<int64_t>& levels = wall.decisions[0].levels;
+    Bits bits;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      bits.push_back(levels[static_cast<size_t>(rng.Below(static_cast<int64_t>(levels.size())))]);
+    }
+    const Bits before = bits;
+    const double lowest = WeightSize(wall.layers, levels.front());
+    const double budget = lowest * rng.Uniform(1, 4);
+    ASSERT_TRUE(wall.Lower(budget, bits));
+    EXPECT_LE(wall.cost(bits), budget);
+    for (size_t i = 0; i < bits.size(); ++i) {
+      EXPECT_LE(bits[i], before[i]);
+      EXPECT_GE(bits[i], levels.front());
+    }
+  }
+}
+
+TEST(LatencyTableTest, BitsThatAreNotQuantisedCostAsMuchAsTheMost) {
+  LatencyTable table{1, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+  EXPECT_EQ(table.At(0, 1, 1), 1);
+  EXPECT_EQ(table.At(0, 2, 3), 6);
+  EXPECT_EQ(table.At(0, 3, -1), 9);
+  EXPECT_EQ(table.At(0, 3, -1, true), 8);
+}
+
+TEST(LatencyTableTest, CostIsTheSumOverTheLayers) {
+  const LatencyTable table{2, 2, {1, 2, 3, 4, 10, 20, 30, 40}};
+  const auto decisions = AllDecisions(2, LevelRange(1, 2), true);
+  const BitCost cost = LatencyCost(table, decisions);
+  EXPECT_EQ(cost({2, 1, 1, 2}), 3 + 20);
+  Bits bits = {2, 2, 2, 2};
+  EXPECT_TRUE(LowerToBudget(decisions, cost, 34, {}, bits));
+  EXPECT_EQ(bits, (Bits{2, 2, 2, 1}));  // the activation of the last layer goes first
+  bits = {2, 2, 2, 2};
+  EXPECT_TRUE(LowerToBudget(decisions, cost, 14, {}, bits));
+  EXPECT_EQ(bits, (Bits{2, 2, 1, 1}));
+}
+
+// Shares of the float size that the published log of the Point Transformer shows, by episode. The
+// log shows no bits; these are of the episodes whose bits are known (74) or follow from the wall.
+class PublishedLogTest : public ::testing::Test {
+ protected:
+  PublishedLogTest() : wall_(PublishedWeights(), {2, 4}) {}
+
+  double Percent(const Bits& bits) const {
+    return 100 * wall_.cost(bits) / WeightSize(wall_.layers, 32);
+  }
+
+  // Bits of 4 but for 2 at `low`, after the wall at a tenth of the float size.
+  Bits Walled(const std::vector<size_t>& low) const {
+    Bits bits(wall_.layers.size(), 4);
+    for (const size_t i : low) bits[i] = 2;
+    EXPECT_TRUE(wall_.Lower(0.1 * WeightSize(wall_.layers, 32), bits,
+                            {.step = BitWall::Step::kLowestLevel}));
+    return bits;
+  }
+
+  Wall wall_;
+};
+
+TEST_F(PublishedLogTest, LayersAddUpToThePublishedNumberOfWeights) {
+  ASSERT_EQ(wall_.layers.size(), 100U);
+  EXPECT_EQ(WeightSize(wall_.layers, 1), 17741120);
+}
+
+TEST_F(PublishedLogTest, BestPolicyHasThePublishedRatio) {
+  Bits bits(100, 4);
+  for (const size_t i : {4U, 40U, 42U, 45U, 46U, 56U, 57U, 58U, 59U, 60U, 65U}) bits[i] = 2;
+  for (size_t i = 75; i < 100; ++i) bits[i] = 2;
+  EXPECT_NEAR(Percent(bits), 9.9807, 5e-5);
+  // The wall leaves it as it is: it was made by it.
+  Bits walled = bits;
+  EXPECT_TRUE(wall_.Lower(0.1 * WeightSize(wall_.layers, 32), walled));
+  EXPECT_EQ(walled, bits);
+}
+
+TEST_F(PublishedLogTest, SaturatedEpisodesAreCutFromTheTail) {
+  // Episodes 76, 79 and 80: all layers at 4 bits but for at least one of the tail.
+  const Bits bits = Walled({99});
+  EXPECT_EQ(std::accumulate(bits.begin(), bits.begin() + 57, int64_t{0}), 57 * 4);
+  EXPECT_EQ(std::accumulate(bits.begin() + 57, bits.end(), int64_t{0}), 43 * 2);
+  EXPECT_NEAR(Percent(bits), 9.9355, 5e-5);
+  // Episodes 77 and 78: layer 57 was low before the wall, which then stops at layer 59.
+  EXPECT_NEAR(Percent(Walled({57})), 9.9360, 5e-5);
+}
+
+TEST_F(PublishedLogTest, AllAtTheMaximumIsCutLikewise) { EXPECT_EQ(Walled({}), Walled({99})); }
+
+TEST_F(PublishedLogTest, BoundsOfTheRatio) {
+  EXPECT_EQ(Percent(Bits(100, 4)), 12.5);
+  EXPECT_EQ(Percent(Bits(100, 2)), 6.25);
+}
+
+}  // namespace
+}  // namespace voxbit::search
