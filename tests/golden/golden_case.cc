@@ -2,16 +2,15 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <regex>
 #include <sstream>
 
 #include "supernet/export/tensor_io.h"
 
 namespace voxbit::golden {
 namespace {
-
-constexpr double kForwardTolerance = 1e-4;
-constexpr double kGradientTolerance = 1e-3;
 
 std::string ShapeText(const at::Tensor& tensor) {
   std::ostringstream text;
@@ -24,11 +23,11 @@ struct Difference {
   double relative = 0;  // to the largest entry of the recording
 };
 
-Difference DifferenceOf(const at::Tensor& ours, const at::Tensor& recorded) {
+Difference DifferenceOf(const at::Tensor& ours, const at::Tensor& recorded, double noise = 0) {
   if (recorded.numel() == 0) return {};
   const at::Tensor a = ours.detach().to(at::kDouble);
   const at::Tensor b = recorded.to(at::kDouble);
-  const double absolute = (a - b).abs().max().item<double>();
+  const double absolute = ((a - b).abs().max() - noise).clamp_min(0).item<double>();
   const double scale = b.abs().max().item<double>();
   return {absolute, scale > 0 ? absolute / scale : absolute};
 }
@@ -40,6 +39,18 @@ std::string Number(double value) {
 }
 
 }  // namespace
+
+Tolerance ToleranceOf(const Case& recorded) {
+  Tolerance tolerance;
+  if (!recorded.HasMetadata("tolerance")) return tolerance;
+  const std::string& text = recorded.file.metadata().at("tolerance");
+  const std::regex number(R"(\d+(\.\d+)?e-\d+)");
+  std::sregex_iterator found(text.begin(), text.end(), number);
+  const std::sregex_iterator end;
+  if (found != end) tolerance.forward = std::max(tolerance.forward, std::stod((found++)->str()));
+  if (found != end) tolerance.gradient = std::max(tolerance.gradient, std::stod(found->str()));
+  return tolerance;
+}
 
 at::Tensor Comparison::Input(const std::string& name) {
   seen_.insert(name);
@@ -76,9 +87,9 @@ void Comparison::Same(const std::string& name, const at::Tensor& ours, const at:
 }
 
 void Comparison::Close(const std::string& name, const at::Tensor& ours, const at::Tensor& recorded,
-                       double tolerance, bool absolute_too, Worst* worst) {
+                       double tolerance, bool absolute_too, double noise, Worst* worst) {
   worst->any = true;
-  const Difference off = DifferenceOf(ours, recorded);
+  const Difference off = DifferenceOf(ours, recorded, noise);
   if (!(off.relative <= worst->error)) {  // also when it is not a number
     worst->error = off.relative;
     worst->tensor = name;
@@ -92,12 +103,12 @@ void Comparison::Close(const std::string& name, const at::Tensor& ours, const at
 
 void Comparison::GradientOf(const std::string& name, const at::Tensor& ours,
                             const at::Tensor& expected) {
-  Close(name, ours, expected, kGradientTolerance, false, &gradient_);
+  Close(name, ours, expected, tolerance_.gradient, false, 0, &gradient_);
 }
 
-bool Comparison::GradientAgrees(const std::string& name, const at::Tensor& ours) {
+bool Comparison::GradientAgrees(const std::string& name, const at::Tensor& ours, double noise) {
   const at::Tensor recorded = Matching(name, ours);
-  return recorded.defined() && DifferenceOf(ours, recorded).relative <= kGradientTolerance;
+  return recorded.defined() && DifferenceOf(ours, recorded, noise).relative <= tolerance_.gradient;
 }
 
 void Comparison::Exact(const std::string& name, const at::Tensor& ours) {
@@ -113,19 +124,32 @@ void Comparison::ExactRows(const std::string& name, const at::Tensor& ours,
 
 void Comparison::Forward(const std::string& name, const at::Tensor& ours) {
   const at::Tensor recorded = Matching(name, ours);
-  if (recorded.defined()) Close(name, ours, recorded, kForwardTolerance, true, &forward_);
+  if (recorded.defined()) Close(name, ours, recorded, tolerance_.forward, true, 0, &forward_);
+}
+
+void Comparison::Absolute(const std::string& name, const at::Tensor& ours) {
+  const at::Tensor recorded = Matching(name, ours);
+  if (!recorded.defined()) return;
+  const double off = DifferenceOf(ours, recorded).absolute;
+  forward_.any = true;
+  if (!(off <= forward_.error)) {  // also when it is not a number
+    forward_.error = off;
+    forward_.tensor = name;
+  }
+  if (!(off <= tolerance_.forward)) Fail(name + " is off by " + Number(off));
 }
 
 void Comparison::ForwardRows(const std::string& name, const at::Tensor& ours,
                              const at::Tensor& order) {
   const at::Tensor recorded = Matching(name, ours);
   if (!recorded.defined()) return;
-  Close(name, ours, recorded.index_select(0, order), kForwardTolerance, true, &forward_);
+  Close(name, ours, recorded.index_select(0, order), tolerance_.forward, true, 0, &forward_);
 }
 
-void Comparison::Gradient(const std::string& name, const at::Tensor& ours) {
+void Comparison::Gradient(const std::string& name, const at::Tensor& ours, double noise) {
   const at::Tensor recorded = Matching(name, ours);
-  if (recorded.defined()) Close(name, ours, recorded, kGradientTolerance, false, &gradient_);
+  if (!recorded.defined()) return;
+  Close(name, ours, recorded, tolerance_.gradient, false, noise, &gradient_);
 }
 
 void Comparison::Equal(const std::string& what, int64_t ours, int64_t recorded) {
@@ -151,8 +175,8 @@ std::string Comparison::Summary() const {
     text += std::string(", ") + kind + " error " + Number(worst.error) + " (tolerance " +
             Number(tolerance) + (worst.tensor.empty() ? "" : ", " + worst.tensor) + ")";
   };
-  append("forward", forward_, kForwardTolerance);
-  append("gradient", gradient_, kGradientTolerance);
+  append("forward", forward_, tolerance_.forward);
+  append("gradient", gradient_, tolerance_.gradient);
   return note_.empty() ? text : text + ", " + note_;
 }
 

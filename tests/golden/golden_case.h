@@ -24,6 +24,16 @@ struct Case {
   bool HasMetadata(const std::string& key) const { return file.metadata().count(key) > 0; }
 };
 
+// Largest allowed difference, relative to the largest entry of the recording.
+struct Tolerance {
+  double forward = 1e-4;  // also absolute
+  double gradient = 1e-3;
+};
+
+// The standard tolerance, or that of the metadata entry "tolerance" where it is looser: the first
+// number of the text is for values, the second, where there is one, for gradients.
+Tolerance ToleranceOf(const Case& recorded);
+
 // Compares tensors of a case with ours and keeps the largest errors. Every tensor of the file must
 // be read as an input or compared: a tensor that nobody looked at is a failure.
 class Comparison {
@@ -31,19 +41,24 @@ class Comparison {
   explicit Comparison(const Case& recorded) : case_(recorded) {}
 
   const Case& recorded() const { return case_; }
+  const Tolerance& tolerance() const { return tolerance_; }
+  // The standard tolerance unless this was called.
+  void Allow(const Tolerance& tolerance) { tolerance_ = tolerance; }
   // A tensor of the file as an input. Missing: a failure, and an undefined tensor.
   at::Tensor Input(const std::string& name);
 
   // Equal shape and values.
   void Exact(const std::string& name, const at::Tensor& ours);
-  // Largest difference over the largest entry of the recording: within 1e-4 for values (and 1e-4
-  // absolute) and 1e-3 for gradients.
+  // Difference within the tolerance.
   void Forward(const std::string& name, const at::Tensor& ours);
-  void Gradient(const std::string& name, const at::Tensor& ours);
+  // As Forward, but the tolerance is absolute only.
+  void Absolute(const std::string& name, const at::Tensor& ours);
+  // As Forward; a difference of up to `noise` in single entries is allowed besides.
+  void Gradient(const std::string& name, const at::Tensor& ours, double noise = 0);
   // As Gradient, against `expected` in the place of the recording.
   void GradientOf(const std::string& name, const at::Tensor& ours, const at::Tensor& expected);
   // Whether Gradient would accept `ours`, without recording anything.
-  bool GradientAgrees(const std::string& name, const at::Tensor& ours);
+  bool GradientAgrees(const std::string& name, const at::Tensor& ours, double noise = 0);
   // Forward and Exact with rows of the recording re-ordered: row i of ours is row order[i] of the
   // recording.
   void ForwardRows(const std::string& name, const at::Tensor& ours, const at::Tensor& order);
@@ -71,10 +86,11 @@ class Comparison {
   // The recording, or undefined after a failure when it is missing or of another shape.
   at::Tensor Matching(const std::string& name, const at::Tensor& ours);
   void Close(const std::string& name, const at::Tensor& ours, const at::Tensor& recorded,
-             double tolerance, bool absolute_too, Worst* worst);
+             double tolerance, bool absolute_too, double noise, Worst* worst);
   void Same(const std::string& name, const at::Tensor& ours, const at::Tensor& recorded);
 
   const Case& case_;
+  Tolerance tolerance_;
   std::set<std::string> seen_;
   int64_t exact_ = 0;
   Worst forward_;
