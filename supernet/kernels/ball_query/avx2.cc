@@ -9,22 +9,12 @@
 namespace voxbit::kernels::avx2 {
 namespace {
 
+#include "supernet/kernels/point_tree/avx2.inc"
+
 struct Query {
   __m256 x, y, z;
   __m256 square;
 };
-
-__m256 SumOfSquares(__m256 dx, __m256 dy, __m256 dz) {
-  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
-                       _mm256_mul_ps(dz, dz));
-}
-
-// Distance along one axis to an interval, 0 inside.
-__m256 Outside(const float* low, const float* high, __m256 q) {
-  const __m256 below = _mm256_sub_ps(_mm256_loadu_ps(low), q);
-  const __m256 above = _mm256_sub_ps(q, _mm256_loadu_ps(high));
-  return _mm256_max_ps(_mm256_max_ps(below, above), _mm256_setzero_ps());
-}
 
 // Lanes within the radius and with index[lane] < limit.
 uint32_t Lanes(const Query& q, __m256 square, const int32_t* index, int32_t limit) {
@@ -67,9 +57,7 @@ void VisitLeaf(const PointTreeView& points, const Query& q, int64_t leaf, Row& r
 // index in it is below the limit.
 void VisitGroup(const PointTreeView& points, const Query& q, int level, int64_t group, Row& row) {
   const BoxGroup& boxes = points.groups[level][group];
-  const __m256 bound = SumOfSquares(Outside(boxes.low[0], boxes.high[0], q.x),
-                                    Outside(boxes.low[1], boxes.high[1], q.y),
-                                    Outside(boxes.low[2], boxes.high[2], q.z));
+  const __m256 bound = BoxBound(q, boxes);
   for (auto near = Lanes(q, bound, boxes.lowest, row.limit); near != 0; near &= near - 1) {
     const int lane = __builtin_ctz(near);
     if (boxes.lowest[lane] >= row.limit) continue;

@@ -10,32 +10,15 @@
 namespace voxbit::kernels::avx2 {
 namespace {
 
+#include "supernet/kernels/point_tree/avx2.inc"
+
 struct Query {
   __m256 x, y, z;
 };
 
-__m256 SquaredDistance(const Query& q, __m256 x, __m256 y, __m256 z) {
-  const __m256 dx = _mm256_sub_ps(x, q.x);
-  const __m256 dy = _mm256_sub_ps(y, q.y);
-  const __m256 dz = _mm256_sub_ps(z, q.z);
-  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
-                       _mm256_mul_ps(dz, dz));
-}
-
-// Distance along one axis to an interval, 0 inside.
-__m256 Outside(const float* low, const float* high, __m256 q) {
-  const __m256 below = _mm256_sub_ps(_mm256_loadu_ps(low), q);
-  const __m256 above = _mm256_sub_ps(q, _mm256_loadu_ps(high));
-  return _mm256_max_ps(_mm256_max_ps(below, above), _mm256_setzero_ps());
-}
-
 // The lanes of a group whose box is nearer to the query than far[lane].
 uint32_t Nearer(const Query& q, const BoxGroup& group, const float* far) {
-  const __m256 dx = Outside(group.low[0], group.high[0], q.x);
-  const __m256 dy = Outside(group.low[1], group.high[1], q.y);
-  const __m256 dz = Outside(group.low[2], group.high[2], q.z);
-  const __m256 bound = _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
-                                     _mm256_mul_ps(dz, dz));
+  const __m256 bound = BoxBound(q, group);
   return static_cast<uint32_t>(
       _mm256_movemask_ps(_mm256_cmp_ps(bound, _mm256_loadu_ps(far), _CMP_LT_OQ)));
 }

@@ -16,32 +16,11 @@ namespace {
 
 constexpr int64_t kUnset = (int64_t{0x7f800000} << 32) | 0xffffffff;  // after every candidate
 
+#include "supernet/kernels/point_tree/avx2.inc"
+
 struct Query {
   __m256 x, y, z;
 };
-
-__m256 SquaredDistance(const Query& q, __m256 x, __m256 y, __m256 z) {
-  const __m256 dx = _mm256_sub_ps(x, q.x);
-  const __m256 dy = _mm256_sub_ps(y, q.y);
-  const __m256 dz = _mm256_sub_ps(z, q.z);
-  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
-                       _mm256_mul_ps(dz, dz));
-}
-
-// Distance along one axis to an interval, 0 inside.
-__m256 Outside(const float* low, const float* high, __m256 q) {
-  const __m256 below = _mm256_sub_ps(_mm256_loadu_ps(low), q);
-  const __m256 above = _mm256_sub_ps(q, _mm256_loadu_ps(high));
-  return _mm256_max_ps(_mm256_max_ps(below, above), _mm256_setzero_ps());
-}
-
-__m256 BoxBound(const Query& q, const BoxGroup& group) {
-  const __m256 dx = Outside(group.low[0], group.high[0], q.x);
-  const __m256 dy = Outside(group.low[1], group.high[1], q.y);
-  const __m256 dz = Outside(group.low[2], group.high[2], q.z);
-  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)),
-                       _mm256_mul_ps(dz, dz));
-}
 
 float FloatOf(int64_t key) {
   return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(key >> 32))));
