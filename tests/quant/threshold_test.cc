@@ -63,6 +63,7 @@ TEST(ThresholdTest, MoreBitsNeedLessClipping) {
 // The published code returns its first candidate here, a quarter of the smallest value.
 TEST(ThresholdTest, EmptyFirstBinsDoNotMakeTheThresholdCollapse) {
   std::vector<float> values;
+  values.reserve(500);
   Rng rng(11);
   for (int i = 0; i < 500; ++i) values.push_back(static_cast<float>(rng.Uniform(1, 2)));
   for (int64_t bits = 1; bits <= 4; ++bits) {
@@ -74,6 +75,7 @@ TEST(ThresholdTest, EmptyFirstBinsDoNotMakeTheThresholdCollapse) {
 
 TEST(ThresholdTest, ValuesFarFromZeroDoNotMakeMillionsOfBins) {
   std::vector<float> values;
+  values.reserve(1000);
   for (int i = 0; i < 1000; ++i) values.push_back(1000 + 1e-3F * static_cast<float>(i));
   EXPECT_EQ(HistogramOfMagnitudes(values).counts.size(), 4096U);
 }

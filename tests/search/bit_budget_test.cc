@@ -35,7 +35,7 @@ std::vector<int64_t> PublishedWeights() {
     weights.insert(weights.end(), {(out / 2 + 3) * out, out * out});
   }
   for (const int64_t points : {64, 128, 256, 512}) AddBlock(points, weights);
-  weights.insert(weights.end(), 3, 512 * 512);
+  weights.insert(weights.end(), 3, int64_t{512} * 512);
   AddBlock(512, weights);
   for (const int64_t out : {256, 128, 64, 32}) {
     weights.insert(weights.end(), {2 * out * out, out * out});
@@ -45,12 +45,12 @@ std::vector<int64_t> PublishedWeights() {
 }
 
 struct Wall {
-  explicit Wall(const std::vector<int64_t>& weights, std::vector<int64_t> levels)
+  explicit Wall(const std::vector<int64_t>& weights, const std::vector<int64_t>& levels)
       : layers(LayersOf(weights)),
         decisions(AllDecisions(layers.size(), levels, false)),
         cost(WeightSizeCost(layers, decisions)) {}
 
-  bool Lower(double budget, Bits& bits, BitWall wall = {}) const {
+  bool Lower(double budget, Bits& bits, const BitWall& wall = {}) const {
     return LowerToBudget(decisions, cost, budget, wall, bits);
   }
 

@@ -69,7 +69,8 @@ TEST(BitEpisodeTest, FlagTellsTheDecisionAhead) {
   ASSERT_EQ(episode.state().size(), 10U);
   for (int i = 0; i < 6; ++i) {
     EXPECT_EQ(episode.state()[9], i % 2 == 0 ? 1 : 0) << "decision " << i;
-    EXPECT_EQ(episode.state()[7], (i / 2) / 2.0) << "decision " << i;
+    const int layer = i / 2;  // two decisions each, three layers
+    EXPECT_EQ(episode.state()[7], layer / 2.0) << "decision " << i;
     episode.Step(0.5);
   }
 }

@@ -62,7 +62,7 @@ TEST(BitLayerTest, ConvolutionIsReadFromTheLayerTable) {
   layer.workload = Pairs3Key(2);
   Workload workload;
   workload.counts[Pairs3Key(2)] = 1234.5;
-  const BitLayer expected{false, 16, 32, 1, 3, 27 * 16 * 32, 1234.5};
+  const BitLayer expected{false, 16, 32, 1, 3, int64_t{27} * 16 * 32, 1234.5};
   EXPECT_EQ(BitLayerOf(layer, workload), expected);
 }
 

@@ -160,8 +160,8 @@ TEST(KnnKernelsTest, RowsDoNotDependOnHowTheyAreDivided) {
   const PointTree tree(cloud.xyz.data(), cloud.size());
   for (const Isa isa : Isas()) {
     const KnnKernels& knn = KnnKernelsFor(isa);
-    std::vector<int64_t> whole(300 * 9);
-    std::vector<int64_t> parts(300 * 9, -1);
+    std::vector<int64_t> whole(size_t{300} * 9);
+    std::vector<int64_t> parts(size_t{300} * 9, -1);
     knn.nearest(tree.view(), cloud.xyz.data(), 9, 0, 300, whole.data(), nullptr);
     knn.nearest(tree.view(), cloud.xyz.data(), 9, 130, 300, parts.data(), nullptr);
     EXPECT_EQ(parts[129 * 9 + 8], -1) << "wrote a row that is not its own";

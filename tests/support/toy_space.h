@@ -21,7 +21,8 @@ struct ToyOptions {
 // which exists only at depth 2. Bit-widths stand after all of these and cost nothing.
 class ToySpec final : public search::SupernetSpec {
  public:
-  explicit ToySpec(ToyOptions options = {}) : options_(options), space_(MakeDimensions(options)) {}
+  explicit ToySpec(const ToyOptions& options = {})
+      : options_(options), space_(MakeDimensions(options)) {}
 
   const search::SearchSpace& space() const override { return space_; }
   Json config() const override {
