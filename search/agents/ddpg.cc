@@ -37,7 +37,7 @@ Result<std::vector<float>> FloatsIn(const Json& json, const std::string& key, si
                    std::to_string(count * sizeof(float)));
   }
   std::vector<float> values(count);
-  std::memcpy(values.data(), bytes->data(), bytes->size());
+  if (!values.empty()) std::memcpy(values.data(), bytes->data(), bytes->size());
   for (const float value : values) {
     if (!std::isfinite(value)) return Damaged("\"" + key + "\" holds a number that is not finite");
   }
