@@ -3,13 +3,12 @@
 
 namespace voxbit::rl {
 
-#define VOXBIT_AGENT(name, factory, help) \
-  std::unique_ptr<search::Algorithm> factory(const search::AlgorithmContext& context);
+#define VOXBIT_AGENT(name, make, help) search::AlgorithmKind make();
 #include "search/agents/builtin.def"
 #undef VOXBIT_AGENT
 
 void RegisterBuiltins(search::AlgorithmRegistry& registry) {
-#define VOXBIT_AGENT(name, factory, help) registry.Add(name, &(factory), help);
+#define VOXBIT_AGENT(name, make, help) registry.Add(name, make(), help);
 #include "search/agents/builtin.def"
 #undef VOXBIT_AGENT
 }

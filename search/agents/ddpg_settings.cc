@@ -1,10 +1,42 @@
 #include "search/agents/ddpg_settings.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace voxbit::rl {
+namespace {
+
+// What the preset "short" ends with: exploration must be over when the study is.
+constexpr double kLastNoise = 0.1;
+
+void ApplyPreset(const std::string& preset, int64_t trials, DdpgSettings& settings) {
+  if (preset == "seed") {
+    settings.discount = 0.9;
+    settings.warmup_episodes = 5;
+    settings.reward_of_fractions = true;
+    settings.wall = "lowest_level";
+  }
+  if (preset == "short") {
+    settings.discount = 0;
+    settings.lr_actor = 3e-4;
+    settings.lr_critic = 3e-3;
+    settings.warmup_episodes = std::min<int64_t>(20, trials / 6);
+    const auto span = static_cast<double>(std::max<int64_t>(1, trials - settings.warmup_episodes));
+    settings.noise_decay = std::min(0.99, std::pow(kLastNoise / settings.noise, 1 / span));
+  }
+}
+
+}  // namespace
 
 Fields<DdpgSettings> DdpgFields() {
   Fields<DdpgSettings> fields;
   fields
+      .Text("preset", &DdpgSettings::preset, {"haq", "seed", "short"},
+            "where defaults come from: HAQ as published; its use on the Point Transformer "
+            "(Sharpiless/Point-Transformers-with-Quantization); or for a few hundred trials")
+      .Text("architecture", &DdpgSettings::architecture, {},
+            "whose bits are decided where the space has other dimensions, too: largest, or the "
+            "choices of a candidate, as in 3.0.12.7")
       .Int("hidden1", &DdpgSettings::hidden1, {1, 65'536}, "units",
            "width of the first hidden layer of actor and critic")
       .Int("hidden2", &DdpgSettings::hidden2, {1, 65'536}, "units",
@@ -38,8 +70,21 @@ Fields<DdpgSettings> DdpgFields() {
       .Number("reward_scale", &DdpgSettings::reward_scale, {0, 1e6}, "",
               "factor of the first objective in the reward")
       .Bool("reward_of_fractions", &DdpgSettings::reward_of_fractions,
-            "rewards of shares in [0, 1] instead of percents");
+            "rewards of shares in [0, 1] instead of percents")
+      .Text("wall", &DdpgSettings::wall, {"next_level", "lowest_level"},
+            "how far one step of the wall lowers a layer's bits, from the last layer to the first, "
+            "until the constraints hold");
   return fields;
+}
+
+Result<DdpgSettings> ResolveDdpg(const search::SearchSettings& search, const std::string& pointer) {
+  const Fields<DdpgSettings> fields = DdpgFields();
+  // Read twice: the preset says what the rest is read over.
+  VOXBIT_ASSIGN_OR_RETURN(const DdpgSettings read, fields.Parse(search.agent, pointer));
+  DdpgSettings settings;
+  ApplyPreset(read.preset, search.trials, settings);
+  VOXBIT_RETURN_IF_ERROR(fields.ParseInto(search.agent, pointer, settings));
+  return settings;
 }
 
 }  // namespace voxbit::rl

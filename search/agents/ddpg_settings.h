@@ -1,14 +1,19 @@
-// Every constant of the DDPG agent. No torch.
+// Every constant of the DDPG search for bit-widths: what a study writes under search.agent. No
+// torch.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "common/config.h"
+#include "search/domain/study.h"
 
 namespace voxbit::rl {
 
 // Defaults are those of HAQ (mit-han-lab/haq, rl_quantize.py and lib/rl/ddpg.py).
 struct DdpgSettings {
+  std::string preset = "haq";
+  std::string architecture = "largest";
   int64_t hidden1 = 300;
   int64_t hidden2 = 300;
   double lr_actor = 1e-4;
@@ -27,9 +32,14 @@ struct DdpgSettings {
   double baseline_rate = 0.5;
   double reward_scale = 0.1;
   bool reward_of_fractions = false;
+  std::string wall = "next_level";
   friend bool operator==(const DdpgSettings&, const DdpgSettings&) = default;
 };
 
 Fields<DdpgSettings> DdpgFields();
+
+// The settings of `search.agent`, found at `pointer`: those of the preset that it names, with what
+// it sets itself. The preset "short" depends on search.trials, too. INVALID_ARGUMENT.
+Result<DdpgSettings> ResolveDdpg(const search::SearchSettings& search, const std::string& pointer);
 
 }  // namespace voxbit::rl

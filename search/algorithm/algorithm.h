@@ -25,7 +25,15 @@ struct Proposal {
 
 struct AskResult {
   std::vector<Proposal> proposals;  // empty and not exhausted: tell more first
-  bool exhausted = false;  // no further candidate can be found; may come with the last proposals
+  bool exhausted = false;  // no further candidate will come; may come with the last proposals
+  std::string why = {};    // it is exhausted, for people
+};
+inline constexpr char kSpaceExhausted[] = "the space has no further candidate";
+
+// What a candidate costs where a computable constraint has an upper bound.
+struct BoundedCost {
+  double value = 0;
+  double bound = 0;
 };
 
 // Decides before any measurement whether a candidate may be proposed.
@@ -34,6 +42,9 @@ class CandidateFilter {
   virtual ~CandidateFilter() = default;
   // Sum of relative violations of the computable constraints; 0: may be proposed.
   virtual double Violation(const Candidate& candidate) const = 0;
+  // One entry for each computable constraint with an upper bound, in the order of the constraints.
+  // Sums over the layers of the candidate.
+  virtual std::vector<BoundedCost> BoundedCosts(const Candidate& candidate) const = 0;
   // A candidate near `candidate` without violation, found in a bounded number of steps. Proved to
   // exist before the study starts (search/algorithm/feasibility.h).
   virtual Candidate Repair(const Candidate& candidate, Rng& rng) const = 0;
@@ -79,8 +90,34 @@ struct AlgorithmContext {
   const LayerSource* layers = nullptr;  // not owned; null: nothing is known of layers
 };
 
-using AlgorithmFactory = std::function<std::unique_ptr<Algorithm>(const AlgorithmContext&)>;
-using AlgorithmRegistry = Registry<AlgorithmFactory>;
+// One line of builtin.def.
+struct AlgorithmKind {
+  std::function<std::unique_ptr<Algorithm>(const AlgorithmContext&)> make;
+  // Checks what a study says about this algorithm before it starts, and returns settings.agent with
+  // every default filled in; `settings` stand at `pointer`. INVALID_ARGUMENT names the JSON
+  // pointer. Null: any space will do, and there is nothing to set.
+  Result<Json> (*check)(const SearchSettings& settings, const SearchSpace& space,
+                        const std::string& pointer) = nullptr;
+  // Proposes a few candidates of its own and ends, whatever the seed.
+  bool is_baseline = false;
+};
+
+// For AlgorithmKind::make, when the class needs nothing but its context.
+template <class T>
+std::unique_ptr<Algorithm> MakeAlgorithm(const AlgorithmContext& context) {
+  return std::make_unique<T>(context);
+}
+
+using AlgorithmRegistry = Registry<AlgorithmKind>;
+
+// settings.agent as the named algorithm resolves it; `pointer` as in AlgorithmKind::check.
+// INVALID_ARGUMENT also for an unknown algorithm.
+Result<Json> ResolveAgent(const AlgorithmRegistry& registry, const SearchSettings& settings,
+                          const SearchSpace& space, const std::string& pointer);
+// For algorithms without settings of their own: an empty object, or INVALID_ARGUMENT when
+// settings.agent is not.
+Result<Json> NoAgentSettings(const SearchSettings& settings, const std::string& pointer);
+
 // Adds every algorithm of builtin.def.
 void RegisterBuiltins(AlgorithmRegistry& registry);
 

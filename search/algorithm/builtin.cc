@@ -3,13 +3,12 @@
 
 namespace voxbit::search {
 
-#define VOXBIT_ALGORITHM(name, factory, help) \
-  std::unique_ptr<Algorithm> factory(const AlgorithmContext& context);
+#define VOXBIT_ALGORITHM(name, make, help) AlgorithmKind make();
 #include "search/algorithm/builtin.def"
 #undef VOXBIT_ALGORITHM
 
 void RegisterBuiltins(AlgorithmRegistry& registry) {
-#define VOXBIT_ALGORITHM(name, factory, help) registry.Add(name, &(factory), help);
+#define VOXBIT_ALGORITHM(name, make, help) registry.Add(name, make(), help);
 #include "search/algorithm/builtin.def"
 #undef VOXBIT_ALGORITHM
 }

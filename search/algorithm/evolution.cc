@@ -66,8 +66,6 @@ class Evolution final : public GenerationalSearch {
 
 }  // namespace
 
-std::unique_ptr<Algorithm> MakeEvolution(const AlgorithmContext& context) {
-  return std::make_unique<Evolution>(context);
-}
+AlgorithmKind MakeEvolution() { return {.make = &MakeAlgorithm<Evolution>}; }
 
 }  // namespace voxbit::search

@@ -190,6 +190,18 @@ double CostFilter::ViolationOf(Bounds bounds, const Candidate& candidate) const 
   return total;
 }
 
+std::vector<BoundedCost> CostFilter::BoundedCosts(const Candidate& candidate) const {
+  const LayerTable layers = Layers(candidate);
+  std::vector<BoundedCost> costs;
+  for (const Constraint& constraint : constraints_) {
+    if (!constraint.max) continue;
+    const Result<double> value = Value(constraint.metric, layers);
+    costs.push_back(
+        {value.ok() ? *value : std::numeric_limits<double>::infinity(), *constraint.max});
+  }
+  return costs;
+}
+
 Candidate CostFilter::Repair(const Candidate& candidate, Rng& rng) const {
   const SearchSpace& space = spec_.space();
   Candidate genes = candidate;

@@ -32,6 +32,7 @@ class CostFilter final : public CandidateFilter, public LayerSource {
                                                     std::vector<Constraint> constraints);
 
   double Violation(const Candidate& candidate) const override;
+  std::vector<BoundedCost> BoundedCosts(const Candidate& candidate) const override;
   // Moves gene after gene, in random order, to a candidate that is known to satisfy everything,
   // until the constraints are met; the last gene only as far as needed. At most one step for each
   // dimension and the logarithm of the largest number of choices.

@@ -69,6 +69,7 @@ AskResult GenerationalSearch::Ask(int64_t max) {
   }
   state_.plan.erase(state_.plan.begin(), state_.plan.begin() + static_cast<std::ptrdiff_t>(count));
   result.exhausted = state_.exhausted && state_.plan.empty();
+  if (result.exhausted) result.why = WhyExhausted();
   return result;
 }
 
@@ -84,8 +85,11 @@ void GenerationalSearch::Tell(std::span<const Trial> trials) {
                       state_.plan.end());
     if (!IsFinal(trial.state)) continue;
     state_.waiting.erase(trial.candidate);
-    state_.told.try_emplace(trial.candidate,
-                            FitnessOf(trial, context_.objectives, context_.constraints));
+    const bool is_new = state_.told
+                            .try_emplace(trial.candidate, FitnessOf(trial, context_.objectives,
+                                                                    context_.constraints))
+                            .second;
+    if (is_new) NoteResult(trial);
   }
 }
 
@@ -106,6 +110,19 @@ bool GenerationalSearch::PlanRandom(const Rng& rng) {
   state_.exhausted = !candidate;
   if (candidate) Plan(*std::move(candidate), "random");
   return !state_.exhausted;
+}
+
+bool GenerationalSearch::PlanNew(const std::vector<Proposal>& proposals) {
+  for (const Proposal& proposal : proposals) {
+    if (state_.known.size() >= size_) break;
+    if (Accepts(proposal.candidate)) Plan(proposal.candidate, proposal.origin);
+  }
+  return !state_.plan.empty();
+}
+
+void GenerationalSearch::PlanLast(const std::optional<Candidate>& candidate, std::string origin) {
+  if (candidate && Accepts(*candidate)) Plan(*candidate, std::move(origin));
+  End();
 }
 
 void GenerationalSearch::PlanBred(const std::vector<Fitness>& parents, const Breeder& breed,

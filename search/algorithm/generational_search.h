@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,10 +33,13 @@ class GenerationalSearch : public Algorithm {
   // `size`: of a generation.
   GenerationalSearch(std::string name, const AlgorithmContext& context, size_t size);
 
-  // Plans at least one proposal, or none when the space is exhausted. `rng` is a stream of this
-  // generation: an algorithm that was told the history goes on exactly where the one that made it
-  // would.
+  // Plans at least one proposal, or ends the search. `rng` is a stream of this generation: an
+  // algorithm that was told the history goes on exactly where the one that made it would.
   virtual void PlanGeneration(const Rng& rng) = 0;
+  // Called once for each trial that is told, after it has got its place among the results.
+  virtual void NoteResult(const Trial& /*trial*/) {}
+  // Why no further candidate will come, for people.
+  virtual std::string WhyExhausted() const { return kSpaceExhausted; }
   // What a subclass keeps beside results. ReadMore changes nothing when it fails.
   virtual void AddMore(Json& /*state*/) const {}
   virtual Status ReadMore(const Json& /*state*/) { return OkStatus(); }
@@ -47,6 +51,13 @@ class GenerationalSearch : public Algorithm {
   void Plan(Candidate candidate, std::string origin);
   // Plans a random candidate; false, and the search ends, when there is no new one.
   bool PlanRandom(const Rng& rng);
+  // Plans these in order, but for those that are known or infeasible, up to `size()` known ones in
+  // all. False when none was left.
+  bool PlanNew(const std::vector<Proposal>& proposals);
+  // Nothing more will be planned.
+  void End() { state_.exhausted = true; }
+  // Plans the last one, if it is new and feasible, and ends the search.
+  void PlanLast(const std::optional<Candidate>& candidate, std::string origin);
 
   // All results so far, by candidate.
   std::vector<Fitness> Results() const;

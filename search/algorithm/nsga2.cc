@@ -71,8 +71,6 @@ class Nsga2 final : public GenerationalSearch {
 
 }  // namespace
 
-std::unique_ptr<Algorithm> MakeNsga2(const AlgorithmContext& context) {
-  return std::make_unique<Nsga2>(context);
-}
+AlgorithmKind MakeNsga2() { return {.make = &MakeAlgorithm<Nsga2>}; }
 
 }  // namespace voxbit::search

@@ -32,6 +32,7 @@ class RandomSearch final : public Algorithm {
       result.proposals.push_back({*std::move(candidate), "random"});
     }
     result.exhausted = exhausted_;
+    if (exhausted_) result.why = kSpaceExhausted;
     return result;
   }
 
@@ -66,8 +67,6 @@ class RandomSearch final : public Algorithm {
 
 }  // namespace
 
-std::unique_ptr<Algorithm> MakeRandom(const AlgorithmContext& context) {
-  return std::make_unique<RandomSearch>(context);
-}
+AlgorithmKind MakeRandom() { return {.make = &MakeAlgorithm<RandomSearch>}; }
 
 }  // namespace voxbit::search

@@ -1,6 +1,7 @@
 // Multiply-accumulates of one average sample: workload count x input channels x output channels
 // of every layer. The count is the number of kernel-map pairs of a sparse convolution, of voxels
-// for a 1^3 convolution, of points for a linear layer on points.
+// for a 1^3 convolution, of points, or of neighbours of points, for a linear layer on those. What
+// has no weights is not counted: interpolation, and products of queries with keys and values.
 #include "search/cost/cost_model.h"
 
 namespace voxbit::cost {
@@ -12,13 +13,8 @@ class MacsModel final : public CostModel {
                       const search::Workload& workload) const override {
     double total = 0;
     for (const search::LayerSpec& layer : layers) {
-      const auto count = workload.counts.find(layer.workload);
-      if (count == workload.counts.end()) {
-        return NotFound("layer " + layer.name + " needs the workload \"" + layer.workload +
-                        "\", which the profile of the dataset does not have");
-      }
-      total += count->second * static_cast<double>(layer.in_channels) *
-               static_cast<double>(layer.out_channels);
+      VOXBIT_ASSIGN_OR_RETURN(const double macs, MacsOf(layer, workload));
+      total += macs;
     }
     return total;
   }
@@ -27,6 +23,16 @@ class MacsModel final : public CostModel {
 };
 
 }  // namespace
+
+Result<double> MacsOf(const search::LayerSpec& layer, const search::Workload& workload) {
+  const auto count = workload.counts.find(layer.workload);
+  if (count == workload.counts.end()) {
+    return NotFound("layer " + layer.name + " needs the workload \"" + layer.workload +
+                    "\", which the profile of the dataset does not have");
+  }
+  return count->second * static_cast<double>(layer.in_channels) *
+         static_cast<double>(layer.out_channels);
+}
 
 std::unique_ptr<CostModel> MakeMacs() { return std::make_unique<MacsModel>(); }
 

@@ -7,12 +7,29 @@ const std::vector<Metric>& Metrics() {
       {"miou", "1", Direction::kHigher, MetricSource::kEvaluation,
        "mean intersection over union of the classes, counts accumulated over the whole evaluation "
        "set"},
+      {"instance_miou", "1", Direction::kHigher, MetricSource::kEvaluation,
+       "parts of objects: mean over all shapes of the evaluation set of the mean intersection over "
+       "union of the parts of the shape's category"},
+      {"class_miou", "1", Direction::kHigher, MetricSource::kEvaluation,
+       "parts of objects: mean over the categories that occur of the mean over their shapes"},
       {"accuracy", "1", Direction::kHigher, MetricSource::kEvaluation,
-       "share of labelled points with the right class, over the whole evaluation set"},
+       "share of labelled points (objects, where these are classified) with the right class, over "
+       "the whole evaluation set"},
+      {"balanced_accuracy", "1", Direction::kHigher, MetricSource::kEvaluation,
+       "classes of objects: mean over the classes that occur of the share of their objects with "
+       "the right class"},
       {"macs", "1", Direction::kLower, MetricSource::kCostModel,
        "multiply-accumulates of one sample, sparse convolutions by their kernel-map pairs"},
       {"params", "1", Direction::kLower, MetricSource::kCostModel,
        "trainable values of the sub-network"},
+      {"size_bytes", "byte", Direction::kLower, MetricSource::kCostModel,
+       "the whole sub-network as it is stored: packed weights with codebooks or scales, biases, "
+       "batch norms, activation ranges"},
+      {"bitops", "1", Direction::kLower, MetricSource::kCostModel,
+       "multiply-accumulates of one sample, each times the bits of its weight and of its input"},
+      {"quantized_size_ratio", "1", Direction::kLower, MetricSource::kCostModel,
+       "weights whose bits are chosen: their bits over those of the largest candidate in float32, "
+       "codebooks left out"},
       {"latency_ms", "ms", Direction::kLower, MetricSource::kLatency,
        "median of repeated measured runs on the named target"},
   };

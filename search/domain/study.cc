@@ -220,8 +220,10 @@ Fields<TrainSettings> TrainFields() {
       .Int("steps", &TrainSettings::steps, {1, 10'000'000}, "steps",
            "optimiser steps of the supernet's training")
       .Int("batch", &TrainSettings::batch, {1, 1024}, "scans", "scans of one step")
+      .Text("optimizer", &TrainSettings::optimizer, {"sgd", "adam"}, "how gradients move weights")
       .Number("lr", &TrainSettings::lr, {1e-9, 100}, "", "learning rate at the start of the cosine")
-      .Number("momentum", &TrainSettings::momentum, {0, 1}, "", "momentum of the gradient descent")
+      .Number("momentum", &TrainSettings::momentum, {0, 1}, "",
+              "momentum of sgd (Nesterov's); adam has betas of its own, 0.9 and 0.999")
       .Number("weight_decay", &TrainSettings::weight_decay, {0, 1}, "", "L2 penalty on the weights")
       .Int("warmup_steps", &TrainSettings::warmup_steps, {0, 10'000'000}, "steps",
            "steps of linear rise before the learning rate falls")
@@ -251,7 +253,8 @@ Fields<SearchSettings> SearchFields() {
               "1 / number of dimensions")
       .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
            "trials that may be under way at once; 0: the population");
-  return fields;
+  return AddObject(fields, "agent", &SearchSettings::agent,
+                   "settings of the algorithm's own (docs/algorithms.md)");
 }
 
 Fields<EvaluateSettings> EvaluateFields() {
@@ -280,7 +283,15 @@ Fields<FinetuneSettings> FinetuneFields() {
       .Int("steps", &FinetuneSettings::steps, {1, 10'000'000}, "steps",
            "optimiser steps for each of them")
       .Number("lr", &FinetuneSettings::lr, {1e-9, 100}, "",
-              "learning rate at the start of the cosine");
+              "learning rate at the start of the cosine")
+      .Text("distillation", &FinetuneSettings::distillation, {"none", "mse", "kl"},
+            "whether the loss also pulls the logits towards those of the same candidate in full "
+            "precision: mse: mean squared difference (the published recipe); kl: divergence of the "
+            "softened classes, times temperature^2 (Hinton et al. 2015)")
+      .Number("distillation_weight", &FinetuneSettings::distillation_weight, {0, 1000}, "",
+              "factor of that part of the loss")
+      .Number("temperature", &FinetuneSettings::temperature, {0.01, 1000}, "",
+              "divides both logits before they are compared");
   return fields;
 }
 

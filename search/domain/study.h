@@ -30,6 +30,7 @@ inline bool IsFinal(StudyState state) {
 struct TrainSettings {
   int64_t steps = 300;
   int64_t batch = 2;
+  std::string optimizer = "sgd";  // or "adam"
   double lr = 0.1;
   double momentum = 0.9;
   double weight_decay = 1e-4;
@@ -45,7 +46,8 @@ struct SearchSettings {
   int64_t population = 16;
   int64_t parents = 0;  // 0: a quarter of the population, at least 2
   double mutation_probability = 0.1;
-  int64_t in_flight = 0;  // 0: the population
+  int64_t in_flight = 0;        // 0: the population
+  Json agent = Json::object();  // the algorithm's own settings
 };
 
 struct EvaluateSettings {
@@ -63,6 +65,9 @@ struct FinetuneSettings {
   int64_t top = 0;
   int64_t steps = 200;
   double lr = 0.02;
+  std::string distillation = "none";  // "mse" or "kl": towards the candidate in full precision
+  double distillation_weight = 0.1;
+  double temperature = 1;
 };
 
 struct StudyConfig {
@@ -79,7 +84,8 @@ struct StudyConfig {
   std::vector<Constraint> constraints;
 };
 
-// Field tables; what follows "kind" in supernet and dataset is checked by their owners.
+// Field tables; what follows "kind" in supernet and dataset, and what is in search.agent, is
+// checked by their owners.
 Fields<StudyConfig> StudyFields();
 Fields<TrainSettings> TrainFields();
 Fields<SearchSettings> SearchFields();

@@ -1,5 +1,6 @@
 #include "search/space/layer_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "common/config.h"
@@ -7,6 +8,8 @@
 
 namespace voxbit::search {
 namespace {
+
+constexpr int64_t kFloatBytes = 4;
 
 constexpr std::array<NameRow<LayerKind>, 3> kKinds = {{
     {LayerKind::kSparseConv, "sparse_conv"},
@@ -47,6 +50,21 @@ const Fields<Workload>& WorkloadFields() {
 
 std::string_view Name(LayerKind kind) { return NameIn(kKinds, kind); }
 
+int64_t LayerSpec::WeightBytes() const {
+  const int64_t weights = WeightCount();
+  if (weight_bits == 32) return kFloatBytes * weights;
+  const int64_t codes = (weights * weight_bits + 7) / 8;
+  if (weight_coding == WeightCoding::kScales) return codes + kFloatBytes * num_scales;
+  if (weight_bits == 16) return codes;
+  return codes + kFloatBytes * std::min(int64_t{1} << weight_bits, weights);
+}
+
+int64_t LayerSpec::StoredBytes() const {
+  const int64_t floats =
+      (bias ? out_channels : 0) + (batch_norm ? 4 * out_channels : 0) + num_activation_ranges;
+  return WeightBytes() + kFloatBytes * floats;
+}
+
 Json ToJson(const LayerSpec& layer) {
   return {{"name", layer.name},
           {"kind", std::string(Name(layer.kind))},
@@ -57,7 +75,10 @@ Json ToJson(const LayerSpec& layer) {
           {"tensor_stride", layer.tensor_stride},
           {"bias", layer.bias},
           {"batch_norm", layer.batch_norm},
-          {"workload", layer.workload}};
+          {"workload", layer.workload},
+          {"weight_bits", layer.weight_bits},
+          {"activation_bits", layer.activation_bits},
+          {"stored_bytes", layer.StoredBytes()}};
 }
 
 Json ToJson(const Workload& workload) { return WorkloadFields().ToJson(workload); }

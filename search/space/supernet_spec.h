@@ -17,6 +17,7 @@ class SupernetSpec {
  public:
   virtual ~SupernetSpec() = default;
   virtual const SearchSpace& space() const = 0;
+  virtual InputForm input_form() const { return InputForm::kVoxels; }
   // The configuration with every default filled in, "kind" included.
   virtual Json config() const = 0;
   // Layers of `candidate` for a network of these input channels and classes.
