@@ -150,6 +150,21 @@ Result<int64_t> ArtifactStore::SizeBytes(const std::string& sha256) const {
   return int64_t{info.st_size};
 }
 
+Status ArtifactStore::KeepOnly(const std::set<std::string>& sha256s) {
+  std::vector<std::string> others;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(folder_, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (IsSha256(name) && !sha256s.contains(name)) others.push_back(it->path().string());
+  }
+  if (error) return WithStoreReason(FromErrno(error.value(), folder_));
+  for (const std::string& path : others) {
+    if (::unlink(path.c_str()) != 0) return WithStoreReason(FromErrno(errno, path));
+  }
+  return OkStatus();
+}
+
 std::string ArtifactStore::FinalPath(const std::string& sha256) const {
   return folder_ + "/" + sha256.substr(0, 2) + "/" + sha256;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,8 @@ class ArtifactStore {
   // Path of the blob; NOT_FOUND. The caller may read it, nothing else.
   Result<std::string> Path(const std::string& sha256) const;
   Result<int64_t> SizeBytes(const std::string& sha256) const;
+  // Removes every other blob. Only for a folder that nobody else writes to.
+  Status KeepOnly(const std::set<std::string>& sha256s);
 
  private:
   explicit ArtifactStore(std::string folder) : folder_(std::move(folder)) {}

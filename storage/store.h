@@ -51,9 +51,12 @@ struct NewTrial {
   std::vector<NewTask> tasks;  // the trial is final once all of them are
 };
 
+// Above this size the state of an algorithm is a file beside the database, and its row names it.
+inline constexpr size_t kLargeStateBytes = size_t{1} << 20;
+
 // The algorithm's state as of the trials told so far.
 struct AlgorithmState {
-  std::string blob;
+  std::string blob;           // of any size
   int64_t told_sequence = 0;  // trials with a larger sequence are still to be told
 };
 
@@ -149,6 +152,7 @@ class Store {
   Result<std::vector<int64_t>> AppendTrials(int64_t study_id, const std::vector<NewTrial>& trials,
                                             const AlgorithmState& state);
   Status SaveAlgorithmState(int64_t study_id, const AlgorithmState& state);
+  // DATA_LOSS, reason STORE_CORRUPT, when the file of a large state is gone or damaged.
   Result<std::optional<AlgorithmState>> LoadAlgorithmState(int64_t study_id) const;
   Result<search::Trial> GetTrial(int64_t study_id, int64_t number) const;  // NOT_FOUND
   Result<std::vector<search::Trial>> ListTrials(int64_t study_id, const TrialFilter& filter) const;

@@ -33,6 +33,7 @@ Status Store::Impl::Open(const Options& options) {
           write_->Prepare("SELECT lease_token FROM tasks WHERE state = 'leased'"),
           +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
   inherited_leases_.insert(inherited.begin(), inherited.end());
+  VOXBIT_RETURN_IF_ERROR(RemoveOrphanedStates());
   // The name of a new database must survive a power cut, too.
   return WithStoreReason(SyncFolder(folder_));
 }

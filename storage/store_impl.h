@@ -36,6 +36,18 @@ struct Store::Impl {
   // The worker that holds the lease has been heard of. Inside a write transaction.
   void TakeOver(const std::string& lease_token) { inherited_leases_.erase(lease_token); }
 
+  // Where the large states of a study's algorithm lie.
+  std::string StatesFolder(int64_t study_id) const {
+    return folder_ + "/states/" + std::to_string(study_id);
+  }
+  // Inside a write transaction. With `may_remove` files of superseded states go, but for the one
+  // that the committed row names.
+  Status SaveState(Database& database, int64_t study_id, const AlgorithmState& state,
+                   bool may_remove);
+
+  // Whether this thread is inside a write transaction.
+  bool InTransaction() const { return writer_ == std::this_thread::get_id(); }
+
   // Runs `body` in a write transaction, or in a savepoint of the one that this thread has open.
   // An error, and an exception, rolls back what `body` did.
   template <class Body>
@@ -89,7 +101,8 @@ struct Store::Impl {
     bool is_open_ = false;
   };
 
-  bool InTransaction() const { return writer_ == std::this_thread::get_id(); }
+  // Removes the files of states that no row names: what a crash left behind.
+  Status RemoveOrphanedStates();
   // An error when SQLite has rolled the transaction back by itself: going on would commit halves.
   Status Usable() const;
   Result<std::unique_ptr<Database>> BorrowReader();

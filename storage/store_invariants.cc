@@ -1,6 +1,7 @@
 // What must hold in every store at every moment, as queries that find what breaks it.
 #include <array>
 
+#include "storage/artifact_store.h"
 #include "storage/store_impl.h"
 
 namespace voxbit::storage {
@@ -100,6 +101,22 @@ Status FindDamage(Database& database, std::vector<std::string>& lines) {
   return OkStatus();
 }
 
+// Files are no tables: no query finds one that is missing.
+template <class FolderOf>
+Status FindLostStates(Database& database, const FolderOf& folder_of,
+                      std::vector<std::string>& lines) {
+  VOXBIT_ASSIGN_OR_RETURN(Statement row, database.Prepare("SELECT study_id, artifact FROM "
+                                                          "algorithm_states WHERE artifact <> ''"));
+  while (true) {
+    VOXBIT_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return OkStatus();
+    VOXBIT_ASSIGN_OR_RETURN(const auto states, ArtifactStore::Open(folder_of(row.Int(0))));
+    if (states->Has(row.Text(1))) continue;
+    lines.push_back("the file of a large algorithm state is there: study " +
+                    std::to_string(row.Int(0)));
+  }
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> Store::CheckInvariants() const {
@@ -113,6 +130,8 @@ Result<std::vector<std::string>> Store::CheckInvariants() const {
     for (const Invariant& invariant : kInvariants) {
       if (status.ok()) status = Find(database, invariant, lines);
     }
+    const auto folder_of = [&](int64_t study_id) { return impl_->StatesFolder(study_id); };
+    if (status.ok()) status = FindLostStates(database, folder_of, lines);
     if (is_own) VOXBIT_RETURN_IF_ERROR(database.Execute("COMMIT"));
     if (!status.ok()) return status;
     return lines;

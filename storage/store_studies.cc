@@ -1,4 +1,4 @@
-// Studies and the state of their algorithms.
+// Studies.
 #include "storage/rows.h"
 #include "storage/store_impl.h"
 
@@ -110,27 +110,6 @@ Status Store::SetPhase(int64_t id, search::StudyPhase phase) {
         database.Run("UPDATE studies SET phase = ? WHERE id = ?", Name(phase), id));
     if (database.changes() > 0) return OkStatus();
     return NotFound("there is no study with id " + std::to_string(id));
-  });
-}
-
-Status Store::SaveAlgorithmState(int64_t study_id, const AlgorithmState& state) {
-  return impl_->Write([&](Database& database) -> Status {
-    VOXBIT_RETURN_IF_ERROR(FindStudy(database, study_id).status());
-    return database.Run(
-        "INSERT OR REPLACE INTO algorithm_states (study_id, blob, told_sequence, saved_ms) "
-        "VALUES (?, ?, ?, ?)",
-        study_id, Blob{state.blob}, state.told_sequence, impl_->Now());
-  });
-}
-
-Result<std::optional<AlgorithmState>> Store::LoadAlgorithmState(int64_t study_id) const {
-  return impl_->Read<std::optional<AlgorithmState>>([&](Database& database) {
-    return ReadOne(
-        database.Prepare("SELECT blob, told_sequence FROM algorithm_states WHERE study_id = ?",
-                         study_id),
-        +[](const Statement& row) -> Result<AlgorithmState> {
-          return AlgorithmState{row.Text(0), row.Int(1)};
-        });
   });
 }
 

@@ -84,6 +84,7 @@ Status FinishTrial(Database& database, int64_t study_id, int64_t number, TrialSt
 Result<std::vector<int64_t>> Store::AppendTrials(int64_t study_id,
                                                  const std::vector<NewTrial>& trials,
                                                  const AlgorithmState& state) {
+  const bool may_remove = !impl_->InTransaction();
   return impl_->WriteFor<std::vector<int64_t>>(
       [&](Database& database) -> Result<std::vector<int64_t>> {
         VOXBIT_ASSIGN_OR_RETURN(const search::Study study, FindStudy(database, study_id));
@@ -100,7 +101,7 @@ Result<std::vector<int64_t>> Store::AppendTrials(int64_t study_id,
           VOXBIT_RETURN_IF_ERROR(InsertTrial(database, study, ++number, trial, impl_->Now()));
           numbers.push_back(number);
         }
-        VOXBIT_RETURN_IF_ERROR(SaveAlgorithmState(study_id, state));
+        VOXBIT_RETURN_IF_ERROR(impl_->SaveState(database, study_id, state, may_remove));
         return numbers;
       });
 }
