@@ -1,5 +1,5 @@
 // The safetensors format: 8 bytes of little-endian header length, a JSON header, raw data. The
-// only format in which weights travel, because nothing in it can run.
+// format of checkpoints and float weights, because nothing in it can run.
 #pragma once
 
 #include <cstdint>

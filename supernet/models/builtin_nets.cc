@@ -1,3 +1,4 @@
+#include "supernet/models/quantized_net.h"
 #include "supernet/models/supernet.h"
 
 namespace voxbit::supernet {
@@ -9,7 +10,7 @@ namespace voxbit::supernet {
 #undef VOXBIT_SUPERNET
 
 void RegisterBuiltinSupernets(SupernetRegistry& registry) {
-#define VOXBIT_SUPERNET(name, spec, net, help) registry.Add(name, &(net), help);
+#define VOXBIT_SUPERNET(name, spec, net, help) registry.Add(name, Quantizable(&(net)), help);
 #include "supernet/models/supernets.def"
 #undef VOXBIT_SUPERNET
 }

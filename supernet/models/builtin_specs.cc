@@ -1,3 +1,4 @@
+#include "supernet/models/quantized_spec.h"
 #include "supernet/models/specs.h"
 
 namespace voxbit::supernet {
@@ -9,7 +10,7 @@ namespace voxbit::supernet {
 #undef VOXBIT_SUPERNET
 
 void RegisterBuiltinSpecs(search::SupernetSpecRegistry& registry) {
-#define VOXBIT_SUPERNET(name, spec, net, help) registry.Add(name, &(spec), help);
+#define VOXBIT_SUPERNET(name, spec, net, help) registry.Add(name, Quantizable(&(spec)), help);
 #include "supernet/models/supernets.def"
 #undef VOXBIT_SUPERNET
 }

@@ -19,12 +19,17 @@
 
 namespace voxbit::supernet {
 
-// One batch, prepared once and then used by any number of forward passes: the kernel maps live in
-// the caches of its tensors and are built by the first pass that needs them.
+class CloudCache;
+
+// One batch, prepared once and then used by any number of forward passes: what depends on positions
+// alone lives in caches, which copies share, and is built by the first pass that needs it. Of
+// voxels, or of clouds: search::InputForm.
 struct NetInput {
   SparseTensor voxels;  // stride 1
   PointTensor points;
   int64_t num_samples = 0;  // batch indices are 0 .. num_samples - 1
+  at::Tensor clouds{};      // [B,N,C] float32, the first three columns are the position
+  std::shared_ptr<CloudCache> cloud_cache{};
 };
 
 // A batch in which every voxel is a point, as the official SemanticKITTI pipeline has it.
@@ -38,6 +43,15 @@ NetInput MakeNetInput(const at::Tensor& coords, const at::Tensor& feats, int64_t
 // official SPVCNN begins so, with 0.05 for both.
 NetInput MakePointInput(const at::Tensor& coords, const at::Tensor& feats, int64_t num_samples,
                         double point_resolution, double voxel_resolution);
+
+// A batch of clouds [B,N,C] float32.
+NetInput MakeCloudInput(const at::Tensor& clouds);
+
+// Throws c10::Error unless `input` has clouds of `columns` numbers per point and at least
+// `min_points` points each: what a network over clouds checks first.
+void CheckClouds(const NetInput& input, int64_t columns, int64_t min_points);
+// Positions [B,N,3] of clouds, contiguous. Throws c10::Error where one is not finite.
+at::Tensor CloudPositions(const at::Tensor& clouds);
 
 // Moves the features to `device`; coordinates and maps stay shared.
 NetInput ToDevice(const NetInput& input, const at::Device& device);
@@ -53,7 +67,9 @@ struct BatchNormState {
 class Network : public torch::nn::Module {
  public:
   // Logits [P, num_classes], one row per point of the input (per voxel where the network has no
-  // points). Train or eval behaviour as torch::nn::Module says. Gradients flow to parameters.
+  // points), the points of one cloud behind one another; [B, num_classes] for networks that
+  // classify clouds. Train or eval behaviour as torch::nn::Module says. Gradients flow to
+  // parameters.
   virtual at::Tensor Forward(const NetInput& input) = 0;
 
   // Copies of the running statistics, and putting them back: evaluate a candidate between the
@@ -67,6 +83,19 @@ class Network : public torch::nn::Module {
   // per batch. Source: once-for-all, elastic_nn/utils.py (set_running_statistics).
   void BeginCalibration();
   void EndCalibration();
+
+  // Whether the inputs of some layers are quantized below 32 bits.
+  bool HasInputRanges() const;
+  // Calibration of their ranges: in between, forward passes (no gradients) run in float and layers
+  // keep a sample of what they read; End sets the ranges from it. Ranges of a supernet are those of
+  // the selected candidate and gone with the next Select(). Source: mit-han-lab/haq,
+  // lib/utils/quantize_utils.py (calibrate).
+  void BeginRangeCalibration();
+  void EndRangeCalibration();
+
+  // To be called after each step of an optimizer: puts quantized weights back onto their codebooks.
+  // The shared weights of a supernet stay as they are.
+  void AfterStep();
 
   // Parameters and buffers by name, without copying; num_batches_tracked left out.
   TensorMap NamedTensors() const;
@@ -88,6 +117,10 @@ class Supernet : public Network {
 
   // The candidate as a network of its own, with copies of its slices of weights and statistics.
   virtual std::shared_ptr<Network> Standalone(const search::Candidate& candidate) const = 0;
+  // The same without quantizers: the candidate in full precision.
+  virtual std::shared_ptr<Network> StandaloneFloat(const search::Candidate& candidate) const {
+    return Standalone(candidate);
+  }
   // The tensors of Standalone by name.
   TensorMap Extract(const search::Candidate& candidate) const;
 

@@ -42,7 +42,13 @@ ElasticConv::ElasticConv(int64_t in, int64_t out, const ConvOptions& options) : 
 }
 
 SparseTensor ElasticConv::Forward(const SparseTensor& x, const WeightSlice& slice) const {
-  return SparseConv3d(x, kernel, at::Tensor(), options_, slice);
+  const SparseTensor in = x.WithFeats(QuantizedInput(x.feats));
+  if (!QuantizesWeight()) return SparseConv3d(in, kernel, at::Tensor(), options_, slice);
+  return SparseConv3d(in, QuantizedWeight(slice), at::Tensor(), options_);
+}
+
+at::Tensor ElasticConv::ActivePart(const at::Tensor& weight, const WeightSlice& slice) const {
+  return ActiveWeight(weight, slice);
 }
 
 void ElasticConv::Initialize(at::Generator& generator) { Uniform(kernel, fan_, generator); }
@@ -55,8 +61,14 @@ ElasticLinear::ElasticLinear(int64_t in, int64_t out, const LinearForm& form) {
 }
 
 at::Tensor ElasticLinear::Forward(const at::Tensor& x, int64_t out) const {
-  const at::Tensor matrix = weight.dim() == 2 ? weight : weight.flatten(1);
-  return FromRows(ElasticLinearRows(ToRows(x), matrix, bias, out), x);
+  const at::Tensor rows = ToRows(QuantizedInput(x));
+  const at::Tensor matrix =
+      QuantizesWeight() ? QuantizedWeight({.in = rows.size(1), .out = out}) : Weight();
+  return FromRows(ElasticLinearRows(rows, matrix, bias, out), x);
+}
+
+at::Tensor ElasticLinear::ActivePart(const at::Tensor& matrix, const WeightSlice& slice) const {
+  return matrix.narrow(0, 0, slice.out).narrow(1, 0, slice.in);
 }
 
 void ElasticLinear::Initialize(at::Generator& generator) {

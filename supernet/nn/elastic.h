@@ -8,13 +8,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "supernet/nn/elastic_layer.h"
 #include "supernet/ops/sparse_conv.h"
 #include "supernet/ops/sparse_tensor.h"
 
 namespace voxbit::supernet {
 
 // Bias-free sparse convolution. State: "kernel" [K, in, out], or [in, out] for kernel volume 1.
-class ElasticConv : public torch::nn::Module {
+class ElasticConv final : public ElasticLayer {
  public:
   ElasticConv(int64_t in, int64_t out, const ConvOptions& options);
 
@@ -28,6 +29,10 @@ class ElasticConv : public torch::nn::Module {
   at::Tensor kernel;
 
  private:
+  at::Tensor Weight() const override { return kernel; }
+  int64_t OutputAxis() const override { return -1; }
+  at::Tensor ActivePart(const at::Tensor& weight, const WeightSlice& slice) const override;
+
   ConvOptions options_;
   int64_t fan_;
 };
@@ -39,7 +44,7 @@ struct LinearForm {
 };
 
 // State: "weight" [out, in], followed by the kernel axes; "bias" [out] unless there is none.
-class ElasticLinear : public torch::nn::Module {
+class ElasticLinear final : public ElasticLayer {
  public:
   ElasticLinear(int64_t in, int64_t out, const LinearForm& form = {});
 
@@ -52,6 +57,11 @@ class ElasticLinear : public torch::nn::Module {
 
   at::Tensor weight;
   at::Tensor bias;  // undefined when there is none
+
+ private:
+  at::Tensor Weight() const override { return weight.dim() == 2 ? weight : weight.flatten(1); }
+  int64_t OutputAxis() const override { return 0; }
+  at::Tensor ActivePart(const at::Tensor& matrix, const WeightSlice& slice) const override;
 };
 
 // Of every batch norm, as in torch.

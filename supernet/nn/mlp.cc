@@ -25,4 +25,10 @@ at::Tensor Mlp::Forward(const at::Tensor& x) const {
   return y;
 }
 
+at::Tensor Mlp::Forward(const at::Tensor& x, int64_t width) const {
+  at::Tensor y = layers_.front()->Forward(x, width);
+  for (size_t i = 1; i < layers_.size(); ++i) y = layers_[i]->Forward(y.relu(), width);
+  return y;
+}
+
 }  // namespace voxbit::supernet

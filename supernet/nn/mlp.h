@@ -21,6 +21,8 @@ class Mlp : public torch::nn::Module {
 
   // [..., widths.back()] from x [..., widths.front()]; no activation behind the last layer.
   at::Tensor Forward(const at::Tensor& x) const;
+  // [..., width]: the first `width` channels of every layer.
+  at::Tensor Forward(const at::Tensor& x, int64_t width) const;
 
  private:
   std::vector<std::shared_ptr<ElasticLinear>> layers_;

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "common/check.h"
+
 namespace voxbit::supernet {
 
 void RegisterAt(torch::nn::Module& root, const std::string& path,
@@ -18,6 +20,25 @@ void RegisterAt(torch::nn::Module& root, const std::string& path,
   }
   if (next == nullptr) next = root.register_module(name, std::make_shared<ModuleGroup>());
   RegisterAt(*next, path.substr(dot + 1), module);
+}
+
+void CopyLeadingSlices(const torch::nn::Module& from, torch::nn::Module& to) {
+  const at::NoGradGuard no_grad;
+  const auto copy = [](const auto& all, const auto& wanted) {
+    for (const auto& item : wanted) {
+      const at::Tensor* source = all.find(item.key());
+      VOXBIT_CHECK(source != nullptr && source->dim() == item.value().dim(),
+                   "no tensor to cut " + item.key() + " from");
+      at::Tensor slice = *source;
+      at::Tensor target = item.value();
+      for (int64_t axis = 0; axis < slice.dim(); ++axis) {
+        slice = slice.narrow(axis, 0, target.size(axis));
+      }
+      target.copy_(slice);
+    }
+  };
+  copy(from.named_parameters(), to.named_parameters());
+  copy(from.named_buffers(), to.named_buffers());
 }
 
 }  // namespace voxbit::supernet

@@ -25,4 +25,8 @@ std::shared_ptr<M> AddModule(torch::nn::Module& root, const std::string& path, A
   return module;
 }
 
+// Fills every parameter and buffer of `to` with the leading part, along each axis, of that of the
+// same name in `from`. Requires: `from` has all of them, with as many axes, none shorter.
+void CopyLeadingSlices(const torch::nn::Module& from, torch::nn::Module& to);
+
 }  // namespace voxbit::supernet

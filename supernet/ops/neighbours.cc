@@ -432,16 +432,24 @@ at::Tensor InverseDistanceWeights(const at::Tensor& squares, InterpolationDistan
   return weights;
 }
 
+Interpolation FindInterpolation(const at::Tensor& dense, const at::Tensor& sparse,
+                                InterpolationDistance distance) {
+  const Neighbours found = FindNeighbours(dense, sparse, 3);
+  return {found.index, InverseDistanceWeights(found.squares, distance)};
+}
+
+at::Tensor Interpolate(const at::Tensor& feats, const Interpolation& from) {
+  const at::Tensor weights = from.weights.to(feats.scalar_type());
+  if (UsesKernels(feats)) return InterpolateFunction::apply(feats, from.index, weights);
+  return (GatherPoints(feats, from.index) * weights.unsqueeze(-1)).sum(2);
+}
+
 at::Tensor InterpolateNearest(const at::Tensor& dense, const at::Tensor& sparse,
                               const at::Tensor& feats, InterpolationDistance distance) {
   TORCH_CHECK(
       feats.dim() == 3 && feats.size(0) == sparse.size(0) && feats.size(1) == sparse.size(1),
       "feats must have a row for each of the points ", sparse.sizes(), ", found ", feats.sizes());
-  const Neighbours found = FindNeighbours(dense, sparse, 3);
-  const at::Tensor weights =
-      InverseDistanceWeights(found.squares, distance).to(feats.scalar_type());
-  if (UsesKernels(feats)) return InterpolateFunction::apply(feats, found.index, weights);
-  return (GatherPoints(feats, found.index) * weights.unsqueeze(-1)).sum(2);
+  return Interpolate(feats, FindInterpolation(dense, sparse, distance));
 }
 
 }  // namespace voxbit::supernet

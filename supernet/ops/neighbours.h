@@ -57,9 +57,22 @@ enum class InterpolationDistance { kSquared, kEuclidean };
 at::Tensor InverseDistanceWeights(const at::Tensor& squares,
                                   InterpolationDistance distance = InterpolationDistance::kSquared);
 
-// feats [B,S,C] of the points sparse [B,S,3] at the points dense [B,N,3]: the weighted mean of the
-// min(3,S) nearest with InverseDistanceWeights. [B,N,C]. Gradient for feats. Requires: S > 0.
+// Points that features are interpolated from, and how they count.
+struct Interpolation {
+  at::Tensor index;    // [B,N,k] int64
+  at::Tensor weights;  // [B,N,k], sum 1 over k; type of the points (float32 for half types)
+};
+
+// For each of the points dense [B,N,3] the min(3,S) nearest of sparse [B,S,3], with
+// InverseDistanceWeights. Requires: S > 0.
 // Source: PointNet++ (squared), POSTECH point-transformer (Euclidean).
+Interpolation FindInterpolation(const at::Tensor& dense, const at::Tensor& sparse,
+                                InterpolationDistance distance = InterpolationDistance::kSquared);
+
+// Weighted means [B,N,C] of feats [B,S,C]. Gradient for feats. Requires: indices below S.
+at::Tensor Interpolate(const at::Tensor& feats, const Interpolation& from);
+
+// Both: feats [B,S,C] of the points `sparse` at the points `dense`.
 at::Tensor InterpolateNearest(const at::Tensor& dense, const at::Tensor& sparse,
                               const at::Tensor& feats,
                               InterpolationDistance distance = InterpolationDistance::kSquared);

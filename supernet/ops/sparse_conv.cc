@@ -170,17 +170,18 @@ c10::optional<at::Tensor> Optional(const at::Tensor& tensor) {
   return tensor.defined() ? c10::optional<at::Tensor>(tensor) : c10::nullopt;
 }
 
-at::Tensor SliceRows(const at::Tensor& weight, int64_t dim, const kernels::AxisSlice& axis) {
-  const at::Tensor front = weight.narrow(dim, 0, std::min(axis.split, axis.count));
+// The active rows of a weight [..., Imax, Omax].
+at::Tensor SliceRows(const at::Tensor& weight, const kernels::AxisSlice& axis) {
+  const at::Tensor front = weight.narrow(-2, 0, std::min(axis.split, axis.count));
   if (axis.split >= axis.count) return front;
-  return at::cat({front, weight.narrow(dim, axis.second, axis.count - axis.split)}, dim);
+  return at::cat({front, weight.narrow(-2, axis.second, axis.count - axis.split)}, -2);
 }
 
 // The same arithmetic as torch operations: any device and type, gradients by torch.
 at::Tensor TorchConv(const at::Tensor& feats, const at::Tensor& weight, const at::Tensor& bias,
                      const ConvPlan& plan) {
   const at::Tensor cube = weight.dim() == 2 ? weight.unsqueeze(0) : weight;
-  const at::Tensor active = SliceRows(cube, 1, plan.in).narrow(2, 0, plan.out.count);
+  const at::Tensor active = SliceRows(cube, plan.in).narrow(2, 0, plan.out.count);
   at::Tensor y;
   if (plan.map == nullptr) {
     y = feats.mm(active.select(0, 0));
@@ -241,6 +242,10 @@ std::shared_ptr<const KernelMap> MapOf(const SparseTensor& x, const ConvOptions&
               "a transposed sparse convolution needs the strided convolution of the same kernel "
               "and stride before it");
   return map;
+}
+
+at::Tensor ActiveWeight(const at::Tensor& weight, const WeightSlice& slice) {
+  return SliceRows(weight.narrow(-1, 0, slice.out), slice.InAxis());
 }
 
 SparseTensor SparseConv3d(const SparseTensor& x, const at::Tensor& weight, const at::Tensor& bias,

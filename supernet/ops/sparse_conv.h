@@ -53,7 +53,12 @@ struct WeightSlice {
                         : kernels::AxisSlice{in, in_split, in_second};
   }
   kernels::AxisSlice OutAxis() const { return {out, out, 0}; }
+  friend bool operator==(const WeightSlice&, const WeightSlice&) = default;
 };
+
+// That part of a weight [K, Imax, Omax] or [Imax, Omax], as [K, in, out] or [in, out]: a view where
+// the rows stand together. Gradients flow to the weight.
+at::Tensor ActiveWeight(const at::Tensor& weight, const WeightSlice& slice);
 
 // Sparse convolution.
 //   x       feats [N, slice.in]

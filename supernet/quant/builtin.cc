@@ -3,13 +3,14 @@
 
 namespace voxbit::quant {
 
-#define VOXBIT_QUANTIZER(name, factory, help) \
+#define VOXBIT_QUANTIZER(name, factory, roles, coding, state, help) \
   Result<std::shared_ptr<Quantizer>> factory(const QuantizerSettings& settings);
 #include "supernet/quant/builtin.def"
 #undef VOXBIT_QUANTIZER
 
 void RegisterBuiltinQuantizers(QuantizerRegistry& registry) {
-#define VOXBIT_QUANTIZER(name, factory, help) registry.Add(name, &(factory), help);
+#define VOXBIT_QUANTIZER(name, factory, roles, coding, state, help) \
+  registry.Add(name, &(factory), help);
 #include "supernet/quant/builtin.def"
 #undef VOXBIT_QUANTIZER
 }

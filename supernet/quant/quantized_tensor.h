@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "common/status.h"
+#include "supernet/quant/codes/coding.h"
 
 namespace voxbit::quant {
-
-enum class Coding {
-  kLinear,    // value = (code - zero) * scale
-  kCodebook,  // value = codebook[code]; a code of -1 stands for an exact 0 (a pruned weight)
-  kHalf,      // float16 values
-  kFloat,     // float32 values
-};
 
 struct QuantizedTensor {
   Coding coding = Coding::kFloat;

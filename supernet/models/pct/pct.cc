@@ -2,15 +2,16 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "common/check.h"
 #include "supernet/nn/module_tree.h"
+#include "supernet/ops/cloud_cache.h"
 
 namespace voxbit::supernet {
 namespace {
 
 constexpr double kLeakySlope = 0.2;
-constexpr int64_t kNumCategories = 16;  // of ShapeNetPart
-constexpr int kNumAttention = 4;
 constexpr LinearForm kMatrix = {false, 0};
 constexpr LinearForm kConv = {false, 1};
 constexpr LinearForm kConvWithBias = {true, 1};
@@ -28,31 +29,6 @@ PctConv AddConv(torch::nn::Module& root, const std::string& conv, const std::str
           AddModule<ElasticBatchNorm>(root, norm, out)};
 }
 
-// "sa1" ... "sa4" below `prefix`.
-std::vector<std::shared_ptr<OffsetAttention>> AddAttention(torch::nn::Module& root,
-                                                           const std::string& prefix,
-                                                           int64_t channels,
-                                                           const std::string& wrapper) {
-  std::vector<std::shared_ptr<OffsetAttention>> layers;
-  for (int i = 1; i <= kNumAttention; ++i) {
-    layers.push_back(
-        AddModule<OffsetAttention>(root, prefix + "sa" + std::to_string(i), channels, wrapper));
-  }
-  return layers;
-}
-
-// The outputs of all layers, run in series, side by side. `position` is added to the input of
-// every layer where it is defined.
-at::Tensor InSeries(const std::vector<std::shared_ptr<OffsetAttention>>& layers, at::Tensor x,
-                    const at::Tensor& position) {
-  std::vector<at::Tensor> outputs;
-  for (const auto& layer : layers) {
-    x = layer->Forward(position.defined() ? x + position : x);
-    outputs.push_back(x);
-  }
-  return at::cat(outputs, -1);
-}
-
 at::Tensor MaxOver(const at::Tensor& x, int64_t axis) { return std::get<0>(x.max(axis)); }
 
 }  // namespace
@@ -64,8 +40,8 @@ at::Tensor PctConv::Forward(const at::Tensor& x, double slope) const {
 
 // ---- layers ----
 
-OffsetAttention::OffsetAttention(int64_t channels, const std::string& wrapper) {
-  q_conv_ = AddModule<ElasticLinear>(*this, "q_conv" + wrapper, channels, channels / 4, kConv);
+OffsetAttention::OffsetAttention(int64_t channels, int64_t queries, const std::string& wrapper) {
+  q_conv_ = AddModule<ElasticLinear>(*this, "q_conv" + wrapper, channels, queries, kConv);
   AddModule<SharedWeight>(*this, "k_conv" + wrapper, q_conv_->weight);
   v_conv_ = AddModule<ElasticLinear>(*this, "v_conv" + wrapper, channels, channels, kConvWithBias);
   trans_conv_ =
@@ -73,9 +49,9 @@ OffsetAttention::OffsetAttention(int64_t channels, const std::string& wrapper) {
   after_norm_ = AddModule<ElasticBatchNorm>(*this, "after_norm", channels);
 }
 
-at::Tensor OffsetAttention::Forward(const at::Tensor& x, Maps* maps) const {
-  const at::Tensor queries = q_conv_->Forward(x);  // and keys
-  const at::Tensor energy = at::bmm(queries, queries.transpose(1, 2));
+at::Tensor OffsetAttention::Forward(const at::Tensor& x, int64_t queries, Maps* maps) const {
+  const at::Tensor both = q_conv_->Forward(x, queries);  // queries, and keys
+  const at::Tensor energy = at::bmm(both, both.transpose(1, 2));
   at::Tensor attention = at::softmax(energy, 2);
   attention = attention / (1e-9 + attention.sum(1, /*keepdim=*/true));
   if (maps != nullptr) *maps = {energy, attention};
@@ -107,51 +83,104 @@ at::Tensor LocalOp::Forward(const at::Tensor& grouped) const {
   return MaxOver(conv2_.Forward(conv1_.Forward(grouped)), 2);
 }
 
+// ---- what both networks have ----
+
+void PctBody::SetActive(const PctArch& arch) {
+  PctArch elsewhere = arch;  // but for what may differ
+  elsewhere.queries = largest_.queries;
+  elsewhere.neighbours = largest_.neighbours;
+  bool fits = elsewhere == largest_ && !arch.queries.empty() &&
+              arch.queries.size() <= largest_.queries.size() &&
+              arch.neighbours.size() == largest_.neighbours.size();
+  for (size_t i = 0; fits && i < arch.queries.size(); ++i) {
+    fits = arch.queries[i] > 0 && arch.queries[i] <= largest_.queries[i];
+  }
+  for (size_t i = 0; fits && i < arch.neighbours.size(); ++i) {
+    fits = arch.neighbours[i] > 0 && arch.neighbours[i] <= largest_.neighbours[i];
+  }
+  VOXBIT_CHECK(fits, "the architecture does not fit into this network");
+  active_ = arch;
+}
+
+void PctBody::AddAttention() {
+  for (size_t i = 0; i < largest_.queries.size(); ++i) {
+    attention_.push_back(AddModule<OffsetAttention>(
+        root_, PctAttentionPath(largest_.task, static_cast<int64_t>(i)),
+        largest_.attention_channels(), largest_.queries[i], PctConvSuffix(largest_.task)));
+  }
+}
+
+at::Tensor PctBody::InSeries(at::Tensor x, const at::Tensor& position) const {
+  std::vector<at::Tensor> outputs;
+  for (size_t i = 0; i < static_cast<size_t>(kPctAttention); ++i) {
+    if (i < active_.queries.size()) {
+      x = attention_[i]->Forward(position.defined() ? x + position : x, active_.queries[i]);
+    }
+    outputs.push_back(x);
+  }
+  return at::cat(outputs, -1);
+}
+
+at::Tensor PctBody::Dropout(const at::Tensor& x) const {
+  return at::dropout(x, dropout_, root_.is_training() && dropout_ > 0);
+}
+
+std::unique_ptr<PctBody> MakePctBody(torch::nn::Module& root, const PctArch& largest,
+                                     double dropout) {
+  if (largest.task == CloudTask::kSegmentation) {
+    return std::make_unique<PctPartSegmentation>(root, largest, dropout);
+  }
+  return std::make_unique<PctClassification>(root, largest, dropout);
+}
+
 // ---- classification ----
 
-PctConfig MenghaoConfig(int64_t input_dim, int64_t num_classes) {
-  PctConfig config;
-  config.input_dim = input_dim;
-  config.num_classes = num_classes;
-  return config;
-}
-
-PctConfig PctPytorchConfig(bool positions, int64_t num_classes) {
-  PctConfig config;
-  config.num_classes = num_classes;
-  config.sampling = Sampling::kSkipNearOrigin;
-  config.head_slope = kLeakySlope;
-  config.positions = positions;
-  return config;
-}
-
-PctClassification::PctClassification(const PctConfig& config) : config_(config) {
-  VOXBIT_CHECK(config.num_picked.size() == 2, "PCT embeds neighbours twice");
-  constexpr int64_t kChannels = 256;
-  conv1_ = AddConv(*this, "conv1", "bn1", config.input_dim, 64);
-  conv2_ = AddConv(*this, "conv2", "bn2", 64, 64);
-  local0_ = AddModule<LocalOp>(*this, "gather_local_0", 128, 128);
-  local1_ = AddModule<LocalOp>(*this, "gather_local_1", kChannels, kChannels);
-  last1_ = AddConv(*this, "pt_last.conv1", "pt_last.bn1", kChannels, kChannels);
-  if (config.positions) {
-    pos_xyz_ = AddModule<ElasticLinear>(*this, "pt_last.pos_xyz", 3, kChannels, kConvWithBias);
+PctClassification::PctClassification(torch::nn::Module& root, const PctArch& largest,
+                                     double dropout)
+    : PctBody(root, largest, dropout) {
+  VOXBIT_CHECK(largest.picked.size() == 2 && largest.neighbours.size() == 2,
+               "PCT embeds neighbours twice");
+  const int64_t unit = largest.channels;
+  const int64_t width = largest.attention_channels();
+  conv1_ = AddConv(root, "conv1", "bn1", largest.input_dim, unit);
+  conv2_ = AddConv(root, "conv2", "bn2", unit, unit);
+  local0_ = AddModule<LocalOp>(root, "gather_local_0", 2 * unit, 2 * unit);
+  local1_ = AddModule<LocalOp>(root, "gather_local_1", width, width);
+  last1_ = AddConv(root, "pt_last.conv1", "pt_last.bn1", width, width);
+  if (largest.port == PctPort::kPytorchPositions) {
+    pos_xyz_ = AddModule<ElasticLinear>(root, "pt_last.pos_xyz", 3, width, kConvWithBias);
   } else {
-    last2_ = AddConv(*this, "pt_last.conv2", "pt_last.bn2", kChannels, kChannels);
+    last2_ = AddConv(root, "pt_last.conv2", "pt_last.bn2", width, width);
   }
-  attention_ = AddAttention(*this, "pt_last.", kChannels, "");
-  fuse_ = AddConv(*this, "conv_fuse.0", "conv_fuse.1", (kNumAttention + 1) * kChannels, 1024);
-  linear1_ = AddConv(*this, "linear1", "bn6", 1024, 512, kMatrix);
-  linear2_ = AddConv(*this, "linear2", "bn7", 512, 256, {});
-  linear3_ = AddModule<ElasticLinear>(*this, "linear3", 256, config.num_classes);
+  AddAttention();
+  fuse_ = AddConv(root, "conv_fuse.0", "conv_fuse.1", (kPctAttention + 1) * width, 16 * unit);
+  linear1_ = AddConv(root, "linear1", "bn6", 16 * unit, 8 * unit, kMatrix);
+  linear2_ = AddConv(root, "linear2", "bn7", 8 * unit, 4 * unit, {});
+  linear3_ = AddModule<ElasticLinear>(root, "linear3", 4 * unit, largest.num_classes);
+  groups_key_ = largest.port == PctPort::kMenghao ? "pct" : "pct cuda";
+  for (size_t i = 0; i < 2; ++i) {
+    groups_key_ +=
+        " " + std::to_string(largest.picked[i]) + "/" + std::to_string(largest.neighbours[i]);
+  }
 }
 
 std::vector<PctGroups> PctClassification::Groups(const at::Tensor& xyz) const {
+  const Sampling sampling =
+      largest().port == PctPort::kMenghao ? Sampling::kAll : Sampling::kSkipNearOrigin;
   std::vector<PctGroups> groups;
-  for (const int64_t num : config_.num_picked) {
-    groups.push_back(MakeGroups(groups.empty() ? xyz : groups.back().xyz, num,
-                                config_.num_neighbours, config_.sampling));
+  for (size_t i = 0; i < 2; ++i) {
+    groups.push_back(MakeGroups(i == 0 ? xyz : groups[0].xyz, largest().picked[i],
+                                largest().neighbours[i], sampling));
   }
   return groups;
+}
+
+at::Tensor PctClassification::Forward(const NetInput& input) const {
+  CheckClouds(input, largest().input_dim, largest().picked[0]);
+  const auto groups = input.cloud_cache->Get<std::vector<PctGroups>>(
+      groups_key_ + " " + input.clouds.device().str(),
+      [&] { return Groups(CloudPositions(input.clouds)); });
+  return Forward(input.clouds, *groups);
 }
 
 at::Tensor PctClassification::Forward(const at::Tensor& points) const {
@@ -160,55 +189,69 @@ at::Tensor PctClassification::Forward(const at::Tensor& points) const {
 
 at::Tensor PctClassification::Forward(const at::Tensor& points,
                                       const std::vector<PctGroups>& groups) const {
-  TORCH_CHECK(points.dim() == 3 && points.size(2) == config_.input_dim, "the network expects ",
-              config_.input_dim, " numbers per point, found ", points.sizes());
+  TORCH_CHECK(points.dim() == 3 && points.size(2) == largest().input_dim, "the network expects ",
+              largest().input_dim, " numbers per point, found ", points.sizes());
+  std::vector<PctGroups> near = groups;
+  for (size_t i = 0; i < near.size(); ++i) {
+    const int64_t k = std::min(active().neighbours[i], near[i].neighbours.size(2));
+    near[i].neighbours = near[i].neighbours.narrow(2, 0, k);
+  }
   at::Tensor x = conv2_.Forward(conv1_.Forward(points));
-  x = local0_->Forward(GroupFeatures(x, groups[0]));
-  const at::Tensor embedded = local1_->Forward(GroupFeatures(x, groups[1]));
-  x = at::cat({Attend(embedded, groups[1].xyz), embedded}, 2);
+  x = local0_->Forward(GroupFeatures(x, near[0]));
+  const at::Tensor embedded = local1_->Forward(GroupFeatures(x, near[1]));
+  x = at::cat({Attend(embedded, near[1].xyz), embedded}, 2);
   return Classify(MaxOver(fuse_.Forward(x, kLeakySlope), 1));
 }
 
 at::Tensor PctClassification::Attend(const at::Tensor& embedded, const at::Tensor& xyz) const {
   const at::Tensor x = last1_.Forward(embedded);
-  if (config_.positions) return InSeries(attention_, x, pos_xyz_->Forward(xyz));
-  return InSeries(attention_, last2_.Forward(x), {});
+  if (pos_xyz_ != nullptr) return InSeries(x, pos_xyz_->Forward(xyz));
+  return InSeries(last2_.Forward(x), {});
 }
 
 at::Tensor PctClassification::Classify(const at::Tensor& pooled) const {
-  const double slope = config_.head_slope;
-  at::Tensor x = at::dropout(linear1_.Forward(pooled, slope), config_.dropout, is_training());
-  x = at::dropout(linear2_.Forward(x, slope), config_.dropout, is_training());
-  return linear3_->Forward(x);
+  const double slope = largest().port == PctPort::kMenghao ? 0.0 : kLeakySlope;
+  const at::Tensor x = Dropout(linear1_.Forward(pooled, slope));
+  return linear3_->Forward(Dropout(linear2_.Forward(x, slope)));
 }
 
 // ---- part segmentation ----
 
-PctPartSegmentation::PctPartSegmentation(int64_t num_parts, double dropout) : dropout_(dropout) {
-  constexpr int64_t kChannels = 128;
-  constexpr int64_t kFused = 1024;
-  constexpr int64_t kLabel = 64;
-  conv1_ = AddConv(*this, "conv1.conv", "bn1", 3, kChannels);
-  conv2_ = AddConv(*this, "conv2.conv", "bn2", kChannels, kChannels);
-  attention_ = AddAttention(*this, "", kChannels, ".conv");
-  fuse_ = AddConv(*this, "conv_fuse.0.conv", "conv_fuse.1", kNumAttention * kChannels, kFused);
-  label_ = AddConv(*this, "label_conv.0.conv", "label_conv.1", kNumCategories, kLabel);
-  convs1_ = AddConv(*this, "convs1.conv", "bns1", 3 * kFused + kLabel, 512, kConvWithBias);
-  convs2_ = AddConv(*this, "convs2.conv", "bns2", 512, 256, kConvWithBias);
-  convs3_ = AddModule<ElasticLinear>(*this, "convs3.conv", 256, num_parts, kConvWithBias);
+PctPartSegmentation::PctPartSegmentation(torch::nn::Module& root, const PctArch& largest,
+                                         double dropout)
+    : PctBody(root, largest, dropout) {
+  const int64_t unit = largest.channels;
+  const int64_t width = largest.attention_channels();
+  const int64_t fused = 16 * unit;
+  conv1_ = AddConv(root, "conv1.conv", "bn1", 3, width);
+  conv2_ = AddConv(root, "conv2.conv", "bn2", width, width);
+  AddAttention();
+  fuse_ = AddConv(root, "conv_fuse.0.conv", "conv_fuse.1", kPctAttention * width, fused);
+  label_ = AddConv(root, "label_conv.0.conv", "label_conv.1", kPctCategories, unit);
+  convs1_ = AddConv(root, "convs1.conv", "bns1", 3 * fused + unit, 8 * unit, kConvWithBias);
+  convs2_ = AddConv(root, "convs2.conv", "bns2", 8 * unit, 4 * unit, kConvWithBias);
+  convs3_ =
+      AddModule<ElasticLinear>(root, "convs3.conv", 4 * unit, largest.num_classes, kConvWithBias);
+}
+
+at::Tensor PctPartSegmentation::Forward(const NetInput& input) const {
+  CheckClouds(input, largest().input_dim, /*min_points=*/1);
+  const auto xyz = input.cloud_cache->Get<at::Tensor>("positions " + input.clouds.device().str(),
+                                                      [&] { return CloudPositions(input.clouds); });
+  const at::Tensor category = input.clouds.select(1, 0).slice(1, -kPctCategories);
+  return Forward(*xyz, category).flatten(0, 1);
 }
 
 at::Tensor PctPartSegmentation::Forward(const at::Tensor& xyz, const at::Tensor& category) const {
   TORCH_CHECK(xyz.dim() == 3 && xyz.size(2) == 3 && category.dim() == 2 &&
-                  category.size(1) == kNumCategories,
+                  category.size(1) == kPctCategories,
               "the network expects positions and one-hot categories");
   at::Tensor x = conv2_.Forward(conv1_.Forward(xyz));
-  x = fuse_.Forward(InSeries(attention_, x, {}), kLeakySlope);
+  x = fuse_.Forward(InSeries(x, {}), kLeakySlope);
   const at::Tensor global =
       at::cat({MaxOver(x, 1), x.mean(1), label_.Forward(category, kLeakySlope)}, 1);
   x = at::cat({x, global.unsqueeze(1).expand({-1, x.size(1), -1})}, 2);
-  x = at::dropout(convs1_.Forward(x), dropout_, is_training());
-  return convs3_->Forward(convs2_.Forward(x));
+  return convs3_->Forward(convs2_.Forward(Dropout(convs1_.Forward(x))));
 }
 
 }  // namespace voxbit::supernet

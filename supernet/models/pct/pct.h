@@ -1,4 +1,4 @@
-// PCT (Guo et al., Computational Visual Media 2021): offset attention over point features, for
+// The layers of PCT (spec.h) as torch modules: offset attention over point features, for
 // classification and for part segmentation. Points are rows here, [B,N,C], whatever the layout of
 // the official code.
 #pragma once
@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "supernet/models/pct/spec.h"
+#include "supernet/models/supernet.h"
 #include "supernet/nn/elastic.h"
 #include "supernet/ops/neighbours.h"
 
@@ -35,10 +37,12 @@ class OffsetAttention : public torch::nn::Module {
     at::Tensor attention;  // [B,N,N], softmax over the keys, then columns scaled to sum 1
   };
 
-  explicit OffsetAttention(int64_t channels, const std::string& wrapper = "");
+  // `queries`: channels of queries and keys, the largest number; channels / 4 as published.
+  OffsetAttention(int64_t channels, int64_t queries, const std::string& wrapper = "");
 
-  // [B,N,C] from x [B,N,C]; fills `maps` if given.
-  at::Tensor Forward(const at::Tensor& x, Maps* maps = nullptr) const;
+  // [B,N,C] from x [B,N,C] by the first `queries` channels of queries and keys; fills `maps` if
+  // given.
+  at::Tensor Forward(const at::Tensor& x, int64_t queries, Maps* maps = nullptr) const;
 
  private:
   std::shared_ptr<ElasticLinear> q_conv_, v_conv_, trans_conv_;
@@ -69,72 +73,99 @@ class LocalOp : public torch::nn::Module {
   PctConv conv1_, conv2_;
 };
 
-struct PctConfig {
-  int64_t input_dim = 3;  // of which the first three are the position
-  int64_t num_classes = 40;
-  std::vector<int64_t> num_picked = {512, 256};
-  int64_t num_neighbours = 32;
-  Sampling sampling = Sampling::kAll;
-  double head_slope = 0.0;  // of the activations between the last linear layers
-  bool positions = false;   // enter every attention layer, in place of the second convolution
-  double dropout = 0.5;
-};
+// The layers of a network, registered below a module under the official names. Allocated for
+// `largest`, run with any architecture that has leading slices of its weights.
+class PctBody {
+ public:
+  virtual ~PctBody() = default;
+  PctBody(const PctBody&) = delete;
+  PctBody& operator=(const PctBody&) = delete;
 
-// The two published ports. PCT_Pytorch samples as the CUDA extension does and has a leaky head;
-// `positions` is its model_new.py.
-// Source: qq456cvb/Point-Transformers models/Menghao; Strawberry-Eat-Mango/PCT_Pytorch.
-PctConfig MenghaoConfig(int64_t input_dim, int64_t num_classes);
-PctConfig PctPytorchConfig(bool positions, int64_t num_classes);
+  void Initialize(uint64_t seed) { InitializeLayers(root_, seed); }
+
+  const PctArch& largest() const { return largest_; }
+  const PctArch& active() const { return active_; }
+  // Requires: no number of `arch` is above that of largest(); equal ones but for neighbours,
+  // attention layers and their queries.
+  void SetActive(const PctArch& arch);
+
+  // See Network::Forward. What depends on positions is kept in the cache of the input.
+  virtual at::Tensor Forward(const NetInput& input) const = 0;
+
+ protected:
+  // `root` owns the layers and outlives this object. `dropout` acts in the head while training.
+  PctBody(torch::nn::Module& root, const PctArch& largest, double dropout)
+      : root_(root), largest_(largest), active_(largest), dropout_(dropout) {}
+
+  void AddAttention();
+  // The outputs of all attention layers, run in series, side by side. `position` is added to the
+  // input of every layer where it is defined.
+  at::Tensor InSeries(at::Tensor x, const at::Tensor& position) const;
+  at::Tensor Dropout(const at::Tensor& x) const;
+
+ private:
+  torch::nn::Module& root_;
+  PctArch largest_;
+  PctArch active_;
+  double dropout_;
+  std::vector<std::shared_ptr<OffsetAttention>> attention_;
+};
 
 // Classification. State under the names that both ports share. 2,876,136 parameters for 3 inputs
 // and 40 classes.
-class PctClassification final : public torch::nn::Module {
+class PctClassification final : public PctBody {
  public:
-  explicit PctClassification(const PctConfig& config);
+  PctClassification(torch::nn::Module& root, const PctArch& largest, double dropout);
 
-  void Initialize(uint64_t seed) { InitializeLayers(*this, seed); }
-
-  const PctConfig& config() const { return config_; }
-
-  // One entry for each of config().num_picked; positions only, so that one batch serves any number
-  // of forward passes. xyz [B,N,3].
+  // One entry for each of picked, with the neighbours of largest(). xyz [B,N,3].
   std::vector<PctGroups> Groups(const at::Tensor& xyz) const;
 
   // Logits [B,num_classes] from points [B,N,input_dim].
   at::Tensor Forward(const at::Tensor& points) const;
   at::Tensor Forward(const at::Tensor& points, const std::vector<PctGroups>& groups) const;
+  at::Tensor Forward(const NetInput& input) const override;
 
  private:
   at::Tensor Attend(const at::Tensor& embedded, const at::Tensor& xyz) const;
   at::Tensor Classify(const at::Tensor& pooled) const;
 
-  PctConfig config_;
+  std::string groups_key_;
   PctConv conv1_, conv2_;
   std::shared_ptr<LocalOp> local0_, local1_;
   PctConv last1_, last2_;  // last2_ is null with positions
   std::shared_ptr<ElasticLinear> pos_xyz_;
-  std::vector<std::shared_ptr<OffsetAttention>> attention_;
   PctConv fuse_, linear1_, linear2_;
   std::shared_ptr<ElasticLinear> linear3_;
 };
 
-// Part segmentation, the only network of the official (Jittor) repository that runs as published.
-// 2,446,130 parameters for 50 parts. Source: MenghaoGuo/PCT networks/seg/pct_partseg.py.
-class PctPartSegmentation final : public torch::nn::Module {
+// Part segmentation. 2,446,130 parameters for 50 parts.
+class PctPartSegmentation final : public PctBody {
  public:
-  explicit PctPartSegmentation(int64_t num_parts, double dropout = 0.5);
+  PctPartSegmentation(torch::nn::Module& root, const PctArch& largest, double dropout);
 
-  void Initialize(uint64_t seed) { InitializeLayers(*this, seed); }
-
-  // Logits [B,N,num_parts] from xyz [B,N,3] and category [B,16], one-hot.
+  // Logits [B,N,num_classes] from xyz [B,N,3] and category [B,16], one-hot.
   at::Tensor Forward(const at::Tensor& xyz, const at::Tensor& category) const;
+  at::Tensor Forward(const NetInput& input) const override;
 
  private:
-  double dropout_;
   PctConv conv1_, conv2_;
-  std::vector<std::shared_ptr<OffsetAttention>> attention_;
   PctConv fuse_, label_, convs1_, convs2_;
   std::shared_ptr<ElasticLinear> convs3_;
+};
+
+// The body for the task of `largest`.
+std::unique_ptr<PctBody> MakePctBody(torch::nn::Module& root, const PctArch& largest,
+                                     double dropout);
+
+// A network of one architecture.
+class Pct final : public Network {
+ public:
+  Pct(const PctArch& arch, double dropout) : body_(MakePctBody(*this, arch, dropout)) {}
+  at::Tensor Forward(const NetInput& input) override { return body_->Forward(input); }
+  PctBody& body() { return *body_; }
+
+ private:
+  std::unique_ptr<PctBody> body_;
 };
 
 }  // namespace voxbit::supernet

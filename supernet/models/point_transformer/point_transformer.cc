@@ -9,16 +9,13 @@
 #include "common/check.h"
 #include "supernet/nn/module_tree.h"
 #include "supernet/nn/recompute.h"
-#include "supernet/ops/neighbours.h"
+#include "supernet/ops/cloud_cache.h"
 
 namespace voxbit::supernet {
 namespace {
 
-constexpr int64_t kBaseChannels = 32;  // of the finest level; doubled at each coarser one
 constexpr LinearForm kNoBias = {false, 0};
 constexpr LinearForm kPointwiseConv2d = {true, 2};
-
-int64_t ChannelsOf(int64_t level) { return kBaseChannels << level; }
 
 // Rows of feats [R,C] at index [T,k]: [T,k,C].
 at::Tensor GatherRows(const at::Tensor& feats, const at::Tensor& index) {
@@ -37,10 +34,12 @@ struct AttentionInputs {
 // [T,C]; fills `weights` [T,k,C] if given.
 at::Tensor Attend(const Mlp& fc_delta, const Mlp& fc_gamma, const AttentionInputs& in,
                   at::Tensor* weights) {
-  const at::Tensor delta = fc_delta.Forward(in.centres.unsqueeze(1) - GatherRows(in.xyz, in.index));
+  const int64_t dim = in.queries.size(1);
+  const at::Tensor delta =
+      fc_delta.Forward(in.centres.unsqueeze(1) - GatherRows(in.xyz, in.index), dim);
   const at::Tensor logits =
-      fc_gamma.Forward(in.queries.unsqueeze(1) - GatherRows(in.keys, in.index) + delta);
-  const double scale = std::sqrt(static_cast<double>(in.keys.size(1)));
+      fc_gamma.Forward(in.queries.unsqueeze(1) - GatherRows(in.keys, in.index) + delta, dim);
+  const double scale = std::sqrt(static_cast<double>(dim));
   const at::Tensor softmax = at::softmax(logits / scale, 1);
   if (weights != nullptr) *weights = softmax;
   return (softmax * (GatherRows(in.values, in.index) + delta)).sum(1);
@@ -55,13 +54,14 @@ at::Tensor NumberThrough(const at::Tensor& index) {
 }  // namespace
 
 PointLevel MakeLevel(const at::Tensor& xyz, int64_t num_neighbours) {
-  return {xyz, NearestNeighbours(xyz, xyz, num_neighbours), {}};
+  return {xyz, NearestNeighbours(xyz, xyz, num_neighbours), {}, {}};
 }
 
 PointLevel Coarsen(const PointLevel& fine, int64_t num, int64_t num_neighbours) {
   const at::Tensor picked = FarthestPointSample(fine.xyz, num);
   PointLevel coarse = MakeLevel(GatherPoints(fine.xyz, picked), num_neighbours);
   coarse.picked = picked;
+  coarse.to_finer = FindInterpolation(fine.xyz, coarse.xyz);
   return coarse;
 }
 
@@ -80,13 +80,13 @@ TransformerBlock::TransformerBlock(int64_t channels, int64_t model_dim, int64_t 
 }
 
 at::Tensor TransformerBlock::Forward(const PointLevel& level, const at::Tensor& features,
-                                     at::Tensor* attention) const {
-  const at::Tensor x = fc1_->Forward(features.flatten(0, 1));
+                                     int64_t model_dim, at::Tensor* attention) const {
+  const at::Tensor x = fc1_->Forward(features.flatten(0, 1), model_dim);
   const at::Tensor xyz = level.xyz.flatten(0, 1);
-  const AttentionInputs all = {xyz, w_qs_->Forward(x), NumberThrough(level.neighbours),
-                               xyz, w_ks_->Forward(x), w_vs_->Forward(x)};
+  const AttentionInputs all = {xyz, w_qs_->Forward(x, model_dim), NumberThrough(level.neighbours),
+                               xyz, w_ks_->Forward(x, model_dim), w_vs_->Forward(x, model_dim)};
   const int64_t rows = xyz.size(0);
-  const int64_t entries_per_row = all.index.size(1) * x.size(1);
+  const int64_t entries_per_row = all.index.size(1) * model_dim;
   const int64_t piece = std::max<int64_t>(1, piece_entries_ / entries_per_row);
   at::Tensor y;
   if (attention != nullptr || rows <= piece) {
@@ -156,61 +156,89 @@ TransitionUp::TransitionUp(int64_t coarse_channels, int64_t fine_channels, int64
   AddModule<ModuleGroup>(*this, "fp.mlp_bns");
 }
 
-at::Tensor TransitionUp::Forward(const at::Tensor& coarse_xyz, const at::Tensor& coarse_features,
-                                 const at::Tensor& fine_xyz,
+at::Tensor TransitionUp::Forward(const Interpolation& to_finer, const at::Tensor& coarse_features,
                                  const at::Tensor& fine_features) const {
   const at::Tensor coarse = fc1_.norm->Forward(fc1_.linear->Forward(coarse_features), {}, true);
   const at::Tensor fine = fc2_.norm->Forward(fc2_.linear->Forward(fine_features), {}, true);
-  return InterpolateNearest(fine_xyz, coarse_xyz, coarse) + fine;
+  return Interpolate(coarse, to_finer) + fine;
 }
 
 // ---- network ----
 
 PointTransformerBody::PointTransformerBody(torch::nn::Module& root,
-                                           const PointTransformerConfig& config)
-    : root_(root), config_(config) {
-  const int64_t blocks = config.num_blocks;
-  VOXBIT_CHECK(blocks > 0 && blocks < 16 && config.num_points >> (2 * blocks) > 0,
-               "too few points for the number of levels");
-  fc1_ = AddModule<Mlp>(root, "backbone.fc1",
-                        std::vector<int64_t>{config.input_dim, kBaseChannels, kBaseChannels});
-  encoder_blocks_.push_back(AddBlock("backbone.transformer1", kBaseChannels));
-  for (int64_t i = 0; i < blocks; ++i) {
-    const std::string name = std::to_string(i);
-    downs_.push_back(AddModule<TransitionDown>(root, "backbone.transition_downs." + name,
-                                               ChannelsOf(i), ChannelsOf(i + 1)));
-    encoder_blocks_.push_back(AddBlock("backbone.transformers." + name, ChannelsOf(i + 1)));
+                                           const PointTransformerArch& largest,
+                                           int64_t piece_entries)
+    : root_(root), largest_(largest), active_(largest) {
+  const int64_t last = largest.last_level();
+  const std::vector<BlockPlace> places = BlockPlaces(largest.task, last);
+  VOXBIT_CHECK(last > 0 && places.size() == largest.blocks.size(),
+               "an architecture has levels and its blocks");
+  const auto add_blocks = [&](int64_t num) {
+    for (int64_t i = 0; i < num; ++i) {
+      const size_t at = blocks_.size();
+      const PointTransformerArch::Block& block = largest.blocks[at];
+      const int64_t channels = largest.ChannelsOf(places[at].level);
+      blocks_.push_back(block.runs ? AddModule<TransformerBlock>(root, places[at].path, channels,
+                                                                 block.model_dim, piece_entries)
+                                   : nullptr);
+    }
+  };
+  fc1_ = AddModule<Mlp>(root, "backbone.fc1", StemWidths(largest));
+  add_blocks(1);
+  for (int64_t i = 0; i < last; ++i) {
+    downs_.push_back(AddModule<TransitionDown>(root,
+                                               "backbone.transition_downs." + std::to_string(i),
+                                               largest.ChannelsOf(i), largest.ChannelsOf(i + 1)));
   }
-  const int64_t coarsest = ChannelsOf(blocks);
-  if (config.task == PointTransformerConfig::Task::kClassification) {
-    fc2_ = AddModule<Mlp>(root, "fc2", std::vector<int64_t>{coarsest, 256, 64, config.num_classes});
-    return;
+  add_blocks(last);
+  fc2_ = AddModule<Mlp>(root, "fc2", CoarsestWidths(largest));
+  if (largest.task == CloudTask::kSegmentation) {
+    add_blocks(1);
+    for (int64_t i = 0; i < last; ++i) {
+      const int64_t channels = largest.ChannelsOf(last - 1 - i);
+      ups_.push_back(AddModule<TransitionUp>(root, "transition_ups." + std::to_string(i),
+                                             2 * channels, channels, channels));
+    }
+    add_blocks(last);
+    fc3_ = AddModule<Mlp>(root, "fc3", FinestWidths(largest));
   }
-  fc2_ = AddModule<Mlp>(root, "fc2", std::vector<int64_t>{coarsest, 512, 512, coarsest});
-  decoder_blocks_.push_back(AddBlock("transformer2", coarsest));
-  for (int64_t i = 0; i < blocks; ++i) {
-    const std::string name = std::to_string(i);
-    const int64_t channels = ChannelsOf(blocks - 1 - i);
-    ups_.push_back(
-        AddModule<TransitionUp>(root, "transition_ups." + name, 2 * channels, channels, channels));
-    decoder_blocks_.push_back(AddBlock("transformers." + name, channels));
-  }
-  fc3_ =
-      AddModule<Mlp>(root, "fc3", std::vector<int64_t>{kBaseChannels, 64, 64, config.num_classes});
+  levels_key_ = "point_transformer";
+  for (const int64_t k : largest.neighbours) levels_key_ += " " + std::to_string(k);
 }
 
-std::shared_ptr<TransformerBlock> PointTransformerBody::AddBlock(const std::string& path,
-                                                                 int64_t channels) {
-  return AddModule<TransformerBlock>(root_, path, channels, config_.model_dim,
-                                     config_.piece_entries);
+void PointTransformerBody::SetActive(const PointTransformerArch& arch) {
+  PointTransformerArch elsewhere = arch;  // but for what may differ
+  elsewhere.blocks = largest_.blocks;
+  elsewhere.neighbours = largest_.neighbours;
+  bool fits = elsewhere == largest_ && arch.blocks.size() == largest_.blocks.size() &&
+              arch.neighbours.size() == largest_.neighbours.size();
+  for (size_t i = 0; fits && i < arch.blocks.size(); ++i) {
+    const PointTransformerArch::Block& block = arch.blocks[i];
+    fits = !block.runs || (blocks_[i] != nullptr && block.model_dim > 0 &&
+                           block.model_dim <= largest_.blocks[i].model_dim);
+  }
+  for (size_t i = 0; fits && i < arch.neighbours.size(); ++i) {
+    fits = arch.neighbours[i] > 0 && arch.neighbours[i] <= largest_.neighbours[i];
+  }
+  VOXBIT_CHECK(fits, "the architecture does not fit into this network");
+  active_ = arch;
 }
 
 std::vector<PointLevel> PointTransformerBody::Levels(const at::Tensor& xyz) const {
-  std::vector<PointLevel> levels = {MakeLevel(xyz, config_.num_neighbours)};
-  for (int64_t i = 1; i <= config_.num_blocks; ++i) {
-    levels.push_back(Coarsen(levels.back(), config_.num_points >> (2 * i), config_.num_neighbours));
+  std::vector<PointLevel> levels = {MakeLevel(xyz, largest_.neighbours[0])};
+  for (size_t i = 1; i < largest_.neighbours.size(); ++i) {
+    levels.push_back(Coarsen(levels.back(), xyz.size(1) >> (2 * i), largest_.neighbours[i]));
   }
   return levels;
+}
+
+at::Tensor PointTransformerBody::Forward(const NetInput& input) const {
+  CheckClouds(input, largest_.input_dim, FewestPoints(largest_.last_level()));
+  const auto levels = input.cloud_cache->Get<std::vector<PointLevel>>(
+      levels_key_ + " " + input.clouds.device().str(),
+      [&] { return Levels(CloudPositions(input.clouds)); });
+  const at::Tensor logits = Forward(input.clouds, *levels);
+  return largest_.task == CloudTask::kSegmentation ? logits.flatten(0, 1) : logits;
 }
 
 at::Tensor PointTransformerBody::Forward(const at::Tensor& points) const {
@@ -219,32 +247,43 @@ at::Tensor PointTransformerBody::Forward(const at::Tensor& points) const {
 
 at::Tensor PointTransformerBody::Forward(const at::Tensor& points,
                                          const std::vector<PointLevel>& levels) const {
-  TORCH_CHECK(points.dim() == 3 && points.size(2) == config_.input_dim, "the network expects ",
-              config_.input_dim, " numbers per point, found ", points.sizes());
-  const std::vector<at::Tensor> encoded = Encode(points, levels);
-  if (config_.task == PointTransformerConfig::Task::kClassification) {
-    return fc2_->Forward(encoded.back().mean(1));
+  TORCH_CHECK(points.dim() == 3 && points.size(2) == largest_.input_dim, "the network expects ",
+              largest_.input_dim, " numbers per point, found ", points.sizes());
+  std::vector<PointLevel> active = levels;
+  for (size_t i = 0; i < active.size(); ++i) {
+    const int64_t k = std::min(active_.neighbours[i], active[i].neighbours.size(2));
+    active[i].neighbours = active[i].neighbours.narrow(2, 0, k);
   }
-  return Decode(encoded, levels);
+  const std::vector<at::Tensor> encoded = Encode(points, active);
+  if (largest_.task == CloudTask::kClassification) return fc2_->Forward(encoded.back().mean(1));
+  return Decode(encoded, active);
+}
+
+at::Tensor PointTransformerBody::RunBlock(size_t index, const PointLevel& level,
+                                          const at::Tensor& features) const {
+  const PointTransformerArch::Block& block = active_.blocks[index];
+  if (!block.runs) return features;
+  return blocks_[index]->Forward(level, features, block.model_dim);
 }
 
 std::vector<at::Tensor> PointTransformerBody::Encode(const at::Tensor& points,
                                                      const std::vector<PointLevel>& levels) const {
-  std::vector<at::Tensor> encoded = {encoder_blocks_[0]->Forward(levels[0], fc1_->Forward(points))};
+  std::vector<at::Tensor> encoded = {RunBlock(0, levels[0], fc1_->Forward(points))};
   for (size_t i = 0; i < downs_.size(); ++i) {
     const at::Tensor x = downs_[i]->Forward(levels[i], levels[i + 1], encoded[i]);
-    encoded.push_back(encoder_blocks_[i + 1]->Forward(levels[i + 1], x));
+    encoded.push_back(RunBlock(i + 1, levels[i + 1], x));
   }
   return encoded;
 }
 
 at::Tensor PointTransformerBody::Decode(const std::vector<at::Tensor>& encoded,
                                         const std::vector<PointLevel>& levels) const {
-  at::Tensor x = decoder_blocks_[0]->Forward(levels.back(), fc2_->Forward(encoded.back()));
+  size_t block = encoded.size();  // the first of the decoder
+  at::Tensor x = RunBlock(block++, levels.back(), fc2_->Forward(encoded.back()));
   for (size_t i = 0; i < ups_.size(); ++i) {
     const size_t fine = ups_.size() - 1 - i;
-    x = ups_[i]->Forward(levels[fine + 1].xyz, x, levels[fine].xyz, encoded[fine]);
-    x = decoder_blocks_[i + 1]->Forward(levels[fine], x);
+    x = ups_[i]->Forward(levels[fine + 1].to_finer, x, encoded[fine]);
+    x = RunBlock(block++, levels[fine], x);
   }
   return fc3_->Forward(x);
 }

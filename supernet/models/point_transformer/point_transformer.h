@@ -1,5 +1,5 @@
-// Point Transformer (Zhao et al., ICCV 2021) as the repository of the seed has it: vector attention
-// among nearest neighbours, for part segmentation and for classification.
+// The layers of the Point Transformer (spec.h) as torch modules: vector attention among nearest
+// neighbours, for part segmentation and for classification.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,36 +10,31 @@
 #include <string>
 #include <vector>
 
+#include "supernet/models/point_transformer/spec.h"
+#include "supernet/models/supernet.h"
 #include "supernet/nn/elastic.h"
 #include "supernet/nn/mlp.h"
+#include "supernet/ops/neighbours.h"
 
 namespace voxbit::supernet {
 
-struct PointTransformerConfig {
-  enum class Task { kSegmentation, kClassification };
-
-  Task task = Task::kSegmentation;
-  int64_t num_points = 1024;    // of the input; every level has a quarter of the one before
-  int64_t num_blocks = 4;       // levels below the input's; widths 64, 128, ...
-  int64_t num_neighbours = 16;  // fewer where a level has fewer points
-  int64_t model_dim = 512;      // channels inside every attention block
-  int64_t input_dim = 22;       // of which the first three are the position
-  int64_t num_classes = 50;
-  // Entries of one tensor [points, neighbours, model_dim] that an attention block holds at once.
-  // Above it, the block runs piece by piece and its backward pass computes the pieces again.
-  int64_t piece_entries = int64_t{1} << 24;
-};
+// Entries of one tensor [points, neighbours, model_dim] that an attention block holds at once.
+// Above it, the block runs piece by piece and its backward pass computes the pieces again.
+inline constexpr int64_t kPieceEntries = int64_t{1} << 24;
 
 // One resolution of a batch of point clouds: all that depends on positions only, so that one batch
 // serves any number of forward passes. `xyz` is [B,N,3]; indices are int64.
 struct PointLevel {
   at::Tensor xyz;
   at::Tensor neighbours;  // [B,N,min(k,N)] of each point among this level's, itself included
-  at::Tensor picked;      // [B,N] which points of the finer level these are; undefined at the first
+  // Undefined at the first level:
+  at::Tensor picked;       // [B,N] which points of the finer level these are
+  Interpolation to_finer;  // from these points to those of the finer level
 };
 
 // The level of the points xyz [B,N,3] themselves, and one that `num` of them make, picked by
-// farthest-point sampling from index 0. (The original starts at a random index.)
+// farthest-point sampling from index 0. (The original starts at a random index.) Of a level with
+// more neighbours, the first ones are those of a level with fewer.
 PointLevel MakeLevel(const at::Tensor& xyz, int64_t num_neighbours);
 PointLevel Coarsen(const PointLevel& fine, int64_t num, int64_t num_neighbours);
 
@@ -48,12 +43,13 @@ PointLevel Coarsen(const PointLevel& fine, int64_t num, int64_t num_neighbours);
 // Source: models/transformer.py. Unlike the paper, logits are divided by sqrt(model_dim).
 class TransformerBlock : public torch::nn::Module {
  public:
-  // `piece_entries` as in PointTransformerConfig.
-  TransformerBlock(int64_t channels, int64_t model_dim, int64_t piece_entries);
+  // `model_dim` is the largest.
+  TransformerBlock(int64_t channels, int64_t model_dim, int64_t piece_entries = kPieceEntries);
 
-  // [B,N,channels] from features [B,N,channels] at the points of `level`. Where `attention` is
-  // given, it receives the weights [B,N,k,model_dim] and the block runs in one piece.
-  at::Tensor Forward(const PointLevel& level, const at::Tensor& features,
+  // [B,N,channels] from features [B,N,channels] at the points of `level`, by the first `model_dim`
+  // channels inside. Where `attention` is given, it receives the weights [B,N,k,model_dim] and the
+  // block runs in one piece.
+  at::Tensor Forward(const PointLevel& level, const at::Tensor& features, int64_t model_dim,
                      at::Tensor* attention = nullptr) const;
 
  private:
@@ -86,8 +82,8 @@ class TransitionUp : public torch::nn::Module {
   TransitionUp(int64_t coarse_channels, int64_t fine_channels, int64_t out);
 
   // [B,N,out] from coarse_features [B,S,coarse_channels] and fine_features [B,N,fine_channels].
-  at::Tensor Forward(const at::Tensor& coarse_xyz, const at::Tensor& coarse_features,
-                     const at::Tensor& fine_xyz, const at::Tensor& fine_features) const;
+  at::Tensor Forward(const Interpolation& to_finer, const at::Tensor& coarse_features,
+                     const at::Tensor& fine_features) const;
 
  private:
   struct LinearNorm {
@@ -97,28 +93,36 @@ class TransitionUp : public torch::nn::Module {
   LinearNorm fc1_, fc2_;
 };
 
-// The layers of the network, registered below a module under the official names.
+// The layers of the network, registered below a module under the official names. Allocated for
+// `largest`, run with any architecture that has leading slices of its weights.
 class PointTransformerBody {
  public:
-  // `root` owns the layers and outlives this object.
-  // Requires: num_points >= 4^num_blocks, every number positive.
-  PointTransformerBody(torch::nn::Module& root, const PointTransformerConfig& config);
+  // `root` owns the layers and outlives this object. Blocks that do not run are left out.
+  PointTransformerBody(torch::nn::Module& root, const PointTransformerArch& largest,
+                       int64_t piece_entries = kPieceEntries);
 
   void Initialize(uint64_t seed) { InitializeLayers(root_, seed); }
 
-  const PointTransformerConfig& config() const { return config_; }
+  const PointTransformerArch& largest() const { return largest_; }
+  const PointTransformerArch& active() const { return active_; }
+  // Requires: no number of `arch` is above that of largest(); equal ones but for model dimensions,
+  // neighbours and which blocks run.
+  void SetActive(const PointTransformerArch& arch);
 
-  // The levels of xyz [B,N,3], finest first, num_blocks + 1 of them.
-  // Requires: N >= num_points / 4.
+  // The levels of xyz [B,N,3], finest first, with the neighbours of largest().
+  // Requires: N >= FewestPoints().
   std::vector<PointLevel> Levels(const at::Tensor& xyz) const;
 
   // Logits from points [B,N,input_dim]: [B,N,num_classes] for segmentation, [B,num_classes] for
   // classification. `levels` are those of the first three columns.
   at::Tensor Forward(const at::Tensor& points) const;
   at::Tensor Forward(const at::Tensor& points, const std::vector<PointLevel>& levels) const;
+  // See Network::Forward. Levels are kept in the cache of the input.
+  at::Tensor Forward(const NetInput& input) const;
 
  private:
-  std::shared_ptr<TransformerBlock> AddBlock(const std::string& path, int64_t channels);
+  // Features behind block `index` of active().
+  at::Tensor RunBlock(size_t index, const PointLevel& level, const at::Tensor& features) const;
   // Features of every level, finest first.
   std::vector<at::Tensor> Encode(const at::Tensor& points,
                                  const std::vector<PointLevel>& levels) const;
@@ -126,19 +130,21 @@ class PointTransformerBody {
                     const std::vector<PointLevel>& levels) const;
 
   torch::nn::Module& root_;
-  PointTransformerConfig config_;
+  PointTransformerArch largest_;
+  PointTransformerArch active_;
+  std::string levels_key_;
   std::shared_ptr<Mlp> fc1_, fc2_, fc3_;
-  std::vector<std::shared_ptr<TransformerBlock>> encoder_blocks_;  // finest level first
+  std::vector<std::shared_ptr<TransformerBlock>> blocks_;  // null where one does not run
   std::vector<std::shared_ptr<TransitionDown>> downs_;
-  std::vector<std::shared_ptr<TransformerBlock>> decoder_blocks_;  // coarsest level first
   std::vector<std::shared_ptr<TransitionUp>> ups_;
 };
 
-// A fixed network. 19,397,362 parameters as published for part segmentation.
-class PointTransformer final : public torch::nn::Module {
+// A network of one architecture. 19,397,362 parameters as published for part segmentation.
+class PointTransformer final : public Network {
  public:
-  explicit PointTransformer(const PointTransformerConfig& config) : body_(*this, config) {}
-  at::Tensor Forward(const at::Tensor& points) const { return body_.Forward(points); }
+  explicit PointTransformer(const PointTransformerArch& arch, int64_t piece_entries = kPieceEntries)
+      : body_(*this, arch, piece_entries) {}
+  at::Tensor Forward(const NetInput& input) override { return body_.Forward(input); }
   PointTransformerBody& body() { return body_; }
 
  private:

@@ -182,6 +182,8 @@ search::LayerTable UNetLayers(const UNetArch& arch, const UNetArch& largest, UNe
   }
   table.push_back(Linear(ClassifierPath(kind), arch.output_channels[8], arch.num_classes,
                          kind == UNetKind::kMinkUNet ? search::VoxelsKey(1) : search::PointsKey()));
+  // Everything else reads outputs of ReLUs, their sums, concatenations and means.
+  for (size_t i = 1; i < table.size(); ++i) table[i].signed_input = false;
   return table;
 }
 

@@ -201,15 +201,7 @@ void UNetBody::CopyNorm(const ElasticBatchNorm& from, ElasticBatchNorm& to) {
 }
 
 void UNetBody::CopyConvNorm(const ConvNorm& from, const WeightSlice& slice, ConvNorm& to) {
-  const kernels::AxisSlice in = slice.InAxis();
-  at::Tensor active = from.conv->kernel.narrow(-1, 0, slice.out);
-  const at::Tensor front = active.narrow(-2, 0, std::min(in.split, in.count));
-  if (in.split < in.count) {
-    active = at::cat({front, active.narrow(-2, in.second, in.count - in.split)}, -2);
-  } else {
-    active = front;
-  }
-  to.conv->kernel.copy_(active);
+  to.conv->kernel.copy_(ActiveWeight(from.conv->kernel, slice));
   CopyNorm(*from.norm, *to.norm);
 }
 
