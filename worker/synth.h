@@ -1,4 +1,4 @@
-// search-worker synth: writes synthetic LiDAR scans as files.
+// search-worker synth: writes synthetic scans or objects as files.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,17 @@
 namespace voxbit::worker {
 
 struct SynthFlags {
+  std::string kind = "synthetic_lidar";
   std::string out;
   int64_t train = 64;
   int64_t val = 16;
+  int64_t test = 0;
   int64_t seed = 0;
-  std::vector<std::string> settings;  // KEY=VALUE of the dataset synthetic_lidar
+  std::vector<std::string> settings;  // KEY=VALUE of the dataset of that kind
 };
+
+// The kinds of datasets that can be written.
+std::vector<std::string> SynthKinds();
 
 // INVALID_ARGUMENT for settings that the dataset refuses; what the file system says otherwise.
 Status Synthesise(const SynthFlags& flags);

@@ -16,12 +16,51 @@ Result<DatasetKind> FindKind(const DatasetRegistry& registry, const Json& config
 
 }  // namespace
 
-std::string_view SplitName(Split split) { return split == Split::kTrain ? "train" : "val"; }
+std::string_view SplitName(Split split) {
+  if (split == Split::kTrain) return "train";
+  return split == Split::kVal ? "val" : "test";
+}
+
+std::string_view InputFormName(InputForm form) {
+  return form == InputForm::kVoxels ? "voxels" : "clouds";
+}
+
+DatasetTraits MakeTraits(InputForm input, Scoring scoring) {
+  DatasetTraits traits{.input = input, .scoring = scoring};
+  switch (scoring) {
+    case Scoring::kClasses:
+      traits.metrics = {"miou", "accuracy"};
+      break;
+    case Scoring::kParts:
+      traits.metrics = {"instance_miou", "class_miou", "accuracy"};
+      break;
+    case Scoring::kObjects:
+      traits.metrics = {"accuracy", "balanced_accuracy"};
+      break;
+  }
+  return traits;
+}
+
+const std::vector<std::vector<int64_t>>& Dataset::parts_of_category() const {
+  static const std::vector<std::vector<int64_t>> none;
+  return none;
+}
+
+const std::vector<std::string>& Dataset::category_names() const {
+  static const std::vector<std::string> none;
+  return none;
+}
 
 Result<Json> ParseDatasetConfig(const DatasetRegistry& registry, const Json& config,
                                 const std::string& pointer) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
   return kind.parse_config(config, pointer);
+}
+
+Result<DatasetTraits> ReadDatasetTraits(const DatasetRegistry& registry, const Json& config,
+                                        const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
+  return kind.traits(config, pointer);
 }
 
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,

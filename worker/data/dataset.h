@@ -1,5 +1,5 @@
-// What a labelled LiDAR dataset is to the rest of the program, and the table of the kinds there
-// are. No torch here: the server validates configurations with the same code.
+// What a labelled dataset of point clouds is to the rest of the program, and the table of the kinds
+// there are. No torch here: the server validates configurations with the same code.
 #pragma once
 
 #include <cstdint>
@@ -12,46 +12,49 @@
 #include "common/config.h"
 #include "common/json.h"
 #include "common/registry.h"
+#include "common/rng.h"
 #include "common/status.h"
-#include "worker/data/lidar_settings.h"
+#include "worker/data/scan.h"
 
 namespace voxbit::data {
 
-// Train id of a point that neither trains nor scores.
-inline constexpr int32_t kIgnoredLabel = 255;
+// kTest is for numbers that are published: no search may look at it.
+enum class Split { kTrain, kVal, kTest };
 
-// One more value per point than coordinates and intensity, e.g. "returns".
-struct ExtraChannel {
-  std::string name;
-  std::vector<float> values;  // [N]
-};
-
-// One labelled scan as it was recorded: not centred, not augmented, not voxelised.
-struct Scan {
-  std::string name;             // unique within its split, e.g. "08/000123"
-  std::string source;           // where the points come from, as error messages name it
-  std::vector<float> points;    // [N,4] x, y, z in metres, intensity; row-major
-  std::vector<int32_t> labels;  // [N] train ids or kIgnoredLabel; empty if unlabelled
-  std::vector<ExtraChannel> extra;
-
-  int64_t num_points() const { return static_cast<int64_t>(points.size() / 4); }
-};
-
-enum class Split { kTrain, kVal };
-
-// "train" or "val".
+// "train", "val" or "test".
 std::string_view SplitName(Split split);
+
+// What networks are given: sparse voxels of scans of any size, or clouds that have one number of
+// points within a split.
+enum class InputForm { kVoxels, kClouds };
+// "voxels" or "clouds".
+std::string_view InputFormName(InputForm form);
+
+// How predictions are scored: the class of each point, the part of each point among the parts of
+// its object's category, or the class of an object as a whole.
+enum class Scoring { kClasses, kParts, kObjects };
+
+// What is known of a dataset from its configuration alone.
+struct DatasetTraits {
+  InputForm input = InputForm::kVoxels;
+  Scoring scoring = Scoring::kClasses;
+  std::vector<std::string> metrics{};  // that an evaluation measures; the first is the primary one
+};
+
+// With the metrics of that scoring: kClasses miou, accuracy; kParts instance_miou, class_miou,
+// accuracy; kObjects accuracy, balanced_accuracy.
+DatasetTraits MakeTraits(InputForm input, Scoring scoring);
 
 // Thread-safe: every method is const and may be called from several loader threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
 
-  // Names by train id; their number is the number of classes.
+  // Names by train id (parts, or classes of objects); their number is the number of classes.
   virtual const std::vector<std::string>& class_names() const = 0;
   int64_t num_classes() const { return static_cast<int64_t>(class_names().size()); }
 
-  // Number of scans of a split; at least 1.
+  // Number of scans of a split; at least 1, but kTest may have none.
   virtual int64_t size(Split split) const = 0;
 
   // Scan `index` of a split. Depends on nothing but the configuration, the split and the index,
@@ -60,13 +63,29 @@ class Dataset {
   // the message names the file.
   virtual Result<Scan> Load(Split split, int64_t index) const = 0;
 
-  // The settings that Prepare (pipeline.h) needs.
-  virtual const LidarSettings& settings() const = 0;
+  // The input of a network. With `augment` (training) random steps draw from that generator;
+  // without (evaluation) nothing is random. INVALID_ARGUMENT, naming the scan's source, for a scan
+  // that cannot be used. Deterministic in (scan, configuration, state of *augment).
+  virtual Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const = 0;
+  // Of a row of a PreparedScan.
+  virtual int64_t num_features() const = 0;
 
-  // {"kind", "config" (resolved), "classes", "scans": {"train", "val"}, "digest"}. The digest is
-  // the SHA-256 of what must be equal for two measurements to be comparable: configuration, class
-  // map, scan names and the content of the files, but not where they lie. Files are read when the
-  // dataset is opened, never here.
+  virtual DatasetTraits traits() const = 0;
+  // Scoring::kParts: the train ids of each category's parts, and the names of the categories.
+  // Empty otherwise.
+  virtual const std::vector<std::vector<int64_t>>& parts_of_category() const;
+  virtual const std::vector<std::string>& category_names() const;
+
+  // For the manifest of an export: how to get from recorded points to the tensors that the network
+  // reads, {"tensors": [{"name", "dtype", "shape", "layout"}], ...}, and what its output means,
+  // {"tensors", "class_names", "prediction", ...}.
+  virtual Json InputContract() const = 0;
+  virtual Json OutputContract() const = 0;
+
+  // {"kind", "config" (resolved), "classes", "scans": {"train", "val"}, "digest"}; "scans" has
+  // "test" where that split exists. The digest is the SHA-256 of what must be equal for two
+  // measurements to be comparable: configuration, class map, scan names and the content of the
+  // files, but not where they lie. Files are read when the dataset is opened, never here.
   virtual Json Describe() const = 0;
 
   // False once a file that the dataset was opened from differs in size or time from then, is gone,
@@ -79,6 +98,8 @@ struct DatasetKind {
   // Validates the `dataset` object of a study found at `pointer` and returns it with every
   // default filled in. Reads no file, so that the server can call it without having the data.
   Result<Json> (*parse_config)(const Json& config, const std::string& pointer);
+  // Of the dataset that `open` would give. Reads no file either.
+  Result<DatasetTraits> (*traits)(const Json& config, const std::string& pointer);
   // Validates and opens: folders are looked up, split lists read, files digested. Errors name file
   // or pointer; CANCELLED once `stop` is raised.
   Result<std::unique_ptr<Dataset>> (*open)(const Json& config, const std::string& pointer,
@@ -96,6 +117,8 @@ DatasetRegistry BuiltinDatasets();
 // Reads "kind" of `config`, then calls that kind. INVALID_ARGUMENT naming the JSON pointer.
 Result<Json> ParseDatasetConfig(const DatasetRegistry& registry, const Json& config,
                                 const std::string& pointer);
+Result<DatasetTraits> ReadDatasetTraits(const DatasetRegistry& registry, const Json& config,
+                                        const std::string& pointer);
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,
                                              const std::string& pointer,
                                              const std::stop_token& stop = {});

@@ -1,6 +1,7 @@
 #include "worker/data/pipeline.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -56,6 +57,7 @@ Scan DropOrigin(const Scan& scan) {
   Scan kept;
   kept.name = scan.name;
   kept.source = scan.source;
+  kept.category = scan.category;
   for (const ExtraChannel& channel : scan.extra) kept.extra.push_back({channel.name, {}});
   for (size_t i = 0; i < scan.points.size() / 4; ++i) {
     const float* point = &scan.points[4 * i];
@@ -249,6 +251,8 @@ Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, R
 
   PreparedScan out;
   out.name = scan.name;
+  out.num_features = settings.num_features();
+  out.category = scan.category;
   out.point_labels = scan.labels;
   std::vector<int32_t> coords;
   VOXBIT_RETURN_IF_ERROR(ToVoxels(scan, points, settings.voxel_m, coords, out.origin));

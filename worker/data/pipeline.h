@@ -1,31 +1,15 @@
-// From a scan to the input of a sparse network: augmentation, voxels, features, labels.
+// From a LiDAR scan to the input of a sparse network: augmentation, voxels, features, labels.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "common/rng.h"
 #include "common/status.h"
-#include "worker/data/dataset.h"
 #include "worker/data/lidar_settings.h"
+#include "worker/data/scan.h"
 
 namespace voxbit::data {
-
-// M voxels of N points with C features. Rows are in lexicographic order of (x, y, z).
-struct PreparedScan {
-  std::string name;
-  std::vector<int32_t> coords;        // [M,3] x, y, z in voxels, minimum of the scan subtracted
-  std::vector<float> feats;           // [M,C] of the voxel's first point, C = settings.features
-  std::vector<int32_t> labels;        // [M] of the voxel's first point; empty if unlabelled
-  std::vector<int64_t> inverse;       // [N] row of the voxel a point lies in; -1: lost to the cap
-  std::vector<int32_t> point_labels;  // [N]; empty if unlabelled
-  std::array<int32_t, 3> origin{};    // the minimum that was subtracted, in voxels
-
-  int64_t num_voxels() const { return static_cast<int64_t>(coords.size() / 3); }
-  int64_t num_points() const { return static_cast<int64_t>(inverse.size()); }
-};
 
 // Largest |coordinate / voxel_m| that is accepted; beyond it three coordinates no longer fit one
 // 64-bit key.

@@ -1,29 +1,19 @@
 // Folders in the SemanticKITTI layout: one folder with class table and split files, or the
 // sequences as the benchmark publishes them.
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <initializer_list>
-#include <set>
 #include <utility>
 
 #include "common/digest.h"
 #include "common/files.h"
 #include "worker/data/class_map.h"
-#include "worker/data/dataset.h"
+#include "worker/data/lidar_dataset.h"
+#include "worker/data/source_files.h"
 
 namespace voxbit::data {
 namespace {
-
-// Up to this size of all scans together their files are digested whole, above it both ends of each:
-// a large dataset must not be read as a whole before the first task.
-constexpr int64_t kWholeFilesBytes = int64_t{256} << 20;
-constexpr int64_t kEndBytes = int64_t{64} << 10;
 
 static_assert(std::endian::native == std::endian::little, "the files are little-endian");
 
@@ -87,27 +77,10 @@ struct Entry {
   std::string returns;
 };
 
-// `parts` one after the other.
-std::string Join(std::initializer_list<std::string_view> parts) {
-  std::string text;
-  for (const std::string_view part : parts) text += part;
-  return text;
-}
-
 Entry MakeEntry(std::string name, const std::string& folder, const std::string& stem) {
   return {std::move(name), Join({folder, "/velodyne/", stem, ".bin"}),
           Join({folder, "/labels/", stem, ".label"}),
           Join({folder, "/returns/", stem, ".returns"})};
-}
-
-bool IsFolder(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::is_directory(path, error);
-}
-
-bool IsFile(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::is_regular_file(path, error);
 }
 
 // Values of type T in the file at `path`. DATA_LOSS when its size is no multiple of `row_bytes`.
@@ -126,27 +99,12 @@ Result<std::vector<T>> ReadValues(const std::string& path, size_t row_bytes) {
 
 // Every scan of the split file `<root>/<split>.txt`: one name a line.
 Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
-  const std::string path = root + "/" + std::string(SplitName(split)) + ".txt";
-  if (!IsFile(path)) {
-    return NotFound(path + ": missing split file; it lists one scan name a line, without .bin");
-  }
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names,
+                          ReadNameList(Join({root, "/", SplitName(split), ".txt"}), "scan"));
   std::vector<Entry> entries;
-  std::set<std::string> seen;
-  size_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    std::string name = text.substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    while (!name.empty() && (name.back() == '\r' || name.back() == ' ')) name.pop_back();
-    if (name.empty()) continue;
-    if (!seen.insert(name).second) {
-      return InvalidArgument(Join(
-          {path, ": line ", std::to_string(number), ": scan \"", name, "\" is listed already"}));
-    }
-    entries.push_back(MakeEntry(name, root, name));
-  }
+  entries.reserve(names.size());
+  for (const ListedName& listed : names)
+    entries.push_back(MakeEntry(listed.name, root, listed.name));
   return entries;
 }
 
@@ -257,64 +215,7 @@ std::vector<std::string> ScanPaths(const std::vector<Entry>& train, const std::v
   return paths;
 }
 
-// Changes with the size and the time of the last change of every file.
-std::string StampOf(const std::vector<std::string>& paths) {
-  Sha256 hash;
-  for (const std::string& path : paths) {
-    struct stat info {};
-    const bool there = ::stat(path.c_str(), &info) == 0;
-    hash.Update(there
-                    ? Join({std::to_string(info.st_size), " ", std::to_string(info.st_mtim.tv_sec),
-                            ".", std::to_string(info.st_mtim.tv_nsec), "\n"})
-                    : std::string("gone\n"));
-  }
-  return hash.Hex();
-}
-
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-// Adds up to `length` bytes from where the file stands.
-Status AddBytes(const std::string& path, std::FILE* file, int64_t length,
-                const std::stop_token& stop, Sha256& hash) {
-  std::string chunk;
-  while (length > 0) {
-    if (stop.stop_requested()) return Cancelled("asked to stop");
-    chunk.resize(static_cast<size_t>(std::min(length, kEndBytes)));
-    chunk.resize(std::fread(chunk.data(), 1, chunk.size(), file));
-    if (std::ferror(file) != 0) return FromErrno(errno, path);
-    if (chunk.empty()) return OkStatus();
-    hash.Update(chunk);
-    length -= static_cast<int64_t>(chunk.size());
-  }
-  return OkStatus();
-}
-
-// Adds the sizes of the files and their bytes, or of large files in a large dataset both ends.
-Status AddContents(const std::vector<std::string>& paths, const std::stop_token& stop,
-                   Sha256& hash) {
-  std::vector<int64_t> sizes;
-  int64_t total = 0;
-  for (const std::string& path : paths) {
-    std::error_code error;
-    sizes.push_back(static_cast<int64_t>(std::filesystem::file_size(path, error)));
-    if (error) return FromErrno(error.value(), path);
-    total += sizes.back();
-  }
-  for (size_t i = 0; i < paths.size(); ++i) {
-    hash.Update(std::to_string(sizes[i]) + "\n");
-    const File file(std::fopen(paths[i].c_str(), "rb"), std::fclose);
-    if (file == nullptr) return FromErrno(errno, paths[i]);
-    const bool whole = total <= kWholeFilesBytes || sizes[i] <= 2 * kEndBytes;
-    VOXBIT_RETURN_IF_ERROR(
-        AddBytes(paths[i], file.get(), whole ? sizes[i] : kEndBytes, stop, hash));
-    if (whole) continue;
-    if (std::fseek(file.get(), -kEndBytes, SEEK_END) != 0) return FromErrno(errno, paths[i]);
-    VOXBIT_RETURN_IF_ERROR(AddBytes(paths[i], file.get(), kEndBytes, stop, hash));
-  }
-  return OkStatus();
-}
-
-class SemanticKitti final : public Dataset {
+class SemanticKitti final : public LidarDataset {
  public:
   // `index_stamp` is the stamp of the index before it was read.
   SemanticKitti(SemanticKittiConfig config, bool published, const std::string& index_stamp,
@@ -342,7 +243,9 @@ class SemanticKitti final : public Dataset {
 
   const std::vector<std::string>& class_names() const override { return map_.names; }
   const LidarSettings& settings() const override { return config_; }
-  int64_t size(Split split) const override { return static_cast<int64_t>(Entries(split).size()); }
+  int64_t size(Split split) const override {
+    return split == Split::kTest ? 0 : static_cast<int64_t>(Entries(split).size());
+  }
 
   Result<Scan> Load(Split split, int64_t index) const override {
     if (index < 0 || index >= size(split)) {
@@ -405,13 +308,7 @@ Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published)
 Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
                                       const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ReadConfig(json, pointer));
-  // So that every message says where this process has looked.
-  std::error_code error;
-  const auto absolute = std::filesystem::absolute(config.root, error);
-  if (!error) config.root = absolute.lexically_normal().string();
-  if (!IsFolder(config.root)) {
-    return NotFound(pointer + "/root: no such folder: " + config.root);
-  }
+  VOXBIT_ASSIGN_OR_RETURN(config.root, ResolveRoot(config.root, pointer));
   const bool published = IsFolder(config.root + "/sequences");
   if (!published && !IsFolder(config.root + "/velodyne")) {
     return NotFound(config.root + ": neither a folder velodyne/ nor a folder sequences/ in it; " +
@@ -445,6 +342,10 @@ DatasetKind MakeSemanticKitti() {
       .parse_config = [](const Json& json, const std::string& pointer) -> Result<Json> {
         VOXBIT_ASSIGN_OR_RETURN(const SemanticKittiConfig config, ReadConfig(json, pointer));
         return ConfigFields().ToJson(config);
+      },
+      .traits = [](const Json& json, const std::string& pointer) -> Result<DatasetTraits> {
+        VOXBIT_RETURN_IF_ERROR(ReadConfig(json, pointer).status());
+        return LidarTraits();
       },
       .open = Open,
       .help = [] { return ConfigFields().Help(); },

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/digest.h"
-#include "worker/data/dataset.h"
+#include "worker/data/lidar_dataset.h"
 #include "worker/data/ray_cast.h"
 #include "worker/data/street.h"
 
@@ -64,13 +64,14 @@ Result<SyntheticConfig> ReadConfig(const Json& json, const std::string& pointer)
   return config;
 }
 
-class SyntheticLidar final : public Dataset {
+class SyntheticLidar final : public LidarDataset {
  public:
   explicit SyntheticLidar(SyntheticConfig config) : config_(std::move(config)) {}
 
   const std::vector<std::string>& class_names() const override { return StreetClassNames(); }
   const LidarSettings& settings() const override { return config_; }
   int64_t size(Split split) const override {
+    if (split == Split::kTest) return 0;
     return split == Split::kTrain ? config_.train_scans : config_.val_scans;
   }
 
@@ -128,6 +129,10 @@ DatasetKind MakeSyntheticLidar() {
       .parse_config = [](const Json& json, const std::string& pointer) -> Result<Json> {
         VOXBIT_ASSIGN_OR_RETURN(const SyntheticConfig config, ReadConfig(json, pointer));
         return ConfigFields().ToJson(config);
+      },
+      .traits = [](const Json& json, const std::string& pointer) -> Result<DatasetTraits> {
+        VOXBIT_RETURN_IF_ERROR(ReadConfig(json, pointer).status());
+        return LidarTraits();
       },
       .open = [](const Json& json, const std::string& pointer,
                  const std::stop_token&) -> Result<std::unique_ptr<Dataset>> {

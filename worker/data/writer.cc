@@ -1,11 +1,14 @@
 #include "worker/data/writer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 #include "common/files.h"
+#include "worker/data/object_categories.h"
+#include "worker/data/objects.h"
 
 namespace voxbit::data {
 namespace {
@@ -40,6 +43,29 @@ std::string ClassTable(const Dataset& dataset) {
   return table;
 }
 
+// The shortest text that is read back as the same float32.
+void AppendNumber(float value, char after, std::string& text) {
+  char digits[32];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+  text.append(digits, end);
+  text += after;
+}
+
+Result<std::string> ObjectTable(const Scan& object) {
+  const auto num = static_cast<size_t>(object.num_points());
+  if (object.category < 0 || object.labels.size() != num) {
+    return InvalidArgument(object.name + ": an object without labelled parts cannot be written");
+  }
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> normals, Normals(object));
+  std::string text;
+  for (size_t i = 0; i < num; ++i) {
+    for (size_t axis = 0; axis < 3; ++axis) AppendNumber(object.points[4 * i + axis], ' ', text);
+    for (size_t axis = 0; axis < 3; ++axis) AppendNumber(normals[3 * i + axis], ' ', text);
+    text += std::to_string(object.labels[i]) + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 Status WriteSemanticKittiFolder(const Dataset& dataset, const std::string& root) {
@@ -58,6 +84,36 @@ Status WriteSemanticKittiFolder(const Dataset& dataset, const std::string& root)
   }
   VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/train.txt", names[0]));
   return WriteFileAtomically(root + "/val.txt", names[1]);
+}
+
+Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) {
+  const auto& categories = ShapeNetCategories();
+  std::string synsets;
+  for (const ObjectCategory& category : categories) {
+    synsets.append(category.name).append("\t").append(category.synset).append("\n");
+    VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/" + category.synset));
+  }
+  VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/train_test_split"));
+  VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/synsetoffset2category.txt", synsets));
+  constexpr Split kSplits[] = {Split::kTrain, Split::kVal, Split::kTest};
+  Json lists[3];
+  for (size_t split = 0; split < 3; ++split) {
+    lists[split] = Json::array();
+    for (int64_t i = 0; i < dataset.size(kSplits[split]); ++i) {
+      VOXBIT_ASSIGN_OR_RETURN(const Scan object, dataset.Load(kSplits[split], i));
+      VOXBIT_ASSIGN_OR_RETURN(const std::string table, ObjectTable(object));
+      const std::string name = categories[static_cast<size_t>(object.category)].synset + "/" +
+                               object.name.substr(object.name.rfind('/') + 1);
+      VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/" + name + ".txt", table));
+      lists[split].push_back("shape_data/" + name);
+    }
+  }
+  for (size_t split = 0; split < 3; ++split) {
+    const std::string path = root + "/train_test_split/shuffled_" +
+                             std::string(SplitName(kSplits[split])) + "_file_list.json";
+    VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(path, lists[split].dump(1) + "\n"));
+  }
+  return OkStatus();
 }
 
 }  // namespace voxbit::data

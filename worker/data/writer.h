@@ -15,4 +15,12 @@ namespace voxbit::data {
 // INVALID_ARGUMENT for an unlabelled scan; what Load and the file system say otherwise.
 Status WriteSemanticKittiFolder(const Dataset& dataset, const std::string& root);
 
+// Writes every object of a dataset with the parts of ShapeNet-part under `root` in the published
+// layout (v0_normal) that "shapenet_part" reads: synsetoffset2category.txt,
+// train_test_split/shuffled_*_file_list.json and SYNSET/ID.txt with rows x y z nx ny nz part, where
+// ID is the name of the object without the folders before it. Numbers are read back bit for bit.
+// The split files come last. INVALID_ARGUMENT for an object without normals, category or parts;
+// what Load and the file system say otherwise.
+Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root);
+
 }  // namespace voxbit::data

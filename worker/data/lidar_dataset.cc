@@ -1,0 +1,74 @@
+#include "worker/data/lidar_dataset.h"
+
+#include <map>
+#include <string>
+
+#include "worker/data/pipeline.h"
+
+namespace voxbit::data {
+namespace {
+
+// How to compute each input channel of a voxel from the point that stands for it.
+Json FeatureTexts(const LidarSettings& settings) {
+  const std::map<std::string, std::string> texts = {
+      {"x", "x of the point in metres, after centring if that is on"},
+      {"y", "y of the point in metres, after centring if that is on"},
+      {"z", "z of the point in metres, after centring if that is on"},
+      {"intensity", "recorded intensity times intensity_scale"},
+      {"height",
+       "z minus the ground below the point, in metres. Ground: a horizontal grid of 2 m cells (a "
+       "500th of the extent where that is more) from the smallest x and y; in each cell the lowest "
+       "z after leaving out the lowest 2 % of its points; cells more than 0.3 m above the lower "
+       "envelope of these heights, the highest surface below them that is nowhere steeper than "
+       "15 %, are filled from those around them; bilinear between the centres of the cells. To the "
+       "last digit: worker/data/ground.cc of the version named in provenance"},
+      {"returns", "number of returns of the point's pulse, minus 1"},
+      {"return_ratio",
+       "number of the point's return, from 1, divided by the number of returns of its pulse"}};
+  Json chosen = Json::object();
+  for (const std::string& feature : settings.features) chosen[feature] = texts.at(feature);
+  return chosen;
+}
+
+}  // namespace
+
+Result<PreparedScan> LidarDataset::Prepare(const Scan& scan, Rng* augment) const {
+  return data::Prepare(scan, settings(), augment);
+}
+
+Json LidarDataset::InputContract() const {
+  const LidarSettings& lidar = settings();
+  return {
+      {"tensors", Json::array({{{"name", "coords"},
+                                {"dtype", "int32"},
+                                {"shape", Json::array({"voxels", 4})},
+                                {"layout", "x, y, z, batch; unique rows"}},
+                               {{"name", "feats"},
+                                {"dtype", "float32"},
+                                {"shape", Json::array({"voxels", lidar.num_features()})},
+                                {"layout", "the features below, in their order"}}})},
+      {"voxel_m", lidar.voxel_m},
+      {"coordinates",
+       "round half to even of xyz / voxel_m in float32, minus the minimum of the scan; the "
+       "first point of a voxel stands for it"},
+      {"features", lidar.features},
+      {"feature_texts", FeatureTexts(lidar)},
+      {"intensity_scale", lidar.intensity_scale},
+      {"center", lidar.center},
+      {"center_text",
+       "if true: from x and y their mean over the points of the scan is subtracted, from z the "
+       "value at place floor(points / 100), counted from 0, of all z in ascending order; before "
+       "anything else but drop_origin"},
+      {"drop_origin", lidar.drop_origin},
+      {"drop_origin_text", "if true: points at exactly (0, 0, 0) are left out first"}};
+}
+
+Json LidarDataset::OutputContract() const {
+  Json logits = {
+      {"name", "logits"}, {"dtype", "float32"}, {"shape", Json::array({"voxels", num_classes()})}};
+  return {{"tensors", Json::array({std::move(logits)})},
+          {"class_names", class_names()},
+          {"prediction", "the largest logit of a voxel is the class of all its points"}};
+}
+
+}  // namespace voxbit::data

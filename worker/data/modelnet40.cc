@@ -1,0 +1,249 @@
+// ModelNet40: the published text files with normals, or the original meshes.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "supernet/kernels/fps/fps.h"
+#include "supernet/kernels/point_tree/point_tree.h"
+#include "worker/data/object_files.h"
+#include "worker/data/source_files.h"
+#include "worker/data/text_rows.h"
+
+namespace voxbit::data {
+namespace {
+
+constexpr size_t kColumns = 6;
+constexpr char kClassList[] = "/modelnet40_shape_names.txt";
+
+struct ModelNetConfig : ObjectSettings {
+  std::string kind = "modelnet40";
+  std::string root;
+  std::string cut = "first";
+  int64_t mesh_points = 10000;
+  double val_share = 0.1;
+  int64_t seed = 0;
+
+  ModelNetConfig() {
+    task = "class";
+    features = {"x", "y", "z", "nx", "ny", "nz"};
+    dropout_max = 0.875;  // as in the published training
+  }
+};
+
+Fields<ModelNetConfig> ConfigFields() {
+  using Config = ModelNetConfig;
+  Fields<Config> fields;
+  fields.Text("kind", &Config::kind, {"modelnet40"}, "kind of dataset")
+      .Text("root", &Config::root, {},
+            "folder with modelnet40_shape_names.txt, modelnet40_train.txt, modelnet40_test.txt and "
+            "CLASS/ID.txt, or with CLASS/train/*.off and CLASS/test/*.off; an absolute path, the "
+            "same on every machine with workers; a relative one in the server's config file is "
+            "taken from the server's working directory")
+      .Required()
+      .Text("cut", &Config::cut, {"first", "farthest", "none"},
+            "how an object is cut to `points` points: the first ones of the file, as published; "
+            "farthest-point sampling; or at random, anew for every epoch")
+      .Int("mesh_points", &Config::mesh_points, {.min = 1, .max = 1 << 20}, "points",
+           "meshes: points drawn from the surface, before the cut")
+      .Number("val_share", &Config::val_share, {.min = 0, .max = 0.5}, "",
+              "share of the training objects that becomes the validation split; 0: validate on the "
+              "test objects, as the published trainings do")
+      .Int("seed", &Config::seed, {.min = 0}, "", "meshes: seed of the points drawn");
+  AddObjectFields(fields, {"x", "y", "z", "nx", "ny", "nz"});
+  return fields;
+}
+
+Result<ModelNetConfig> ReadConfig(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(ModelNetConfig config, ReadObjectConfig(ConfigFields(), json, pointer));
+  if (config.root.empty()) return FieldError(pointer + "/root", "expected a folder, found \"\"");
+  return config;
+}
+
+struct Index : ObjectIndex {
+  std::vector<std::string> classes;
+};
+
+// IDs such as "night_stand_0001", whose class is what precedes the last "_".
+Result<std::vector<ObjectFile>> ReadObjectList(const std::string& root, const std::string& path,
+                                               const std::vector<std::string>& classes) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> ids, ReadNameList(path, "object"));
+  std::vector<ObjectFile> files;
+  files.reserve(ids.size());
+  for (const ListedName& id : ids) {
+    const std::string name = id.name.substr(0, id.name.rfind('_'));
+    const auto found = std::find(classes.begin(), classes.end(), name);
+    if (found == classes.end()) {
+      return InvalidArgument(Join({path, ": line ", std::to_string(id.line), ": the class of \"",
+                                   id.name, "\" is not in ", root, kClassList}));
+    }
+    files.push_back({id.name, Join({root, "/", name, "/", id.name, ".txt"}),
+                     static_cast<int32_t>(found - classes.begin())});
+  }
+  return files;
+}
+
+Result<Index> ReadTextIndex(const std::string& root) {
+  Index index;
+  const std::string train = root + "/modelnet40_train.txt";
+  const std::string test = root + "/modelnet40_test.txt";
+  index.paths = {root + kClassList, train, test};
+  index.stamp = StampOf(index.paths);
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names,
+                          ReadNameList(root + kClassList, "class"));
+  for (const ListedName& listed : names) index.classes.push_back(listed.name);
+  VOXBIT_ASSIGN_OR_RETURN(index.splits[0], ReadObjectList(root, train, index.classes));
+  VOXBIT_ASSIGN_OR_RETURN(index.splits[2], ReadObjectList(root, test, index.classes));
+  return index;
+}
+
+// Names of what is in a folder, in order; nothing where there is none.
+std::vector<std::string> ListFolder(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<Index> ReadMeshIndex(const std::string& root) {
+  Index index;
+  index.paths = {root};
+  for (const std::string& name : ListFolder(root)) {
+    if (!IsFolder(Join({root, "/", name, "/train"}))) continue;
+    index.classes.push_back(name);
+    for (const char* split : {"/train", "/test"}) {
+      index.paths.push_back(Join({root, "/", name, split}));
+    }
+  }
+  if (index.classes.size() < 2) {
+    return NotFound(Join({root, ": neither a file ", std::string_view(kClassList).substr(1),
+                          " nor two or more folders CLASS/train in it; expected one of the two "
+                          "layouts"}));
+  }
+  index.stamp = StampOf(index.paths);
+  for (size_t c = 0; c < index.classes.size(); ++c) {
+    for (const size_t split : {size_t{0}, size_t{2}}) {
+      const std::string folder =
+          Join({root, "/", index.classes[c], split == 0 ? "/train" : "/test"});
+      for (const std::string& file : ListFolder(folder)) {
+        const std::filesystem::path name(file);
+        if (name.extension() != ".off") continue;
+        index.splits[split].push_back(
+            {name.stem().string(), Join({folder, "/", file}), static_cast<int32_t>(c)});
+      }
+    }
+  }
+  return index;
+}
+
+// Evenly spread over the list, which is in the order of the classes.
+void HoldOut(double share, Index& index) {
+  auto& [train, val, test] = index.splits;
+  if (share == 0) {
+    val = test;
+    return;
+  }
+  std::vector<ObjectFile> kept;
+  for (size_t i = 0; i < train.size(); ++i) {
+    const auto held = [share](size_t count) {
+      return std::floor(static_cast<double>(count) * share);
+    };
+    (held(i + 1) > held(i) ? val : kept).push_back(std::move(train[i]));
+  }
+  train = std::move(kept);
+}
+
+class ModelNet40 final : public ObjectFiles {
+ public:
+  ModelNet40(const ModelNetConfig& config, Index index)
+      : ObjectFiles(config, {index.classes, {}, {}}, ConfigFields().ToJson(config), index),
+        config_(config) {}
+
+ private:
+  Result<Scan> Read(const ObjectFile& file) const override {
+    Scan scan;
+    if (std::string_view(file.path).substr(file.path.size() - 4) == ".off") {
+      VOXBIT_ASSIGN_OR_RETURN(const Mesh mesh, ReadOff(file.path));
+      Rng rng = Rng(static_cast<uint64_t>(config_.seed)).Fork("modelnet40/" + file.name);
+      scan = MakeObjectScan(config_, SampleSurface(mesh, config_.mesh_points, rng));
+    } else {
+      // The published files are ten times as long as what is used of them.
+      VOXBIT_ASSIGN_OR_RETURN(
+          const std::vector<float> table,
+          config_.cut == "first"
+              ? ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}, config_.points)
+              : ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}));
+      scan = MakeObjectScan(table, kColumns);
+    }
+    Cut(scan);
+    return scan;
+  }
+
+  void Cut(Scan& scan) const {
+    const int64_t num = scan.num_points();
+    if (config_.cut == "none" || num <= config_.points) return;
+    std::vector<int64_t> rows(static_cast<size_t>(config_.points));
+    std::iota(rows.begin(), rows.end(), 0);
+    if (config_.cut == "farthest") {
+      std::vector<float> xyz;
+      xyz.reserve(static_cast<size_t>(3 * num));
+      for (size_t i = 0; i < scan.points.size(); i += 4) {
+        xyz.insert(xyz.end(), &scan.points[i], &scan.points[i] + 3);
+      }
+      const kernels::PointTree tree(xyz.data(), num);
+      kernels::FarthestPointSample(kernels::ActiveIsa(), tree.view(), config_.points, {},
+                                   rows.data());
+    }
+    Scan kept;
+    for (const ExtraChannel& channel : scan.extra) kept.extra.push_back({channel.name, {}});
+    for (const int64_t row : rows) {
+      const auto first = scan.points.begin() + 4 * row;
+      kept.points.insert(kept.points.end(), first, first + 4);
+      for (size_t c = 0; c < scan.extra.size(); ++c) {
+        kept.extra[c].values.push_back(scan.extra[c].values[static_cast<size_t>(row)]);
+      }
+    }
+    scan = std::move(kept);
+  }
+
+  const ModelNetConfig config_;
+};
+
+Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
+                                      const std::stop_token& stop) {
+  VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string root, ResolveRoot(config.root, pointer));
+  Result<Index> read = IsFile(root + kClassList) ? ReadTextIndex(root) : ReadMeshIndex(root);
+  if (!read.ok()) return read.status();
+  Index index = std::move(read).value();
+  HoldOut(config.val_share, index);
+  VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
+  auto dataset = std::make_unique<ModelNet40>(config, std::move(index));
+  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
+  return std::unique_ptr<Dataset>(std::move(dataset));
+}
+
+}  // namespace
+
+DatasetKind MakeModelNet40() {
+  return {
+      .parse_config = [](const Json& json, const std::string& pointer) -> Result<Json> {
+        VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+        return ConfigFields().ToJson(config);
+      },
+      .traits = [](const Json& json, const std::string& pointer) -> Result<DatasetTraits> {
+        VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+        return ObjectTraits(config);
+      },
+      .open = Open,
+      .help = [] { return ConfigFields().Help(); },
+  };
+}
+
+}  // namespace voxbit::data

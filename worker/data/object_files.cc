@@ -1,0 +1,65 @@
+#include "worker/data/object_files.h"
+
+#include <utility>
+
+#include "worker/data/source_files.h"
+
+namespace voxbit::data {
+
+Status CheckFiles(const ObjectIndex& index, const std::string& root) {
+  for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
+    const auto& files = index.splits[static_cast<size_t>(split)];
+    if (files.empty() && split != Split::kTest) {
+      return InvalidArgument(Join({root, ": the split ", SplitName(split), " has no objects"}));
+    }
+    for (const ObjectFile& file : files) {
+      if (!IsFile(file.path)) {
+        return NotFound(
+            Join({file.path, ": missing file of an object of the split ", SplitName(split)}));
+      }
+    }
+  }
+  return OkStatus();
+}
+
+ObjectFiles::ObjectFiles(ObjectSettings settings, ObjectClasses classes, Json config,
+                         ObjectIndex index)
+    : ObjectDataset(std::move(settings), std::move(classes), std::move(config)),
+      index_(std::move(index)),
+      stamp_(index_.stamp + StampOf(Paths())) {}
+
+Result<Scan> ObjectFiles::Load(Split split, int64_t index) const {
+  VOXBIT_RETURN_IF_ERROR(CheckIndex(split, index));
+  const ObjectFile& file = Files(split)[static_cast<size_t>(index)];
+  VOXBIT_ASSIGN_OR_RETURN(Scan scan, Read(file));
+  scan.name = file.name;
+  scan.source = file.path;
+  if (scan.category < 0) scan.category = file.category;
+  return scan;
+}
+
+bool ObjectFiles::IsCurrent() const { return stamp_ == StampOf(index_.paths) + StampOf(Paths()); }
+
+Status ObjectFiles::Digest(const std::stop_token& stop) {
+  Json identity = {{"config", config()}, {"classes", class_names()}};
+  identity["config"].erase("root");  // equal files are equal wherever they are mounted
+  for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
+    Json& names = identity["objects"][std::string(SplitName(split))] = Json::array();
+    for (const ObjectFile& file : Files(split)) names.push_back(file.name);
+  }
+  Sha256 hash;
+  hash.Update(CanonicalJson(identity));
+  VOXBIT_RETURN_IF_ERROR(AddContents(Paths(), stop, hash));
+  set_digest(hash.Hex());
+  return OkStatus();
+}
+
+std::vector<std::string> ObjectFiles::Paths() const {
+  std::vector<std::string> paths;
+  for (const auto& files : index_.splits) {
+    for (const ObjectFile& file : files) paths.push_back(file.path);
+  }
+  return paths;
+}
+
+}  // namespace voxbit::data

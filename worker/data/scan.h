@@ -1,0 +1,57 @@
+// A labelled cloud of points as it was recorded, and as a network takes it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace voxbit::data {
+
+// Train id of a point that neither trains nor scores.
+inline constexpr int32_t kIgnoredLabel = 255;
+
+// One more value per point than coordinates and intensity, e.g. "returns"; a normal is the three
+// channels "nx", "ny", "nz".
+struct ExtraChannel {
+  std::string name;
+  std::vector<float> values;  // [N]
+};
+
+// One labelled scan or object as it was recorded: not centred, not augmented, not voxelised.
+struct Scan {
+  std::string name;             // unique within its split, e.g. "08/000123"
+  std::string source;           // where the points come from, as error messages name it
+  std::vector<float> points;    // [N,4] x, y, z in metres, intensity; row-major
+  std::vector<int32_t> labels;  // [N] train ids (parts of an object) or kIgnoredLabel; empty if the
+                                // points have no labels of their own
+  std::vector<ExtraChannel> extra;
+  int32_t category = -1;  // of the object as a whole; -1: none
+
+  int64_t num_points() const { return static_cast<int64_t>(points.size() / 4); }
+};
+
+// What is left of a scan for a network: M rows of C features. Of the N points of the scan,
+//   voxels: M voxels in lexicographic order of (x, y, z), each with the features of its first point
+//   clouds: M = N points in the order of the sample; the first three features are the position
+struct PreparedScan {
+  std::string name;
+  std::vector<int32_t> coords;  // [M,3] x, y, z in voxels, minimum of the scan subtracted;
+                                // empty: a cloud
+  std::vector<float> feats;     // [M,C]
+  int64_t num_features = 0;     // C
+  std::vector<int32_t> labels;  // [M] of the rows, or [1] the class of an object that is classified
+                                // as a whole; empty if unlabelled
+  std::vector<int64_t> inverse;       // [N] row of each point; -1: lost to the cap. Empty for an
+                                      // object that is classified as a whole
+  std::vector<int32_t> point_labels;  // [N]; empty where `inverse` is, or if unlabelled
+  std::array<int32_t, 3> origin{};    // voxels: the minimum that was subtracted, in voxels
+  int32_t category = -1;              // Scan::category
+
+  int64_t num_rows() const {
+    return num_features == 0 ? 0 : static_cast<int64_t>(feats.size()) / num_features;
+  }
+  int64_t num_points() const { return static_cast<int64_t>(inverse.size()); }
+};
+
+}  // namespace voxbit::data
