@@ -87,16 +87,22 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
 
 CLI::App& AddSynth(CLI::App& app, SynthFlags& flags) {
   CLI::App& synth = *app.add_subcommand(
-      "synth", "write synthetic LiDAR scans as a folder that the dataset semantic_kitti reads");
+      "synth",
+      "write synthetic data as a folder that the dataset semantic_kitti (LiDAR scans) or "
+      "shapenet_part (objects with parts) reads");
+  synth.add_option("--kind", flags.kind, "what to write")
+      ->check(CLI::IsMember(SynthKinds()))
+      ->capture_default_str();
   synth.add_option("--out", flags.out, "folder to write")->required()->type_name("DIR");
-  synth.add_option("--train", flags.train, "scans for training")->capture_default_str();
-  synth.add_option("--val", flags.val, "scans for validation")->capture_default_str();
-  synth.add_option("--seed", flags.seed, "seed of all streets")->capture_default_str();
-  synth.add_option("--set", flags.settings, "another setting of synthetic_lidar; repeatable")
+  synth.add_option("--train", flags.train, "scans or objects for training")->capture_default_str();
+  synth.add_option("--val", flags.val, "the same for validation")->capture_default_str();
+  synth.add_option("--test", flags.test, "objects for testing")->capture_default_str();
+  synth.add_option("--seed", flags.seed, "seed of everything")->capture_default_str();
+  synth.add_option("--set", flags.settings, "another setting of that dataset; repeatable")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
-  synth.footer("Settings:\n" + SynthSettingsHelp());
+  synth.footer(SynthSettingsHelp());
   return synth;
 }
 

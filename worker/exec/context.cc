@@ -27,6 +27,13 @@ std::shared_ptr<T> Touch(std::deque<std::pair<std::string, std::shared_ptr<T>>>&
 
 }  // namespace
 
+ExecPlugins BuiltinExecPlugins() {
+  ExecPlugins plugins;
+  data::RegisterBuiltins(plugins.datasets);
+  supernet::RegisterBuiltinSupernets(plugins.supernets);
+  return plugins;
+}
+
 train::EvaluationSet& OpenedDataset::Validation(int64_t batch) {
   return Find(data::Split::kVal, dataset().size(data::Split::kVal), batch);
 }
@@ -44,8 +51,9 @@ train::EvaluationSet& OpenedDataset::Find(data::Split split, int64_t num, int64_
   return *set;
 }
 
-ExecContext::ExecContext(const ExecutorSettings& settings)
+ExecContext::ExecContext(const ExecutorSettings& settings, const ExecPlugins& plugins)
     : settings_(settings),
+      plugins_(plugins),
       device_(settings.device),
       budget_(std::make_shared<train::ByteBudget>(settings.cache_bytes)) {}
 
@@ -65,8 +73,8 @@ Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSp
     datasets_.pop_back();
   }
   if (kept == nullptr) {
-    VOXBIT_ASSIGN_OR_RETURN(
-        auto dataset, data::OpenDataset(data::BuiltinDatasets(), spec.dataset, "/dataset", stop_));
+    VOXBIT_ASSIGN_OR_RETURN(auto dataset,
+                            data::OpenDataset(plugins_.datasets, spec.dataset, "/dataset", stop_));
     // Makes room before the new one fills the shared budget.
     if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
     kept = std::make_shared<OpenedDataset>(std::move(dataset), budget_, device_);
@@ -90,14 +98,12 @@ Status ExecContext::CheckDatasetUnchanged(const search::TaskSpec& spec) {
 
 Result<std::shared_ptr<supernet::Supernet>> ExecContext::FreshSupernet(
     const search::TaskSpec& spec, const OpenedDataset& dataset) {
-  supernet::SupernetRegistry registry("supernet");
-  supernet::RegisterBuiltinSupernets(registry);
   const auto kind = spec.supernet.find("kind");
   if (kind == spec.supernet.end() || !kind->is_string()) {
     return InvalidArgument("/supernet/kind: missing");
   }
   VOXBIT_ASSIGN_OR_RETURN(const supernet::SupernetFactory make,
-                          registry.Find(kind->get<std::string>()));
+                          plugins_.supernets.Find(kind->get<std::string>()));
   VOXBIT_ASSIGN_OR_RETURN(auto net, make(spec.supernet, "/supernet", dataset.in_channels(),
                                          dataset.dataset().num_classes(), spec.seed));
   const std::string& digest = net->spec().space().digest();

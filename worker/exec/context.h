@@ -25,6 +25,16 @@
 
 namespace voxbit::worker {
 
+// The families of plug-ins that a task may name.
+struct ExecPlugins {
+  data::DatasetRegistry datasets{"dataset"};
+  supernet::SupernetRegistry supernets{"supernet"};
+};
+ExecPlugins BuiltinExecPlugins();
+
+// As executors.h, with other plug-ins than those of this build.
+std::unique_ptr<TaskExecutor> MakeExecutor(const ExecutorSettings& settings, ExecPlugins plugins);
+
 // One task and the ways out of it.
 struct TaskCall {
   const search::TaskSpec& spec;
@@ -43,7 +53,7 @@ class OpenedDataset {
   train::ScanSource& source() { return source_; }
   const data::Dataset& dataset() const { return source_.dataset(); }
   const std::string& digest() const { return source_.digest(); }
-  int64_t in_channels() const { return dataset().settings().num_features(); }
+  int64_t in_channels() const { return dataset().num_features(); }
 
   // The whole validation split.
   train::EvaluationSet& Validation(int64_t batch);
@@ -61,7 +71,8 @@ class OpenedDataset {
 // Not thread-safe.
 class ExecContext {
  public:
-  explicit ExecContext(const ExecutorSettings& settings);
+  // `plugins` outlives the context.
+  ExecContext(const ExecutorSettings& settings, const ExecPlugins& plugins);
 
   const ExecutorSettings& settings() const { return settings_; }
   const at::Device& device() const { return device_; }
@@ -93,6 +104,7 @@ class ExecContext {
 
  private:
   const ExecutorSettings settings_;
+  const ExecPlugins& plugins_;
   const at::Device device_;
   const SystemClock clock_;
   const std::shared_ptr<train::ByteBudget> budget_;

@@ -1,9 +1,42 @@
 // Scores a candidate with the supernet's weights on the whole validation split.
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/check.h"
 #include "search/domain/study.h"
+#include "supernet/nn/elastic_layer.h"
 #include "worker/exec/builtin.h"
 #include "worker/train/evaluator.h"
 
 namespace voxbit::worker {
+namespace {
+
+// {layer: {bits: mean squared error of its weight}} of the quantized layers of a candidate.
+Json WeightErrors(const supernet::Supernet& net, const search::Candidate& candidate,
+                  const OpenedDataset& dataset) {
+  Json errors = Json::object();
+  const auto table =
+      net.spec().Expand(candidate, dataset.in_channels(), dataset.dataset().num_classes());
+  const bool is_quantized = std::any_of(table.begin(), table.end(), [](const auto& layer) {
+    return layer.weight_bits < search::LayerSpec().weight_bits;
+  });
+  if (!is_quantized) return errors;
+  const auto alone = net.Standalone(candidate);
+  const auto modules = alone->named_modules("", /*include_self=*/false);
+  for (const search::LayerSpec& layer : table) {
+    if (layer.weight_bits == search::LayerSpec().weight_bits) continue;
+    const std::string& weight = layer.tensors.front();
+    auto* module = modules[weight.substr(0, weight.rfind('.'))]->as<supernet::ElasticLayer>();
+    VOXBIT_CHECK(module != nullptr, "a quantized layer that is no elastic one");
+    errors[layer.name][std::to_string(layer.weight_bits)] = module->WeightError();
+  }
+  return errors;
+}
+
+}  // namespace
 
 Result<search::TaskResult> RunEvaluate(ExecContext& context, const TaskCall& call) {
   VOXBIT_ASSIGN_OR_RETURN(const search::EvaluateSettings settings,
@@ -16,7 +49,11 @@ Result<search::TaskResult> RunEvaluate(ExecContext& context, const TaskCall& cal
                                dataset->Calibration(settings.calibration_scans, settings.batch),
                                dataset->Validation(settings.batch), context.Run(call, "evaluate")));
   search::TaskResult result;
-  result.measurements = train::ToMeasurements(evaluation, dataset->dataset().class_names());
+  result.measurements = evaluation.measurements;
+  Json errors = WeightErrors(*net, call.spec.candidate, *dataset);
+  if (!errors.empty()) {
+    result.measurements.front().detail["quantization_error"] = std::move(errors);
+  }
   result.detail = {{"seconds", evaluation.seconds}, {"dataset_digest", dataset->digest()}};
   return result;
 }

@@ -28,7 +28,8 @@ bool IsOutOfMemory(const Status& status) { return status.reason() == kOutOfMemor
 
 class Executor final : public TaskExecutor {
  public:
-  explicit Executor(const ExecutorSettings& settings) : settings_(settings) {}
+  Executor(const ExecutorSettings& settings, ExecPlugins plugins)
+      : settings_(settings), plugins_(std::move(plugins)) {}
 
   Result<search::TaskResult> Execute(const search::TaskSpec& task, ArtifactAccess& artifacts,
                                      const ProgressSink& progress, std::stop_token stop) override {
@@ -72,7 +73,7 @@ class Executor final : public TaskExecutor {
   Result<search::TaskResult> Run(const TaskCall& call) {
     if (context_ == nullptr) {
       VOXBIT_RETURN_IF_ERROR(CheckDevice(settings_.device));
-      context_ = std::make_unique<ExecContext>(settings_);
+      context_ = std::make_unique<ExecContext>(settings_, plugins_);
     }
     context_->SetThreads(settings_.threads);
     context_->BeginTask(call.stop);
@@ -86,6 +87,7 @@ class Executor final : public TaskExecutor {
   }
 
   const ExecutorSettings settings_;
+  const ExecPlugins plugins_;
   std::unique_ptr<ExecContext> context_;
 };
 
@@ -105,8 +107,12 @@ Status CheckDevice(const std::string& device) {
   return OkStatus();
 }
 
+std::unique_ptr<TaskExecutor> MakeExecutor(const ExecutorSettings& settings, ExecPlugins plugins) {
+  return std::make_unique<Executor>(settings, std::move(plugins));
+}
+
 std::unique_ptr<TaskExecutor> MakeExecutor(const ExecutorSettings& settings) {
-  return std::make_unique<Executor>(settings);
+  return MakeExecutor(settings, BuiltinExecPlugins());
 }
 
 std::vector<search::TaskKind> SupportedKinds() {
@@ -115,12 +121,8 @@ std::vector<search::TaskKind> SupportedKinds() {
   return kinds;
 }
 
-std::vector<std::string> SupportedSupernets() {
-  supernet::SupernetRegistry registry("supernet");
-  supernet::RegisterBuiltinSupernets(registry);
-  return registry.Names();
-}
+std::vector<std::string> SupportedSupernets() { return BuiltinExecPlugins().supernets.Names(); }
 
-std::vector<std::string> SupportedDatasets() { return data::BuiltinDatasets().Names(); }
+std::vector<std::string> SupportedDatasets() { return BuiltinExecPlugins().datasets.Names(); }
 
 }  // namespace voxbit::worker

@@ -2,13 +2,14 @@
 #include <array>
 #include <cstddef>
 #include <ctime>
-#include <map>
 #include <vector>
 
 #include "common/config.h"
 #include "common/digest.h"
 #include "common/files.h"
 #include "search/domain/study.h"
+#include "supernet/export/packed_network.h"
+#include "supernet/export/tensor_io.h"
 #include "supernet/kernels/kernel_map/kernel_map.h"
 #include "supernet/nn/elastic.h"
 #include "worker/exec/builtin.h"
@@ -17,6 +18,8 @@
 
 namespace voxbit::worker {
 namespace {
+
+constexpr char kPackedFile[] = "weights.vxb";
 
 struct ExportTask {
   Json manifest = Json::object();  // prepared by the server
@@ -46,28 +49,6 @@ Fields<ExportTask> TaskFields() {
   return fields;
 }
 
-// How to compute each input channel of a voxel from the point that stands for it.
-Json FeatureTexts(const data::LidarSettings& settings) {
-  const std::map<std::string, std::string> texts = {
-      {"x", "x of the point in metres, after centring if that is on"},
-      {"y", "y of the point in metres, after centring if that is on"},
-      {"z", "z of the point in metres, after centring if that is on"},
-      {"intensity", "recorded intensity times intensity_scale"},
-      {"height",
-       "z minus the ground below the point, in metres. Ground: a horizontal grid of 2 m cells (a "
-       "500th of the extent where that is more) from the smallest x and y; in each cell the lowest "
-       "z after leaving out the lowest 2 % of its points; cells more than 0.3 m above the lower "
-       "envelope of these heights, the highest surface below them that is nowhere steeper than "
-       "15 %, are filled from those around them; bilinear between the centres of the cells. To the "
-       "last digit: worker/data/ground.cc of the version named in provenance"},
-      {"returns", "number of returns of the point's pulse, minus 1"},
-      {"return_ratio",
-       "number of the point's return, from 1, divided by the number of returns of its pulse"}};
-  Json chosen = Json::object();
-  for (const std::string& feature : settings.features) chosen[feature] = texts.at(feature);
-  return chosen;
-}
-
 // Offsets of a cubic kernel in the order of its weights' first index, in units of the finer grid.
 Json OffsetRows(int32_t edge) {
   const kernels::ConvGeometry geometry{.kernel = {edge, edge, edge}};
@@ -81,20 +62,24 @@ Json OffsetRows(int32_t edge) {
 }
 
 // What the numbers in the weights file mean.
-Json WeightLayout() {
-  return {
-      {"kernel",
-       "[offset, in, out], or [in, out] for a kernel of one offset; odd kernel volume: x is "
-       "the fastest part of the offset, even: z is"},
-      {"kernel_offsets", {{"8", OffsetRows(2)}, {"27", OffsetRows(3)}}},
-      {"kernel_offsets_text",
-       "by kernel volume: (x, y, z) for each offset index, times the tensor stride of the finer "
-       "grid. Output voxel q of a convolution takes input voxel q + offset; a transposed one "
-       "takes the same pairs the other way round"},
-      {"linear", "weight [out, in], bias [out]"},
+Json WeightLayout(data::InputForm input) {
+  Json layout = {
+      {"linear",
+       "weight [out, in], with dimensions of 1 behind them where it is a convolution over single "
+       "points; bias [out]"},
       {"batch_norm",
        {{"eps", supernet::kBatchNormEps},
         {"text", "(x - running_mean) / sqrt(running_var + eps) * weight + bias, by channel"}}}};
+  if (input == data::InputForm::kClouds) return layout;
+  layout["kernel"] =
+      "[offset, in, out], or [in, out] for a kernel of one offset; odd kernel volume: x is the "
+      "fastest part of the offset, even: z is";
+  layout["kernel_offsets"] = {{"8", OffsetRows(2)}, {"27", OffsetRows(3)}};
+  layout["kernel_offsets_text"] =
+      "by kernel volume: (x, y, z) for each offset index, times the tensor stride of the finer "
+      "grid. Output voxel q of a convolution takes input voxel q + offset; a transposed one takes "
+      "the same pairs the other way round";
+  return layout;
 }
 
 // 2026-01-31T23:59:59Z
@@ -105,42 +90,6 @@ std::string UtcText(int64_t unix_ms) {
   std::array<char, 32> text{};
   const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return {text.data(), length};
-}
-
-Json InputContract(const data::Dataset& dataset) {
-  const data::LidarSettings& settings = dataset.settings();
-  return {
-      {"tensors", Json::array({{{"name", "coords"},
-                                {"dtype", "int32"},
-                                {"shape", Json::array({"voxels", 4})},
-                                {"layout", "x, y, z, batch; unique rows"}},
-                               {{"name", "feats"},
-                                {"dtype", "float32"},
-                                {"shape", Json::array({"voxels", settings.num_features()})},
-                                {"layout", "the features below, in their order"}}})},
-      {"voxel_m", settings.voxel_m},
-      {"coordinates",
-       "round half to even of xyz / voxel_m in float32, minus the minimum of the scan; the "
-       "first point of a voxel stands for it"},
-      {"features", settings.features},
-      {"feature_texts", FeatureTexts(settings)},
-      {"intensity_scale", settings.intensity_scale},
-      {"center", settings.center},
-      {"center_text",
-       "if true: from x and y their mean over the points of the scan is subtracted, from z the "
-       "value at place floor(points / 100), counted from 0, of all z in ascending order; before "
-       "anything else but drop_origin"},
-      {"drop_origin", settings.drop_origin},
-      {"drop_origin_text", "if true: points at exactly (0, 0, 0) are left out first"}};
-}
-
-Json OutputContract(const data::Dataset& dataset) {
-  Json logits = {{"name", "logits"},
-                 {"dtype", "float32"},
-                 {"shape", Json::array({"voxels", dataset.num_classes()})}};
-  return {{"tensors", Json::array({std::move(logits)})},
-          {"class_names", dataset.class_names()},
-          {"prediction", "the largest logit of a voxel is the class of all its points"}};
 }
 
 Json TensorTable(const supernet::Network& net) {
@@ -159,12 +108,50 @@ Result<std::string> Weights(const TaskCall& call, const ExportTask& task, Opened
     VOXBIT_RETURN_IF_ERROR(LoadWeights(path, net));
     return ReadFile(path);
   }
-  VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(
-      net, dataset.Calibration(task.evaluate.calibration_scans, task.evaluate.batch), call.stop));
+  train::EvaluationSet& scans =
+      dataset.Calibration(task.evaluate.calibration_scans, task.evaluate.batch);
+  VOXBIT_RETURN_IF_ERROR(train::CalibrateRanges(net, scans, call.stop));
+  VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(net, scans, call.stop));
   return SaveWeights(net, {{"candidate", search::Encode(call.spec.candidate)},
                            {"space_digest", call.spec.space_digest},
                            {"supernet_checkpoint", call.spec.checkpoint},
                            {"dataset_digest", dataset.digest()}});
+}
+
+// A quantized candidate in its packed form.
+struct Packed {
+  std::string bytes;
+  Json manifest;  // the file's own entry
+};
+
+// Packs `net` and gives it the values of its packed form, so that every file of the bundle holds
+// the same network.
+Result<Packed> Pack(const TaskCall& call, const OpenedDataset& dataset,
+                    const search::SupernetSpec& spec, supernet::Network& net) {
+  const exporter::PackedIdentity identity{spec.config(), spec.space().digest(), call.spec.candidate,
+                                          dataset.in_channels(), dataset.dataset().num_classes()};
+  Packed packed;
+  VOXBIT_ASSIGN_OR_RETURN(packed.bytes, exporter::PackNetwork(net, identity));
+  VOXBIT_ASSIGN_OR_RETURN(const auto file, exporter::PackedFile::Parse(packed.bytes));
+  VOXBIT_RETURN_IF_ERROR(exporter::LoadPackedTensors(file, net));
+  int64_t promised = 0;
+  for (const auto& row :
+       spec.Expand(identity.candidate, identity.in_channels, identity.num_classes)) {
+    promised += row.StoredBytes();
+  }
+  packed.manifest = {{"file", kPackedFile},
+                     {"format", "docs/packed_format.md, version 1"},
+                     {"sha256", Sha256Hex(packed.bytes)},
+                     {"bytes", packed.bytes.size()},
+                     {"size_bytes", promised},
+                     {"size_bytes_text", "bytes as the cost model has them: tensors alone"}};
+  return packed;
+}
+
+// The same weights file with the values that `net` has now.
+Result<std::string> WithValuesOf(const supernet::Network& net, std::string weights) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto file, exporter::Safetensors::Parse(std::move(weights)));
+  return exporter::Serialize(net.NamedTensors(), file.metadata());
 }
 
 }  // namespace
@@ -174,17 +161,23 @@ Result<search::TaskResult> RunExport(ExecContext& context, const TaskCall& call)
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto supernet, context.Supernet(call, *dataset));
   const auto net = supernet->Standalone(call.spec.candidate);
-  VOXBIT_ASSIGN_OR_RETURN(const std::string weights, Weights(call, task, *dataset, *net));
+  VOXBIT_ASSIGN_OR_RETURN(std::string weights, Weights(call, task, *dataset, *net));
+  const bool is_quantized = supernet->spec().config().contains("quantization");
+  Packed packed;
+  if (is_quantized) {
+    VOXBIT_ASSIGN_OR_RETURN(packed, Pack(call, *dataset, supernet->spec(), *net));
+    VOXBIT_ASSIGN_OR_RETURN(weights, WithValuesOf(*net, std::move(weights)));
+  }
 
   Json manifest = std::move(task.manifest);
-  manifest["input"] = InputContract(dataset->dataset());
-  manifest["output"] = OutputContract(dataset->dataset());
+  manifest["input"] = dataset->dataset().InputContract();
+  manifest["output"] = dataset->dataset().OutputContract();
   manifest["weights"] = {{"file", "weights.safetensors"},
                          {"sha256", Sha256Hex(weights)},
                          {"bytes", weights.size()},
                          {"parameters", net->CountParameters()},
                          {"source", task.weights.empty() ? "supernet" : "finetune"},
-                         {"layout", WeightLayout()},
+                         {"layout", WeightLayout(dataset->dataset().traits().input)},
                          {"tensors", TensorTable(*net)}};
   manifest["dataset"] = dataset->dataset().Describe();
   manifest["dataset_digest"] = dataset->digest();
@@ -197,6 +190,11 @@ Result<search::TaskResult> RunExport(ExecContext& context, const TaskCall& call)
         dataset->Calibration(task.evaluate.calibration_scans, task.evaluate.batch).num_scans();
   }
   search::TaskResult result;
+  if (is_quantized) {
+    manifest["weights"]["values"] = "quantized: those of the packed file, in float32";
+    manifest["packed"] = std::move(packed.manifest);
+    VOXBIT_ASSIGN_OR_RETURN(result.artifacts[kPackedFile], call.artifacts.Put(packed.bytes));
+  }
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["weights.safetensors"], call.artifacts.Put(weights));
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["manifest.json"],
                           call.artifacts.Put(manifest.dump(2) + "\n"));

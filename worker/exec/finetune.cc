@@ -1,6 +1,7 @@
 // Trains the sub-network of one candidate further, on its own, and scores it. The better of the
 // start and the end is the result, so that fine-tuning never makes a network worse.
 #include <algorithm>
+#include <optional>
 
 #include "common/rng.h"
 #include "search/domain/study.h"
@@ -55,6 +56,24 @@ Result<Scored> Score(ExecContext& context, const TaskCall& call, OpenedDataset& 
   return Scored{std::move(net), std::move(evaluation)};
 }
 
+// The candidate on its own, with the ranges of its quantized inputs.
+Result<std::shared_ptr<supernet::Network>> Begin(const TaskCall& call, OpenedDataset& dataset,
+                                                 const search::EvaluateSettings& settings,
+                                                 const supernet::Supernet& supernet) {
+  auto net = supernet.Standalone(call.spec.candidate);
+  VOXBIT_RETURN_IF_ERROR(train::CalibrateRanges(
+      *net, dataset.Calibration(settings.calibration_scans, settings.batch), call.stop));
+  return net;
+}
+
+// The candidate in full precision with the supernet's weights: what a distillation learns from, and
+// the score that rounding is compared with.
+Result<Scored> Teacher(ExecContext& context, const TaskCall& call, OpenedDataset& dataset,
+                       const search::EvaluateSettings& settings,
+                       const supernet::Supernet& supernet) {
+  return Score(context, call, dataset, settings, supernet.StandaloneFloat(call.spec.candidate));
+}
+
 }  // namespace
 
 Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& call) {
@@ -62,16 +81,28 @@ Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& cal
                           TaskFields().Parse(call.spec.settings, "/settings"));
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto supernet, context.Supernet(call, *dataset));
-  VOXBIT_ASSIGN_OR_RETURN(const Scored start, Score(context, call, *dataset, task.evaluate,
-                                                    supernet->Standalone(call.spec.candidate)));
+  VOXBIT_ASSIGN_OR_RETURN(auto untrained, Begin(call, *dataset, task.evaluate, *supernet));
+  VOXBIT_ASSIGN_OR_RETURN(const Scored start,
+                          Score(context, call, *dataset, task.evaluate, std::move(untrained)));
   const std::string name = "candidate " + search::Encode(call.spec.candidate);
-  const auto trained = supernet->Standalone(call.spec.candidate);
-  VOXBIT_ASSIGN_OR_RETURN(const train::TrainReport report,
-                          train::TrainNetwork(*trained, name, dataset->source(), Recipe(task),
-                                              Rng(call.spec.seed).Fork("finetune").seed(),
-                                              context.Run(call, "finetune")));
+  VOXBIT_ASSIGN_OR_RETURN(const auto trained, Begin(call, *dataset, task.evaluate, *supernet));
+  std::optional<Scored> teacher;
+  std::optional<train::Distillation> distillation;
+  if (task.finetune.distillation != "none") {
+    VOXBIT_ASSIGN_OR_RETURN(teacher, Teacher(context, call, *dataset, task.evaluate, *supernet));
+    distillation.emplace(train::Distillation{*teacher->net, task.finetune.distillation,
+                                             task.finetune.distillation_weight,
+                                             task.finetune.temperature});
+  }
+  VOXBIT_ASSIGN_OR_RETURN(
+      const train::TrainReport report,
+      train::TrainNetwork(*trained, name, dataset->source(), Recipe(task),
+                          Rng(call.spec.seed).Fork("finetune").seed(),
+                          context.Run(call, "finetune"), distillation ? &*distillation : nullptr));
   VOXBIT_ASSIGN_OR_RETURN(const Scored end, Score(context, call, *dataset, task.evaluate, trained));
-  const bool improved = end.evaluation.scores.miou > start.evaluation.scores.miou;
+  const search::Measurement& before = start.evaluation.primary();
+  const search::Measurement& after = end.evaluation.primary();
+  const bool improved = after.value > before.value;  // of every such metric more is better
   const Scored& best = improved ? end : start;
   VOXBIT_ASSIGN_OR_RETURN(
       const std::string weights,
@@ -80,15 +111,16 @@ Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& cal
                               {"supernet_checkpoint", call.spec.checkpoint},
                               {"dataset_digest", dataset->digest()}}));
   search::TaskResult result;
-  result.measurements = train::ToMeasurements(best.evaluation, dataset->dataset().class_names());
+  result.measurements = best.evaluation.measurements;
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["finetuned_weights"], call.artifacts.Put(weights));
   result.detail = {{"kept", improved ? "end" : "start"},
-                   {"start_miou", start.evaluation.scores.miou},
-                   {"end_miou", end.evaluation.scores.miou},
+                   {"start_" + before.metric, before.value},
+                   {"end_" + after.metric, after.value},
                    {"final_loss", report.final_loss},
                    {"steps", report.steps},
                    {"seconds", report.seconds},
                    {"dataset_digest", dataset->digest()}};
+  if (teacher) result.detail["teacher_" + before.metric] = teacher->evaluation.primary().value;
   return result;
 }
 

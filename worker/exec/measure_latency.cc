@@ -1,5 +1,6 @@
-// Measures how long this device takes for one scan: from voxel coordinates and features to
-// logits, kernel maps included, because a device pays for them with every new scan.
+// Measures how long this device takes for one scan: from voxel coordinates and features, or from
+// the points of a cloud, to logits. Kernel maps and neighbours are included, because a device pays
+// for them with every new scan.
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -18,12 +19,16 @@ namespace {
 // Which scan of the validation split; always the same, so that candidates can be compared.
 const int64_t kScan = 0;
 
+// The same scan on `device`, without what earlier runs have found out about it.
+supernet::NetInput FreshInput(const supernet::NetInput& scan, const at::Device& device) {
+  if (scan.clouds.defined()) return supernet::MakeCloudInput(scan.clouds.to(device));
+  return supernet::MakeNetInput(scan.voxels.coords, scan.voxels.feats.to(device), 1);
+}
+
 // One run in milliseconds. common/clock.h counts whole milliseconds, too coarse for this.
-double TimedRun(supernet::Network& net, const at::Tensor& coords, const at::Tensor& feats,
-                const at::Device& device) {
+double TimedRun(supernet::Network& net, const supernet::NetInput& scan, const at::Device& device) {
   const auto start = std::chrono::steady_clock::now();
-  const supernet::NetInput input = supernet::MakeNetInput(coords, feats.to(device), 1);
-  const at::Tensor logits = net.Forward(input);
+  const at::Tensor logits = net.Forward(FreshInput(scan, device));
   if (device.is_cuda()) torch::cuda::synchronize(device.index());
   const std::chrono::duration<double, std::milli> span = std::chrono::steady_clock::now() - start;
   return span.count();
@@ -56,8 +61,7 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
   const auto run = context.Run(call, "measure_latency");
   for (int64_t i = 0; i < settings.warmup + settings.repeats; ++i) {
     if (call.stop.stop_requested()) return Cancelled("asked to stop");
-    const double time =
-        TimedRun(*net, batch.input.voxels.coords, batch.input.voxels.feats, context.device());
+    const double time = TimedRun(*net, batch.input, context.device());
     if (i >= settings.warmup) times.push_back(time);
     run.progress({.step = i + 1, .steps = settings.warmup + settings.repeats});
   }
@@ -80,9 +84,14 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
                     {"max_ms", times.back()},
                     {"warmup", settings.warmup},
                     {"batch", 1},
-                    {"scan", batch.names.front()},
-                    {"voxels", batch.num_voxels()},
-                    {"includes", "kernel maps and network; not voxelisation"}};
+                    {"scan", batch.samples.front().name}};
+  if (batch.input.clouds.defined()) {
+    latency.detail["points"] = batch.input.clouds.size(1);
+    latency.detail["includes"] = "sampling, neighbours and network";
+  } else {
+    latency.detail["voxels"] = batch.num_rows();
+    latency.detail["includes"] = "kernel maps and network; not voxelisation";
+  }
   search::TaskResult result;
   result.measurements.push_back(std::move(latency));
   return result;

@@ -1,5 +1,5 @@
-// Counts what one scan asks of a sparse network: points, voxels and kernel-map pairs, averaged
-// over scans of the validation split. With these numbers the MACs of any candidate are a formula.
+// Counts what one scan asks of a network (points, voxels, kernel-map pairs), averaged over scans of
+// the validation split. With these numbers the MACs of any candidate are a formula.
 #include "common/config.h"
 #include "search/space/layer_table.h"
 #include "worker/exec/builtin.h"

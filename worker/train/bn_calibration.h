@@ -1,4 +1,4 @@
-// Batch-norm statistics of one candidate, and putting the shared ones back.
+// Calibration of one candidate: batch-norm statistics and ranges of quantized inputs.
 #pragma once
 
 #include <stop_token>
@@ -22,6 +22,13 @@ class BatchNormGuard {
   supernet::Network& net_;
   const supernet::BatchNormState saved_;
 };
+
+// Sets the ranges of quantized inputs from the first batch of `scans`, run in float and with its
+// own batch statistics; running statistics stay as they are. Nothing for a network without such
+// inputs. To be called once for a selected candidate or a fresh network of its own, before its
+// batch norms are calibrated: training changes the ranges from there. Leaves the network in eval
+// mode. Source: mit-han-lab/haq, lib/utils/quantize_utils.py (calibrate).
+Status CalibrateRanges(supernet::Network& net, EvaluationSet& scans, std::stop_token stop);
 
 // Replaces the running statistics of the layers that `net` runs (its selected candidate) by those
 // of the batches of `scans`: each batch is normalised by its own statistics, whose means, weighted

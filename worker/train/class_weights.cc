@@ -5,7 +5,9 @@
 namespace voxbit::train {
 namespace {
 
+// An object is small and holds few of the classes.
 constexpr int64_t kCountedScans = 64;
+constexpr int64_t kCountedObjects = 2048;
 
 }  // namespace
 
@@ -31,10 +33,15 @@ Result<std::vector<float>> ClassWeights(const std::string& kind, ScanSource& sou
   if (kind == "none") return std::vector<float>();
   if (kind != "sqrt_inverse") return InvalidArgument("unknown class weights \"" + kind + "\"");
   std::vector<int64_t> counts(static_cast<size_t>(source.dataset().num_classes()), 0);
-  for (const int64_t index :
-       SpreadIndices(source.dataset().size(data::Split::kTrain), kCountedScans)) {
+  const data::Scoring scoring = source.dataset().traits().scoring;
+  const int64_t num = scoring == data::Scoring::kClasses ? kCountedScans : kCountedObjects;
+  for (const int64_t index : SpreadIndices(source.dataset().size(data::Split::kTrain), num)) {
     if (stop.stop_requested()) return Cancelled("asked to stop");
     VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(data::Split::kTrain, index));
+    if (scoring == data::Scoring::kObjects) {
+      ++counts.at(static_cast<size_t>(scan->category));
+      continue;
+    }
     for (const int32_t label : scan->labels) {
       if (label != data::kIgnoredLabel) ++counts[static_cast<size_t>(label)];
     }

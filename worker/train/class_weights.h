@@ -15,8 +15,9 @@ namespace voxbit::train {
 // is 1. A class that does not occur has weight 1.
 std::vector<float> SqrtInverseWeights(const std::vector<int64_t>& counts);
 
-// "none": an empty list. "sqrt_inverse": from the labelled points of up to 64 training scans at
-// equal distances. CANCELLED once `stop` is raised.
+// "none": an empty list. "sqrt_inverse": from the labelled points of up to 64 training scans, or
+// the points (parts) or classes of up to 2048 objects, at equal distances. CANCELLED once `stop` is
+// raised.
 Result<std::vector<float>> ClassWeights(const std::string& kind, ScanSource& source,
                                         const std::stop_token& stop);
 

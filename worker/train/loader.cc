@@ -17,7 +17,7 @@ constexpr int64_t kDepth = 2;
 Result<data::PreparedScan> PrepareScan(ScanSource& source, data::Split split, int64_t index,
                                        Rng* augment) {
   VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(split, index));
-  return data::Prepare(*scan, source.dataset().settings(), augment);
+  return source.dataset().Prepare(*scan, augment);
 }
 
 // The endless stream of training scans.

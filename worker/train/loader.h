@@ -43,6 +43,7 @@ class EvaluationSet {
   EvaluationSet(const EvaluationSet&) = delete;
   EvaluationSet& operator=(const EvaluationSet&) = delete;
 
+  const data::Dataset& dataset() const { return source_.dataset(); }
   int64_t num_scans() const { return static_cast<int64_t>(scans_.size()); }
   int64_t num_batches() const { return static_cast<int64_t>(resident_.size()); }
   int64_t num_resident() const;

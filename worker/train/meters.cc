@@ -1,73 +1,140 @@
 #include "worker/train/meters.h"
 
-#include <string>
+#include <torch/torch.h>
 
-#include "worker/data/dataset.h"
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "worker/train/scores.h"
 
 namespace voxbit::train {
+namespace {
 
-ConfusionMatrix::ConfusionMatrix(int64_t num_classes)
-    : num_classes_(num_classes), counts_(static_cast<size_t>(num_classes * num_classes), 0) {
-  VOXBIT_CHECK(num_classes > 0, "a confusion matrix needs a class");
+// One value by name; null where there is none.
+Json ByName(const std::vector<std::string>& names,
+            const std::vector<std::optional<double>>& values) {
+  Json by_name = Json::object();
+  for (size_t i = 0; i < names.size(); ++i) {
+    by_name[names[i]] = values[i].has_value() ? Json(*values[i]) : Json(nullptr);
+  }
+  return by_name;
 }
 
-Status ConfusionMatrix::Add(std::span<const int64_t> predictions, std::span<const int32_t> labels) {
-  if (predictions.size() != labels.size()) {
-    return InvalidArgument(std::to_string(predictions.size()) + " predictions for " +
-                           std::to_string(labels.size()) + " labels");
-  }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] == data::kIgnoredLabel) continue;
-    if (labels[i] >= 0 && labels[i] < num_classes_ && predictions[i] >= 0 &&
-        predictions[i] < num_classes_) {
-      continue;
-    }
-    return InvalidArgument("point " + std::to_string(i) + " has label " +
-                           std::to_string(labels[i]) + " and prediction " +
-                           std::to_string(predictions[i]) + ", expected below " +
-                           std::to_string(num_classes_));
-  }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] == data::kIgnoredLabel) continue;
-    ++counts_[static_cast<size_t>(labels[i] * num_classes_ + predictions[i])];
-  }
-  return OkStatus();
+search::Measurement Measured(const std::string& metric, double value, int64_t samples,
+                             Json detail) {
+  search::Measurement measurement;
+  measurement.metric = metric;
+  measurement.value = value;
+  measurement.samples = samples;
+  measurement.detail = std::move(detail);
+  return measurement;
 }
 
-int64_t ConfusionMatrix::count(int64_t label, int64_t prediction) const {
-  return counts_[static_cast<size_t>(label * num_classes_ + prediction)];
-}
+// Classes of points, or of objects as wholes.
+class ClassMeter final : public Meter {
+ public:
+  explicit ClassMeter(const data::Dataset& dataset)
+      : dataset_(dataset), confusion_(dataset.num_classes()) {}
 
-Result<SegmentationScores> ConfusionMatrix::Scores() const {
-  SegmentationScores scores;
-  int64_t correct = 0;
-  double sum = 0;
-  int64_t present = 0;
-  for (int64_t c = 0; c < num_classes_; ++c) {
-    int64_t labelled = 0;
-    int64_t predicted = 0;
-    for (int64_t other = 0; other < num_classes_; ++other) {
-      labelled += count(c, other);
-      predicted += count(other, c);
-    }
-    const int64_t in_either = labelled + predicted - count(c, c);
-    scores.num_points += labelled;
-    correct += count(c, c);
-    scores.class_iou.emplace_back();
-    if (labelled == 0) {
-      scores.num_predicted_absent += predicted;
-      continue;
-    }
-    scores.class_iou.back() = static_cast<double>(count(c, c)) / static_cast<double>(in_either);
-    sum += *scores.class_iou.back();
-    ++present;
+  Status Add(const at::Tensor& logits, const Batch& batch) override {
+    const at::Tensor classes = logits.argmax(1).to(at::kCPU).contiguous();
+    const int64_t* of_row = classes.data_ptr<int64_t>();
+    std::vector<int64_t> predictions;
+    predictions.reserve(batch.inverse.size());
+    for (const int64_t row : batch.inverse) predictions.push_back(of_row[row]);
+    VOXBIT_RETURN_IF_ERROR(confusion_.Add(predictions, batch.point_labels));
+    num_samples_ += static_cast<int64_t>(batch.samples.size());
+    return OkStatus();
   }
-  if (scores.num_points == 0) {
-    return InvalidArgument("no point of the evaluation set has a label that counts");
+
+  Result<std::vector<search::Measurement>> Finish() const override {
+    VOXBIT_ASSIGN_OR_RETURN(const ClassScores scores, confusion_.Scores());
+    const auto& names = dataset_.class_names();
+    const bool is_objects = dataset_.traits().scoring == data::Scoring::kObjects;
+    Json counts = {{"scans", num_samples_}};
+    counts[is_objects ? "objects" : "points"] = scores.num_items;
+    if (is_objects) {
+      Json detail = counts;
+      detail["class_recall"] = ByName(names, scores.class_recall);
+      return std::vector<search::Measurement>{
+          Measured("accuracy", scores.accuracy, num_samples_, counts),
+          Measured("balanced_accuracy", scores.balanced_accuracy, num_samples_, std::move(detail))};
+    }
+    Json detail = counts;
+    detail["class_iou"] = ByName(names, scores.class_iou);
+    detail["points_predicted_absent"] = scores.num_predicted_absent;
+    return std::vector<search::Measurement>{
+        Measured("miou", scores.miou, num_samples_, std::move(detail)),
+        Measured("accuracy", scores.accuracy, num_samples_, counts)};
   }
-  scores.miou = sum / static_cast<double>(present);
-  scores.accuracy = static_cast<double>(correct) / static_cast<double>(scores.num_points);
-  return scores;
+
+ private:
+  const data::Dataset& dataset_;
+  ConfusionMatrix confusion_;
+  int64_t num_samples_ = 0;
+};
+
+class PartMeter final : public Meter {
+ public:
+  explicit PartMeter(const data::Dataset& dataset)
+      : dataset_(dataset), counts_(dataset.parts_of_category(), dataset.num_classes()) {}
+
+  Status Add(const at::Tensor& logits, const Batch& batch) override {
+    const at::Tensor rows = logits.to(at::kCPU).contiguous();
+    const auto num_classes = static_cast<size_t>(rows.size(1));
+    const float* values = rows.data_ptr<float>();
+    const std::span<const int32_t> labels(batch.point_labels);
+    size_t first = 0;
+    for (const Batch::Sample& sample : batch.samples) {
+      const auto parts = counts_.PartsOf(sample.category);
+      if (!parts.ok()) return parts.status().Annotate(sample.name);
+      const auto num_points = static_cast<size_t>(sample.num_points);
+      std::vector<int64_t> predictions;
+      predictions.reserve(num_points);
+      for (size_t i = first; i < first + num_points; ++i) {
+        const auto row = static_cast<size_t>(batch.inverse[i]);
+        predictions.push_back(BestAmong({values + row * num_classes, num_classes}, *parts));
+      }
+      const Status added =
+          counts_.AddShape(sample.category, predictions, labels.subspan(first, num_points));
+      if (!added.ok()) return added.Annotate(sample.name);
+      first += num_points;
+    }
+    return OkStatus();
+  }
+
+  Result<std::vector<search::Measurement>> Finish() const override {
+    VOXBIT_ASSIGN_OR_RETURN(const PartScores scores, counts_.Scores());
+    std::vector<std::optional<double>> recall;
+    for (size_t part = 0; part < counts_.labelled().size(); ++part) {
+      const auto labelled = static_cast<double>(counts_.labelled()[part]);
+      recall.emplace_back();
+      if (labelled > 0) recall.back() = static_cast<double>(counts_.correct()[part]) / labelled;
+    }
+    const Json counts = {{"shapes", scores.num_shapes}, {"points", scores.num_points}};
+    Json by_category = counts;
+    by_category["category_miou"] = ByName(dataset_.category_names(), scores.category_iou);
+    Json by_part = counts;
+    by_part["part_recall"] = ByName(dataset_.class_names(), recall);
+    return std::vector<search::Measurement>{
+        Measured("instance_miou", scores.instance_miou, scores.num_shapes, counts),
+        Measured("class_miou", scores.class_miou, scores.num_shapes, std::move(by_category)),
+        Measured("accuracy", scores.accuracy, scores.num_shapes, std::move(by_part))};
+  }
+
+ private:
+  const data::Dataset& dataset_;
+  PartCounts counts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Meter> MakeMeter(const data::Dataset& dataset) {
+  if (dataset.traits().scoring == data::Scoring::kParts) {
+    return std::make_unique<PartMeter>(dataset);
+  }
+  return std::make_unique<ClassMeter>(dataset);
 }
 
 }  // namespace voxbit::train

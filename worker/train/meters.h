@@ -1,44 +1,37 @@
-// Segmentation scores over a whole set: counts are accumulated, averages are never averaged.
+// From the logits of batches to the measurements of a dataset.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
+#include <ATen/core/Tensor.h>
+
+#include <memory>
 #include <vector>
 
 #include "common/status.h"
+#include "search/domain/measurement.h"
+#include "worker/data/dataset.h"
+#include "worker/train/batch.h"
 
 namespace voxbit::train {
 
-struct SegmentationScores {
-  double miou = 0;      // mean of the class_iou that have a value
-  double accuracy = 0;  // correct / labelled points
-  // By class: tp / (tp + fp + fn). No value for a class that no point of the set is labelled with:
-  // whatever the network does, it could only be 0 or undefined. Points wrongly predicted as such a
-  // class lower the IoU of their own class.
-  std::vector<std::optional<double>> class_iou;
-  int64_t num_points = 0;            // labelled points
-  int64_t num_predicted_absent = 0;  // of them predicted as a class without a value
-};
-
-// Counts of (label, prediction) pairs.
-class ConfusionMatrix {
+// Not thread-safe.
+class Meter {
  public:
-  explicit ConfusionMatrix(int64_t num_classes);
+  virtual ~Meter() = default;
 
-  // Adds points. Label data::kIgnoredLabel leaves a point out.
-  //   predictions [N] in [0, num_classes); labels [N] in [0, num_classes) or ignored
-  // INVALID_ARGUMENT, nothing added, when a value is out of range or the lengths differ.
-  Status Add(std::span<const int64_t> predictions, std::span<const int32_t> labels);
+  // Adds a batch made for evaluation. The prediction of a row is its largest logit (the first of
+  // equal ones) and that of all its points; where parts are scored, the largest among the parts of
+  // the sample's category.
+  //   logits [batch.num_rows(), classes] float32, any device, finite
+  // INVALID_ARGUMENT when labels or categories are out of range.
+  virtual Status Add(const at::Tensor& logits, const Batch& batch) = 0;
 
-  int64_t count(int64_t label, int64_t prediction) const;
-
-  // INVALID_ARGUMENT when no point was labelled.
-  Result<SegmentationScores> Scores() const;
-
- private:
-  int64_t num_classes_;
-  std::vector<int64_t> counts_;  // [label, prediction]
+  // The dataset's metrics (data::DatasetTraits), in their order, over all that was added, with the
+  // values of classes or categories by name as detail: null for one that does not occur.
+  // INVALID_ARGUMENT when nothing was labelled.
+  virtual Result<std::vector<search::Measurement>> Finish() const = 0;
 };
+
+// For the scoring of `dataset`, which outlives the meter.
+std::unique_ptr<Meter> MakeMeter(const data::Dataset& dataset);
 
 }  // namespace voxbit::train

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/check.h"
 #include "common/rng.h"
 #include "worker/train/candidate_sampler.h"
 #include "worker/train/class_weights.h"
@@ -30,18 +31,32 @@ void DropGradients(supernet::Network& net) {
   for (const at::Tensor& parameter : net.parameters()) parameter.mutable_grad().reset();
 }
 
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(std::vector<at::Tensor> parameters,
+                                                       const search::TrainSettings& settings) {
+  if (settings.optimizer == "adam") {
+    return std::make_unique<torch::optim::Adam>(
+        std::move(parameters),
+        torch::optim::AdamOptions(settings.lr).weight_decay(settings.weight_decay));
+  }
+  VOXBIT_CHECK(settings.optimizer == "sgd", "the settings were checked when they were read");
+  return std::make_unique<torch::optim::SGD>(std::move(parameters),
+                                             torch::optim::SGDOptions(settings.lr)
+                                                 .momentum(settings.momentum)
+                                                 .nesterov(settings.momentum > 0)
+                                                 .weight_decay(settings.weight_decay));
+}
+
 class Training {
  public:
   Training(supernet::Network& net, const search::TrainSettings& settings, uint64_t seed,
-           const std::vector<float>& class_weights, const RunContext& run)
+           const std::vector<float>& class_weights, const RunContext& run,
+           const Distillation* distillation)
       : net_(net),
         settings_(settings),
         seed_(seed),
         run_(run),
-        optimizer_(net.parameters(), torch::optim::SGDOptions(settings.lr)
-                                         .momentum(settings.momentum)
-                                         .nesterov(settings.momentum > 0)
-                                         .weight_decay(settings.weight_decay)) {
+        distillation_(distillation),
+        optimizer_(MakeOptimizer(net.parameters(), settings)) {
     if (!class_weights.empty()) {
       class_weights_ = torch::tensor(class_weights, at::kFloat).to(run.device);
     }
@@ -60,7 +75,7 @@ class Training {
       const std::string name = select(step);
       double loss = std::nan("");
       if (batch.num_labelled > 0) {
-        loss = Step(batch, step);
+        VOXBIT_ASSIGN_OR_RETURN(loss, Step(batch, step));
         if (!std::isfinite(loss)) return NotFinite("the loss", step, name);
       } else {
         ++report.skipped_steps;
@@ -87,25 +102,35 @@ class Training {
 
  private:
   // One descent step; returns the loss before it.
-  double Step(const Batch& batch, int64_t step) {
+  Result<double> Step(const Batch& batch, int64_t step) {
     // Dropout draws from torch's default generator.
     torch::manual_seed(Rng(seed_).Fork("torch", static_cast<uint64_t>(step)).seed());
     DropGradients(net_);
     const at::Tensor logits = net_.Forward(batch.input);
-    const at::Tensor loss =
+    VOXBIT_RETURN_IF_ERROR(CheckRows(logits, batch));
+    at::Tensor loss =
         torch::nn::functional::cross_entropy(logits, batch.labels,
                                              torch::nn::functional::CrossEntropyFuncOptions()
                                                  .weight(class_weights_)
                                                  .ignore_index(data::kIgnoredLabel));
+    if (distillation_ != nullptr) loss = loss + Distilled(logits, batch);
     const auto value = loss.item<double>();
     if (!std::isfinite(value)) return value;
     loss.backward();
     const double lr = LearningRate(settings_.lr, settings_.warmup_steps, settings_.steps, step);
-    for (auto& group : optimizer_.param_groups()) {
-      static_cast<torch::optim::SGDOptions&>(group.options()).lr(lr);
-    }
-    optimizer_.step();
+    for (auto& group : optimizer_->param_groups()) group.options().set_lr(lr);
+    optimizer_->step();
+    net_.AfterStep();
     return value;
+  }
+
+  at::Tensor Distilled(const at::Tensor& logits, const Batch& batch) const {
+    at::Tensor wanted;
+    {
+      const at::NoGradGuard no_grad;
+      wanted = distillation_->teacher.Forward(batch.input);
+    }
+    return DistillationLoss(logits, wanted, *distillation_);
   }
 
   bool StateFinite() const {
@@ -128,19 +153,21 @@ class Training {
   const search::TrainSettings& settings_;
   const uint64_t seed_;
   const RunContext& run_;
+  const Distillation* const distillation_;  // may be null
   at::Tensor class_weights_;
-  torch::optim::SGD optimizer_;
+  const std::unique_ptr<torch::optim::Optimizer> optimizer_;
 };
 
 Result<TrainReport> Train(supernet::Network& net, ScanSource& source,
                           const search::TrainSettings& settings, uint64_t seed,
-                          const RunContext& run, const SelectStep& select) {
+                          const RunContext& run, const SelectStep& select,
+                          const Distillation* distillation = nullptr) {
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> weights,
                           ClassWeights(settings.class_weights, source, run.stop));
   const auto batches = TrainingBatches(source, settings.steps, settings.batch, seed, run.device);
   const at::AutoGradMode with_gradients(true);
   net.train();
-  Training training(net, settings, seed, weights, run);
+  Training training(net, settings, seed, weights, run, distillation);
   Result<TrainReport> report = training.Run(*batches, select);
   DropGradients(net);
   net.eval();
@@ -148,6 +175,19 @@ Result<TrainReport> Train(supernet::Network& net, ScanSource& source,
 }
 
 }  // namespace
+
+at::Tensor DistillationLoss(const at::Tensor& student, const at::Tensor& teacher,
+                            const Distillation& distillation) {
+  const double temperature = distillation.temperature;
+  const at::Tensor soft = student / temperature;
+  const at::Tensor wanted = teacher.detach() / temperature;
+  if (distillation.loss == "mse") return distillation.weight * at::mse_loss(soft, wanted);
+  VOXBIT_CHECK(distillation.loss == "kl", "the settings were checked when they were read");
+  const at::Tensor log_student = at::log_softmax(soft, 1);
+  const at::Tensor log_wanted = at::log_softmax(wanted, 1);
+  const at::Tensor divergence = (log_wanted.exp() * (log_wanted - log_student)).sum(1).mean();
+  return distillation.weight * temperature * temperature * divergence;
+}
 
 Result<TrainReport> TrainSupernet(supernet::Supernet& net, ScanSource& source,
                                   const search::TrainSettings& settings, uint64_t seed,
@@ -163,8 +203,11 @@ Result<TrainReport> TrainSupernet(supernet::Supernet& net, ScanSource& source,
 
 Result<TrainReport> TrainNetwork(supernet::Network& net, const std::string& name,
                                  ScanSource& source, const search::TrainSettings& settings,
-                                 uint64_t seed, const RunContext& run) {
-  return Train(net, source, settings, seed, run, [&](int64_t) { return name; });
+                                 uint64_t seed, const RunContext& run,
+                                 const Distillation* distillation) {
+  if (distillation != nullptr) distillation->teacher.eval();
+  return Train(
+      net, source, settings, seed, run, [&](int64_t) { return name; }, distillation);
 }
 
 }  // namespace voxbit::train
