@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "search/agents/agents.h"
 #include "server/local_workers.h"
 #include "server/rpc/services.h"
 #include "server/study/report.h"
@@ -52,6 +53,7 @@ Plugins BuiltinPlugins() {
   supernet::RegisterBuiltinSpecs(plugins.supernets);
   data::RegisterBuiltins(plugins.datasets);
   search::RegisterBuiltins(plugins.algorithms);
+  rl::RegisterBuiltins(plugins.algorithms);
   cost::RegisterBuiltins(plugins.costs);
   return plugins;
 }
@@ -243,6 +245,7 @@ int Main(int argc, char** argv) {
   ShutdownSignals signals;
   log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
                  log::Level::kInfo, "search-server");
+  rl::UseOneThread();  // the other cores are the workers'
   const Plugins plugins = BuiltinPlugins();
   const auto config = ReadServerConfig(flags.config, flags.overrides, plugins);
   if (!config.ok()) return Report(config.status());

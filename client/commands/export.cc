@@ -37,7 +37,9 @@ class Export final : public Command {
     app.add_option("--out", out_, "folder for the bundles; it is made if needed")
         ->required()
         ->option_text("DIR");
-    app.footer("Each bundle is DIR/STUDY-N with manifest.json and weights.safetensors.");
+    app.footer(
+        "Each bundle is DIR/STUDY-N with manifest.json, weights.safetensors and, for a network "
+        "with quantized layers, its packed file weights.vxb.");
   }
 
   Status Run(Session& session) override {

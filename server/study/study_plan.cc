@@ -1,5 +1,6 @@
 #include "server/study/study_plan.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -13,11 +14,36 @@ namespace {
 // How many scans of the evaluation split the kernel-map averages rest on.
 constexpr int64_t kProfileScans = 32;
 
-Status CheckAlgorithm(const search::StudyConfig& config, const std::string& pointer,
-                      const Plugins& plugins) {
-  const auto found = plugins.algorithms.Find(config.search.algorithm);
-  if (found.ok()) return OkStatus();
-  return FieldError(pointer + "/search/algorithm", found.status().message());
+Status CheckInputForm(const search::StudyConfig& config, const search::SupernetSpec& spec,
+                      const data::DatasetTraits& traits, const std::string& pointer) {
+  const data::InputForm reads = spec.input_form() == search::InputForm::kClouds
+                                    ? data::InputForm::kClouds
+                                    : data::InputForm::kVoxels;
+  if (reads == traits.input) return OkStatus();
+  return FieldError(pointer + "/supernet/kind",
+                    "the supernet " + config.supernet.at("kind").dump() + " reads " +
+                        std::string(data::InputFormName(reads)) + ", but the dataset " +
+                        config.dataset.at("kind").dump() + " gives " +
+                        std::string(data::InputFormName(traits.input)));
+}
+
+// What is measured on a worker must be among the metrics of the dataset. `key` is the list's.
+template <class T>
+Status CheckMeasured(const std::vector<T>& entries, const std::string& key,
+                     const search::StudyConfig& config, const data::DatasetTraits& traits,
+                     const std::string& pointer) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Metric metric, search::FindMetric(entries[i].metric));
+    if (metric.source != search::MetricSource::kEvaluation) continue;
+    const auto& known = traits.metrics;
+    if (std::find(known.begin(), known.end(), entries[i].metric) != known.end()) continue;
+    std::string list;
+    for (const std::string& name : known) list.append(list.empty() ? "" : ", ").append(name);
+    return FieldError(pointer + "/" + key + "/" + std::to_string(i) + "/metric",
+                      "an evaluation on the dataset " + config.dataset.at("kind").dump() +
+                          " does not measure \"" + entries[i].metric + "\"; it measures " + list);
+  }
+  return OkStatus();
 }
 
 std::set<std::string> LatencyTargets(const search::StudyConfig& config) {
@@ -52,7 +78,6 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   std::unique_ptr<StudyPlan> plan(new StudyPlan());
   VOXBIT_ASSIGN_OR_RETURN(plan->config_, search::ParseStudyConfig(json, pointer));
   search::StudyConfig& config = plan->config_;
-  VOXBIT_RETURN_IF_ERROR(CheckAlgorithm(config, pointer, plugins));
 
   const auto kind = config.supernet.at("kind").get<std::string>();
   const auto make_spec = plugins.supernets.Find(kind);
@@ -61,8 +86,17 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   }
   VOXBIT_ASSIGN_OR_RETURN(plan->spec_, (*make_spec)(config.supernet, pointer + "/supernet"));
   config.supernet = plan->spec_->config();
+  VOXBIT_ASSIGN_OR_RETURN(config.search.agent,
+                          search::ResolveAgent(plugins.algorithms, config.search,
+                                               plan->spec_->space(), pointer + "/search"));
   VOXBIT_ASSIGN_OR_RETURN(config.dataset, data::ParseDatasetConfig(plugins.datasets, config.dataset,
                                                                    pointer + "/dataset"));
+  VOXBIT_ASSIGN_OR_RETURN(
+      const data::DatasetTraits traits,
+      data::ReadDatasetTraits(plugins.datasets, config.dataset, pointer + "/dataset"));
+  VOXBIT_RETURN_IF_ERROR(CheckInputForm(config, *plan->spec_, traits, pointer));
+  VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.objectives, "objectives", config, traits, pointer));
+  VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.constraints, "constraints", config, traits, pointer));
   plan->config_json_ = CanonicalJson(search::ToJson(config));
 
   const auto provable =
@@ -131,8 +165,6 @@ Json StudyPlan::LayerRows(const search::Candidate& candidate,
     if (const auto it = workload.counts.find(layer.workload); it != workload.counts.end()) {
       row["macs"] = it->second * static_cast<double>(layer.in_channels * layer.out_channels);
     }
-    row["weight_bits"] = 32;
-    row["activation_bits"] = 32;
     rows.push_back(std::move(row));
   }
   return rows;

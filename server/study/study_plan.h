@@ -34,9 +34,10 @@ struct TaskInputs {
 // Immutable; thread-safe.
 class StudyPlan {
  public:
-  // Checks everything that can be checked without data: the owners' settings, the algorithm's
-  // name and the constraints on costs that need no profile. INVALID_ARGUMENT names the JSON
-  // pointer; FAILED_PRECONDITION, reason CONSTRAINTS_INFEASIBLE, names the bound found.
+  // Checks everything that can be checked without data: the owners' settings, the algorithm and
+  // its own, that the supernet can read the dataset, that an evaluation measures the metrics that
+  // are asked for, and the constraints on costs that need no profile. INVALID_ARGUMENT names the
+  // JSON pointer; FAILED_PRECONDITION, reason CONSTRAINTS_INFEASIBLE, names the bound found.
   static Result<std::unique_ptr<StudyPlan>> Create(const Json& config, const std::string& pointer,
                                                    const Plugins& plugins);
 

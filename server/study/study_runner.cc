@@ -121,14 +121,14 @@ Result<bool> StudyRunner::PrepareSearch() {
     return false;
   }
   filter_ = std::move(filter).value();
-  VOXBIT_ASSIGN_OR_RETURN(const auto make, plugins_.algorithms.Find(config.search.algorithm));
-  auto algorithm = make({.space = plan_->spec().space(),
-                         .filter = *filter_,
-                         .objectives = config.objectives,
-                         .constraints = config.constraints,
-                         .settings = config.search,
-                         .rng = Rng(config.seed).Fork(config.search.algorithm),
-                         .layers = filter_.get()});
+  VOXBIT_ASSIGN_OR_RETURN(const auto kind, plugins_.algorithms.Find(config.search.algorithm));
+  auto algorithm = kind.make({.space = plan_->spec().space(),
+                              .filter = *filter_,
+                              .objectives = config.objectives,
+                              .constraints = config.constraints,
+                              .settings = config.search,
+                              .rng = Rng(config.seed).Fork(config.search.algorithm),
+                              .layers = filter_.get()});
   VOXBIT_ASSIGN_OR_RETURN(const auto state, store_.LoadAlgorithmState(study_id_));
   told_sequence_ = state.has_value() ? state->told_sequence : 0;
   if (state.has_value()) VOXBIT_RETURN_IF_ERROR(algorithm->Load(state->blob));
@@ -155,12 +155,13 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
   const int64_t running = counts.proposed - finals;
   const int64_t most = settings.in_flight > 0 ? settings.in_flight : settings.population;
   const int64_t wanted = std::min(settings.trials - counts.proposed, most - running);
-  if (wanted > 0 && !exhausted_) {
+  if (wanted > 0 && !why_exhausted_) {
     VOXBIT_ASSIGN_OR_RETURN(const Outcome outcome, AskAndAppend(wanted));
     if (outcome == Outcome::kProgressed) return outcome;
   }
   if (running > 0) return Outcome::kWaiting;
-  if (counts.proposed < settings.trials && !exhausted_) return Outcome::kWaiting;
+  if (counts.proposed < settings.trials && !why_exhausted_) return Outcome::kWaiting;
+  if (counts.proposed == 0) return Fail("no trial was proposed: " + *why_exhausted_);
   if (counts.succeeded == 0) {
     return Fail("none of " + std::to_string(finals) + " trials succeeded; see 'trial list'");
   }
@@ -171,8 +172,9 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
 Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
   const search::AskResult asked = algorithm_->Ask(max);
   if (asked.exhausted && asked.proposals.empty()) {
-    exhausted_ = true;
-    log::Info("the space has no further candidate", {{"study", plan_->config().name}});
+    why_exhausted_ = asked.why;
+    log::Info("the search ends before its last trial",
+              {{"study", plan_->config().name}, {"why", asked.why}});
     return Outcome::kWaiting;
   }
   if (asked.proposals.empty()) return Outcome::kWaiting;

@@ -56,7 +56,7 @@ class StudyRunner {
   std::unique_ptr<search::CostFilter> filter_;
   std::unique_ptr<search::Algorithm> algorithm_;
   int64_t told_sequence_ = 0;
-  bool exhausted_ = false;
+  std::optional<std::string> why_exhausted_;  // no further candidate comes
 };
 
 // Facts of a study that its finished tasks hold, for reports and exports.
