@@ -1,9 +1,9 @@
-// This program tests the algorithms that need torch, on toy spaces with bit-widths.
+// This program tests the algorithms that need torch.
 #include "search/agents/agents.h"
 #include "tests/search/harness.h"
 
 namespace voxbit::search {
 
-Tested WhatIsTested() { return {&rl::RegisterBuiltins, {2, 4, 8}}; }
+void RegisterTested(AlgorithmRegistry& registry) { rl::RegisterBuiltins(registry); }
 
 }  // namespace voxbit::search

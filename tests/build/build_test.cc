@@ -35,11 +35,12 @@ std::string OutputOf(const std::string& command) {
   return output;
 }
 
+std::string Program(const std::string& name) { return Environment("VOXBIT_BIN_DIR") + "/" + name; }
+
 // A LibTorch with a protobuf of its own beside gRPC's would crash at a distance.
 TEST(BuildTest, ProgramsLoadOneProtobufLibrary) {
   for (const char* program : {"search-server", "search-worker", "search-client"}) {
-    std::istringstream lines(
-        OutputOf("ldd '" + Environment("VOXBIT_BIN_DIR") + "/" + program + "'"));
+    std::istringstream lines(OutputOf("ldd '" + Program(program) + "'"));
     std::set<std::string> found;
     for (std::string line; std::getline(lines, line);) {
       if (line.find("libprotobuf.so") != std::string::npos) found.insert(line);
@@ -48,11 +49,21 @@ TEST(BuildTest, ProgramsLoadOneProtobufLibrary) {
   }
 }
 
-TEST(BuildTest, ServerAndClientDoNotLoadTorch) {
-  for (const char* program : {"search-server", "search-client"}) {
-    const std::string libraries =
-        OutputOf("ldd '" + Environment("VOXBIT_BIN_DIR") + "/" + program + "'");
-    EXPECT_EQ(libraries.find("libtorch"), std::string::npos) << program;
+TEST(BuildTest, ClientDoesNotLoadTorch) {
+  const std::string libraries = OutputOf("ldd '" + Program("search-client") + "'");
+  EXPECT_NE(libraries.find("libprotobuf"), std::string::npos) << "ldd shows nothing";
+  EXPECT_EQ(libraries.find("libtorch"), std::string::npos);
+}
+
+// The server loads torch for agents, and for nothing else.
+TEST(BuildTest, ServerLinksNoNetwork) {
+  const std::string server = OutputOf("nm -C '" + Program("search-server") + "'");
+  const std::string worker = OutputOf("nm -C '" + Program("search-worker") + "'");
+  EXPECT_NE(server.find("voxbit::rl::"), std::string::npos) << "nm shows nothing";
+  for (const char* part : {"voxbit::supernet::Network", "voxbit::supernet::ElasticConv",
+                           "voxbit::supernet::SparseTensor", "voxbit::train::"}) {
+    EXPECT_NE(worker.find(part), std::string::npos) << part << " has another name now";
+    EXPECT_EQ(server.find(part), std::string::npos) << part;
   }
 }
 

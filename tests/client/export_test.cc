@@ -64,6 +64,12 @@ TEST_F(ExportTest, WritesTheBundleAndSaysWhere) {
   EXPECT_EQ(server_.exports.at(0).request_id().size(), 36U);
 }
 
+TEST_F(ExportTest, PackedFileIsPartOfTheBundle) {
+  Offer("weights.vxb", "VXBP");
+  ASSERT_EQ(Run({"export", "first", "--trial", "2"}).code, kExitDone);
+  EXPECT_EQ(*ReadFile(out_ + "/first-2/weights.vxb"), "VXBP");
+}
+
 TEST_F(ExportTest, JsonNamesFilesWithDigestAndSize) {
   const RunOutcome run = Run({"export", "first", "--trial", "2", "-o", "json", "--quiet"});
   EXPECT_EQ(run.err, "");

@@ -2,10 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
-#include "tests/data/data_folders.h"
-#include "worker/data/pipeline.h"
+#include "tests/data/object_folders.h"
 #include "worker/data/writer.h"
 
 namespace voxbit::data {
@@ -26,6 +26,19 @@ class DatasetConformanceTest : public ::testing::TestWithParam<std::string> {
       const auto source = OpenDataset(BuiltinDatasets(), synthetic, "/dataset");
       EXPECT_TRUE(WriteSemanticKittiFolder(**source, root).ok());
       return {{"kind", kind}, {"root", root}, {"voxel_m", 0.2}};
+    }
+    const Json objects = {{"kind", "synthetic_objects"}, {"train_objects", 3},   {"val_objects", 2},
+                          {"test_objects", 1},           {"object_points", 128}, {"points", 32}};
+    if (kind == "synthetic_objects") return objects;
+    const std::string root = folder_.path() + "/" + kind;
+    if (kind == "shapenet_part") {
+      const auto source = OpenDataset(BuiltinDatasets(), objects, "/dataset");
+      EXPECT_TRUE(WriteShapeNetPartFolder(**source, root).ok());
+      return {{"kind", kind}, {"root", root}, {"points", 32}};
+    }
+    if (kind == "modelnet40") {
+      WriteModelNet(root);
+      return {{"kind", kind}, {"root", root}, {"points", 8}, {"val_share", 0.34}};
     }
     ADD_FAILURE() << "no configuration for the kind " << kind;
     return nullptr;
@@ -52,12 +65,66 @@ TEST_P(DatasetConformanceTest, ScansHaveMatchingShapesAndLabelsInRange) {
       const auto scan = dataset_->Load(split, i);
       ASSERT_TRUE(scan.ok()) << scan.status();
       EXPECT_FALSE(scan->name.empty());
-      EXPECT_EQ(scan->points.size(), scan->labels.size() * 4);
+      const bool is_object = dataset_->traits().scoring == Scoring::kObjects;
+      EXPECT_EQ(scan->labels.size(), is_object ? 0 : scan->points.size() / 4);
+      EXPECT_LT(scan->category, std::max<int64_t>(dataset_->num_classes(), 1));
       for (const int32_t label : scan->labels) {
         EXPECT_TRUE((label >= 0 && label < dataset_->num_classes()) || label == kIgnoredLabel);
       }
     }
   }
+}
+
+TEST_P(DatasetConformanceTest, PreparedScansHaveTheShapesOfTheirForm) {
+  const DatasetTraits traits = dataset_->traits();
+  for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
+    for (int64_t i = 0; i < dataset_->size(split); ++i) {
+      const auto scan = dataset_->Load(split, i);
+      ASSERT_TRUE(scan.ok()) << scan.status();
+      const auto prepared = dataset_->Prepare(*scan, nullptr);
+      ASSERT_TRUE(prepared.ok()) << prepared.status();
+      const auto rows = static_cast<size_t>(prepared->num_rows());
+      EXPECT_EQ(prepared->num_features, dataset_->num_features());
+      EXPECT_EQ(prepared->coords.size(), traits.input == InputForm::kVoxels ? 3 * rows : 0);
+      EXPECT_EQ(prepared->labels.size(), traits.scoring == Scoring::kObjects ? 1 : rows);
+      EXPECT_EQ(prepared->point_labels.size(), prepared->inverse.size());
+      EXPECT_EQ(prepared->category, scan->category);
+      if (traits.scoring == Scoring::kObjects) {
+        EXPECT_TRUE(prepared->inverse.empty());
+        EXPECT_EQ(prepared->labels.front(), scan->category);
+      } else if (traits.input == InputForm::kClouds) {
+        EXPECT_EQ(prepared->inverse.size(), rows);
+        EXPECT_EQ(prepared->labels, prepared->point_labels);
+      }
+      const auto& parts = dataset_->parts_of_category();
+      if (traits.scoring != Scoring::kParts) continue;
+      ASSERT_TRUE(scan->category >= 0 && static_cast<size_t>(scan->category) < parts.size());
+      const auto& own = parts[static_cast<size_t>(scan->category)];
+      for (const int32_t label : prepared->labels) {
+        EXPECT_TRUE(label == kIgnoredLabel || std::count(own.begin(), own.end(), label) == 1);
+      }
+    }
+  }
+}
+
+TEST_P(DatasetConformanceTest, TraitsAreKnownBeforeTheDataIsOpened) {
+  const auto traits = ReadDatasetTraits(registry_, config_, "/dataset");
+  ASSERT_TRUE(traits.ok()) << traits.status();
+  EXPECT_EQ(traits->input, dataset_->traits().input);
+  EXPECT_EQ(traits->scoring, dataset_->traits().scoring);
+  EXPECT_EQ(traits->metrics, dataset_->traits().metrics);
+  EXPECT_FALSE(traits->metrics.empty());
+  EXPECT_EQ(dataset_->parts_of_category().empty(), traits->scoring != Scoring::kParts);
+  EXPECT_EQ(dataset_->parts_of_category().size(), dataset_->category_names().size());
+}
+
+TEST_P(DatasetConformanceTest, ContractsNameTensorsAndClasses) {
+  const Json input = dataset_->InputContract();
+  EXPECT_EQ(input["tensors"].back()["shape"].back(), dataset_->num_features());
+  const Json output = dataset_->OutputContract();
+  EXPECT_EQ(output["tensors"][0]["shape"].back(), dataset_->num_classes());
+  EXPECT_EQ(output["class_names"], dataset_->class_names());
+  EXPECT_TRUE(output["prediction"].is_string());
 }
 
 TEST_P(DatasetConformanceTest, LoadDoesNotDependOnTheOrderOfCalls) {
@@ -101,17 +168,15 @@ TEST_P(DatasetConformanceTest, EqualSeedsGiveEqualTrainingInput) {
   const auto scan = dataset_->Load(Split::kTrain, 1);
   ASSERT_TRUE(scan.ok());
   Rng a = Rng(7).Fork("augment", 3), b = Rng(7).Fork("augment", 3), c = Rng(7).Fork("augment", 4);
-  const auto first = Prepare(*scan, dataset_->settings(), &a);
-  const auto again = Prepare(*scan, dataset_->settings(), &b);
-  const auto other = Prepare(*scan, dataset_->settings(), &c);
+  const auto first = dataset_->Prepare(*scan, &a);
+  const auto again = dataset_->Prepare(*scan, &b);
+  const auto other = dataset_->Prepare(*scan, &c);
   ASSERT_TRUE(first.ok() && again.ok() && other.ok()) << first.status();
   EXPECT_EQ(first->coords, again->coords);
   EXPECT_EQ(first->feats, again->feats);
   EXPECT_EQ(first->labels, again->labels);
   EXPECT_NE(first->feats, other->feats);
-  EXPECT_EQ(first->feats.size(),
-            static_cast<size_t>(first->num_voxels() * dataset_->settings().num_features()));
-  EXPECT_EQ(first->labels.size(), static_cast<size_t>(first->num_voxels()));
+  EXPECT_EQ(first->feats.size(), static_cast<size_t>(first->num_rows() * dataset_->num_features()));
 }
 
 TEST_P(DatasetConformanceTest, AnUnknownKeyIsAnErrorThatNamesItsPointer) {
@@ -125,17 +190,23 @@ TEST_P(DatasetConformanceTest, AnUnknownKeyIsAnErrorThatNamesItsPointer) {
 }
 
 TEST_P(DatasetConformanceTest, CommonSettingsAreChecked) {
-  const std::vector<std::pair<Json, std::string>> cases = {
-      {{{"voxel_m", 0}}, "/dataset/voxel_m"},
-      {{{"voxel_m", "small"}}, "/dataset/voxel_m"},
-      {{{"max_points", 0}}, "/dataset/max_points"},
+  std::vector<std::pair<Json, std::string>> cases = {
       {{{"features", Json::array()}}, "/dataset/features"},
       {{{"features", {"x", "colour"}}}, "/dataset/features/1"},
       {{{"features", {"x", "y", "x"}}}, "/dataset/features/2"},
       {{{"scale_min", 1.2}, {"scale_max", 1.1}}, "/dataset/scale_min"},
-      {{{"jitter_m", -1}}, "/dataset/jitter_m"},
       {{{"rotate", 1}}, "/dataset/rotate"},
   };
+  if (dataset_->traits().input == InputForm::kVoxels) {
+    cases.insert(cases.end(), {{{{"voxel_m", 0}}, "/dataset/voxel_m"},
+                               {{{"voxel_m", "small"}}, "/dataset/voxel_m"},
+                               {{{"max_points", 0}}, "/dataset/max_points"},
+                               {{{"jitter_m", -1}}, "/dataset/jitter_m"}});
+  } else {
+    cases.insert(cases.end(), {{{{"points", 0}}, "/dataset/points"},
+                               {{{"shift", -1}}, "/dataset/shift"},
+                               {{{"jitter", -1}}, "/dataset/jitter"}});
+  }
   for (const auto& [fields, message] : cases) {
     Json config = config_;
     config.update(fields);
@@ -145,6 +216,16 @@ TEST_P(DatasetConformanceTest, CommonSettingsAreChecked) {
       EXPECT_THAT(status.message(), HasSubstr(message));
     }
   }
+}
+
+TEST_P(DatasetConformanceTest, AMissingFolderIsAnErrorThatNamesIt) {
+  if (!config_.contains("root")) return;  // needs no files
+  config_["root"] = folder_.path() + "/nowhere";
+  EXPECT_TRUE(ParseDatasetConfig(registry_, config_, "/dataset").ok());
+  const Status status = OpenDataset(registry_, config_, "/dataset").status();
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_THAT(status.message(), HasSubstr("/dataset/root"));
+  EXPECT_THAT(status.message(), HasSubstr(folder_.path() + "/nowhere"));
 }
 
 TEST_P(DatasetConformanceTest, TheResolvedConfigurationParsesToItself) {
@@ -176,7 +257,7 @@ TEST_P(DatasetConformanceTest, TheDigestChangesWithTheConfiguration) {
   EXPECT_EQ(description["scans"]["train"], dataset_->size(Split::kTrain));
   const auto same = OpenDataset(registry_, config_, "/dataset");
   Json changed = config_;
-  changed["voxel_m"] = 0.3;
+  changed["scale_max"] = 1.5;
   const auto other = OpenDataset(registry_, changed, "/dataset");
   ASSERT_TRUE(same.ok() && other.ok());
   EXPECT_EQ((*same)->Describe(), description);
@@ -196,7 +277,7 @@ TEST(DatasetRegistryTest, NamesThePointerOfAMissingOrUnknownKind) {
   const auto unknown = ParseDatasetConfig(registry, {{"kind", "kitti"}}, "/dataset");
   ASSERT_FALSE(unknown.ok());
   EXPECT_THAT(unknown.status().message(), HasSubstr("/dataset/kind: unknown dataset \"kitti\""));
-  EXPECT_THAT(unknown.status().message(), HasSubstr("semantic_kitti, synthetic_lidar"));
+  EXPECT_THAT(unknown.status().message(), HasSubstr("semantic_kitti, shapenet_part"));
   const auto missing = OpenDataset(registry, Json::object(), "/dataset");
   ASSERT_FALSE(missing.ok());
   EXPECT_THAT(missing.status().message(), HasSubstr("/dataset/kind: missing"));

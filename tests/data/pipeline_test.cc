@@ -66,7 +66,7 @@ TEST(PrepareTest, KeepsTheFirstPointOfAVoxelAndMapsEveryPointToItsRow) {
       MakeScan({2, 0, 0, 0.5F, 0, 0, 0, 0.1F, 2.1F, 0, 0, 0.9F, 0.2F, 0, 0, 0.7F}, {1, 0, 2, 255}),
       Plain(1), nullptr);
   ASSERT_TRUE(out.ok()) << out.status();
-  EXPECT_EQ(out->num_voxels(), 2);
+  EXPECT_EQ(out->num_rows(), 2);
   EXPECT_EQ(out->num_points(), 4);
   EXPECT_THAT(out->feats, ElementsAre(0, 0, 0, 0.1F, 2, 0, 0, 0.5F));
   EXPECT_THAT(out->labels, ElementsAre(0, 1));
@@ -81,7 +81,7 @@ TEST(PrepareTest, CapsTrainingScansToARandomSubsetWithoutReplacement) {
   const auto first = Prepare(Line(100), settings, &rng);
   const auto second = Prepare(Line(100), settings, &rng);
   ASSERT_TRUE(first.ok() && second.ok());
-  EXPECT_EQ(first->num_voxels(), 40);
+  EXPECT_EQ(first->num_rows(), 40);
   EXPECT_NE(first->coords, second->coords);
   std::set<int32_t> kept;
   for (size_t row = 0; row < 40; ++row) {
@@ -102,7 +102,7 @@ TEST(PrepareTest, DoesNotCapAValidationScan) {
   settings.max_points = 40;
   const auto out = Prepare(Line(100), settings, nullptr);
   ASSERT_TRUE(out.ok());
-  EXPECT_EQ(out->num_voxels(), 100);
+  EXPECT_EQ(out->num_rows(), 100);
 }
 
 TEST(PrepareTest, RotatesAndScalesWithinTheSettingsAndKeepsIntensity) {

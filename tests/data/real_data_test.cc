@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "tests/data/data_folders.h"
+#include "tests/data/object_folders.h"
 #include "worker/data/pipeline.h"
 
 namespace voxbit::data {
@@ -67,9 +67,9 @@ TEST(RealDataTest, SemanticKittiScanHasThePublishedLabelsAndVoxels) {
                                                                  {18, 1112},
                                                                  {255, 6924}}));
 
-  const auto prepared = Prepare(*scan, (*dataset)->settings(), nullptr);
+  const auto prepared = (*dataset)->Prepare(*scan, nullptr);
   ASSERT_TRUE(prepared.ok()) << prepared.status();
-  EXPECT_EQ(prepared->num_voxels(), 94625);
+  EXPECT_EQ(prepared->num_rows(), 94625);
   EXPECT_THAT(prepared->origin, ElementsAre(-1592, -1598, -553));
   std::array<int32_t, 3> largest{};
   for (size_t i = 0; i < prepared->coords.size(); ++i) {
@@ -78,9 +78,9 @@ TEST(RealDataTest, SemanticKittiScanHasThePublishedLabelsAndVoxels) {
   EXPECT_THAT(largest, ElementsAre(3172, 3165, 612));
 
   Rng rng(1);
-  const auto capped = Prepare(*scan, (*dataset)->settings(), &rng);
+  const auto capped = (*dataset)->Prepare(*scan, &rng);
   ASSERT_TRUE(capped.ok());
-  EXPECT_EQ(capped->num_voxels(), 80000);
+  EXPECT_EQ(capped->num_rows(), 80000);
 }
 
 TEST(RealDataTest, OfficialMapOfSemanticKittiAgreesWithItsClassTable) {
@@ -118,21 +118,20 @@ TEST(RealDataTest, AirborneTilesHaveThePublishedCountsAndReturns) {
   EXPECT_EQ(Histogram(scan->labels),
             (std::map<int32_t, int64_t>{
                 {0, 22343}, {1, 2497}, {2, 2449}, {3, 17875}, {4, 14908}, {255, 581}}));
-  EXPECT_TRUE(Prepare(*scan, (*dataset)->settings(), nullptr).ok());
+  EXPECT_TRUE((*dataset)->Prepare(*scan, nullptr).ok());
 }
 
 TEST(RealDataTest, HeightSeparatesGroundFromBuildings) {
   const auto shared = SharedFolder();
   if (!shared) return;
-  const auto dataset = OpenFolder(*shared + "/data/ign_lidarhd", {{"features", {"height"}}});
+  const auto dataset =
+      OpenFolder(*shared + "/data/ign_lidarhd", {{"features", {"height"}}, {"voxel_m", 0.01}});
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   for (const Split split : {Split::kTrain, Split::kVal}) {
     for (int64_t i = 0; i < (*dataset)->size(split); ++i) {
       const auto scan = (*dataset)->Load(split, i);
       ASSERT_TRUE(scan.ok());
-      LidarSettings settings = (*dataset)->settings();
-      settings.voxel_m = 0.01;
-      const auto out = Prepare(*scan, settings, nullptr);
+      const auto out = (*dataset)->Prepare(*scan, nullptr);
       ASSERT_TRUE(out.ok());
       double ground = 0, low_ground = 0, building = 0, high_building = 0;
       for (size_t row = 0; row < out->labels.size(); ++row) {
@@ -167,9 +166,30 @@ TEST(RealDataTest, PulsesWithoutAReturnAreDroppedFromTheOffRoadScan) {
   const auto scan = (*dataset)->Load(Split::kTrain, 0);
   ASSERT_TRUE(scan.ok()) << scan.status();
   EXPECT_EQ(scan->num_points(), 131072);
-  const auto out = Prepare(*scan, (*dataset)->settings(), nullptr);
+  const auto out = (*dataset)->Prepare(*scan, nullptr);
   ASSERT_TRUE(out.ok());
   EXPECT_EQ(out->num_points(), 131072 - 53364);
+}
+
+TEST(RealDataTest, CapsOfShapeNetPartHaveThePublishedCounts) {
+  const auto shared = SharedFolder();
+  if (!shared) return;
+  const auto dataset = OpenKind("shapenet_part", {{"root", *shared + "/data/shapenetpart_cap"}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->size(Split::kTrain), 9);
+  std::map<std::string, std::map<int32_t, int64_t>> counts;
+  for (const Split split : {Split::kTrain, Split::kVal}) {
+    for (int64_t i = 0; i < (*dataset)->size(split); ++i) {
+      const auto scan = (*dataset)->Load(split, i);
+      ASSERT_TRUE(scan.ok()) << scan.status();
+      EXPECT_EQ(scan->category, 2);
+      EXPECT_TRUE((*dataset)->Prepare(*scan, nullptr).ok());
+      counts[scan->name] = Histogram(scan->labels);
+    }
+  }
+  EXPECT_EQ(counts["cap_test_02"], (std::map<int32_t, int64_t>{{6, 968}, {7, 1768}}));
+  EXPECT_EQ(counts["cap_val_01"], (std::map<int32_t, int64_t>{{6, 1269}, {7, 1450}}));
+  EXPECT_EQ(counts["cap_val_04"], (std::map<int32_t, int64_t>{{6, 1670}, {7, 1122}}));
 }
 
 // One tensor of a safetensors file as values of type T.

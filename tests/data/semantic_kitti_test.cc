@@ -7,7 +7,6 @@
 #include <stop_token>
 
 #include "tests/data/data_folders.h"
-#include "worker/data/pipeline.h"
 
 namespace voxbit::data {
 namespace {
@@ -96,7 +95,7 @@ TEST(SemanticKittiTest, ReadsReturnsWhenAFeatureNeedsThem) {
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   const auto scan = (*dataset)->Load(Split::kTrain, 0);
   ASSERT_TRUE(scan.ok()) << scan.status();
-  const auto prepared = Prepare(*scan, (*dataset)->settings(), nullptr);
+  const auto prepared = (*dataset)->Prepare(*scan, nullptr);
   ASSERT_TRUE(prepared.ok()) << prepared.status();
   EXPECT_THAT(prepared->feats, ElementsAre(0, 0, 1, 1, 1, 0.5F, 2, 3, 0.75F));
 }
@@ -116,7 +115,7 @@ Status Use(const std::string& root, const Json& more) {
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, OpenFolder(root, more));
   VOXBIT_ASSIGN_OR_RETURN(const Scan scan, dataset->Load(Split::kTrain, 0));
   Rng rng(1);
-  return Prepare(scan, dataset->settings(), &rng).status();
+  return dataset->Prepare(scan, &rng).status();
 }
 
 TEST_P(BadInputTest, NamesFileAndFault) {

@@ -13,6 +13,7 @@
 #include "supernet/models/point_transformer/point_transformer.h"
 #include "supernet/nn/layer_list.h"
 #include "supernet/nn/loss.h"
+#include "supernet/nn/module_tree.h"
 #include "supernet/ops/neighbours.h"
 #include "tests/golden/generated.h"
 #include "tests/golden/golden_case.h"
@@ -166,8 +167,8 @@ void RunTransformerBlock(Comparison& comparison) {
   const Case& recorded = comparison.recorded();
   // In one piece, and in several that the backward pass computes again.
   for (const int64_t piece_entries : {int64_t{1} << 24, int64_t{1} << 9}) {
-    supernet::TransformerBlock block(Number(recorded, "d_points"), Number(recorded, "d_model"),
-                                     piece_entries);
+    const int64_t model_dim = Number(recorded, "d_model");
+    supernet::TransformerBlock block(Number(recorded, "d_points"), model_dim, piece_entries);
     if (!Load(comparison, block)) return;
     const at::Tensor features = comparison.Input("features");
     const PointLevel level = supernet::MakeLevel(comparison.Input("xyz"), Number(recorded, "k"));
@@ -175,15 +176,15 @@ void RunTransformerBlock(Comparison& comparison) {
     {
       const at::NoGradGuard no_grad;
       at::Tensor attention;
-      comparison.Forward("res", block.Forward(level, features, &attention));
+      comparison.Forward("res", block.Forward(level, features, model_dim, &attention));
       comparison.Forward("attn", attention);
     }
     const at::Tensor grad_out = comparison.Input("grad_res");
     CompareTraining(
         comparison, block, "res", {{"grad.in.xyz", level.xyz}, {"grad.in.features", features}},
         [&](const Inputs& in) {
-          return block.Forward({in.at("grad.in.xyz"), level.neighbours, {}},
-                               in.at("grad.in.features"));
+          return block.Forward({in.at("grad.in.xyz"), level.neighbours, {}, {}},
+                               in.at("grad.in.features"), model_dim);
         },
         [&](const at::Tensor& out) { return (out * grad_out).sum(); });
   }
@@ -209,14 +210,13 @@ void RunTransitionUp(Comparison& comparison) {
   const auto dims = MetadataJson(comparison.recorded(), "dims").get<std::vector<int64_t>>();
   supernet::TransitionUp layer(dims.at(0), dims.at(1), dims.at(2));
   if (!Load(comparison, layer)) return;
-  const at::Tensor coarse_xyz = comparison.Input("xyz1");
-  const at::Tensor fine_xyz = comparison.Input("xyz2");
+  const supernet::Interpolation to_finer =
+      supernet::FindInterpolation(comparison.Input("xyz2"), comparison.Input("xyz1"));
   CompareLayer(comparison, layer, "out",
                {{"grad.in.points1", comparison.Input("points1")},
                 {"grad.in.points2", comparison.Input("points2")}},
                [&](const Inputs& in) {
-                 return layer.Forward(coarse_xyz, in.at("grad.in.points1"), fine_xyz,
-                                      in.at("grad.in.points2"));
+                 return layer.Forward(to_finer, in.at("grad.in.points1"), in.at("grad.in.points2"));
                });
 }
 
@@ -224,16 +224,19 @@ void RunTransitionUp(Comparison& comparison) {
 at::Tensor Swapped(const at::Tensor& x) { return x.transpose(1, 2); }
 
 void RunOffsetAttention(Comparison& comparison) {
-  supernet::OffsetAttention layer(Number(comparison.recorded(), "channels"));
+  const int64_t channels = Number(comparison.recorded(), "channels");
+  const int64_t queries = channels / 4;
+  supernet::OffsetAttention layer(channels, queries);
   if (!Load(comparison, layer)) return;
   const at::Tensor x = comparison.Input("input");
   layer.eval();
   supernet::OffsetAttention::Maps maps;
-  layer.Forward(Swapped(x), &maps);
+  layer.Forward(Swapped(x), queries, &maps);
   comparison.Forward("eval.energy", maps.energy);
   comparison.Forward("eval.attention", maps.attention);
-  CompareLayer(comparison, layer, "out", {{"grad.in", x}},
-               [&](const Inputs& in) { return Swapped(layer.Forward(Swapped(in.at("grad.in")))); });
+  CompareLayer(comparison, layer, "out", {{"grad.in", x}}, [&](const Inputs& in) {
+    return Swapped(layer.Forward(Swapped(in.at("grad.in")), queries));
+  });
 }
 
 void RunLocalOp(Comparison& comparison) {
@@ -305,18 +308,14 @@ void CompareNet(Comparison& comparison, torch::nn::Module& net, const at::Tensor
                   [&](const at::Tensor& logits) { return loss(logits, target); });
 }
 
-void RunPointTransformer(Comparison& comparison, supernet::PointTransformerConfig::Task task) {
+void RunPointTransformer(Comparison& comparison, supernet::CloudTask task) {
   const Case& recorded = comparison.recorded();
   const Json cfg = MetadataJson(recorded, "cfg");
-  supernet::PointTransformerConfig config;
-  config.task = task;
-  config.num_points = cfg.at("num_point");
-  config.num_blocks = cfg.at("nblocks");
-  config.num_neighbours = cfg.at("nneighbor");
-  config.model_dim = cfg.at("transformer_dim");
-  config.input_dim = cfg.at("input_dim");
-  config.num_classes = cfg.at("num_class");
-  supernet::PointTransformer net(config);
+  supernet::PointTransformerArch arch = supernet::UniformPointTransformer(
+      task, cfg.at("nblocks"), cfg.at("transformer_dim"), cfg.at("nneighbor"));
+  arch.input_dim = cfg.at("input_dim");
+  arch.num_classes = cfg.at("num_class");
+  supernet::PointTransformer net(arch);
   if (!Load(comparison, net)) return;
   const at::Tensor input = comparison.Input("input");
   const auto levels = net.body().Levels(input.slice(2, 0, 3).contiguous());
@@ -341,7 +340,7 @@ void RunPointTransformer(Comparison& comparison, supernet::PointTransformerConfi
       [&](const Inputs& in) {
         const at::Tensor& points = in.at("grad.in");
         const bool single = points.scalar_type() == at::kFloat;
-        return single ? net.body().Forward(points, levels) : net.Forward(points);
+        return single ? net.body().Forward(points, levels) : net.body().Forward(points);
       },
       CrossEntropy);
 }
@@ -351,15 +350,17 @@ void RunPctClassification(Comparison& comparison) {
   const Json cfg = MetadataJson(recorded, "cfg");
   const bool menghao =
       recorded.file.metadata().at("reference").find("Menghao") != std::string::npos;
-  const int64_t classes = cfg.at("num_class");
-  supernet::PctConfig config =
-      menghao ? supernet::MenghaoConfig(cfg.at("input_dim"), classes)
-              : supernet::PctPytorchConfig(recorded.Has("state.pt_last.pos_xyz.bias"), classes);
-  config.num_picked = cfg.at("npoint").get<std::vector<int64_t>>();
-  config.num_neighbours = cfg.at("nsample");
-  config.dropout = 0.0;
-  supernet::PctClassification net(config);
-  if (!Load(comparison, net)) return;
+  const auto port = menghao ? supernet::PctPort::kMenghao
+                    : recorded.Has("state.pt_last.pos_xyz.bias")
+                        ? supernet::PctPort::kPytorchPositions
+                        : supernet::PctPort::kPytorch;
+  const int64_t input_dim = menghao ? cfg.at("input_dim").get<int64_t>() : 3;
+  supernet::PctArch arch = supernet::PublishedPct(port, input_dim, cfg.at("num_class"));
+  arch.picked = cfg.at("npoint").get<std::vector<int64_t>>();
+  arch.neighbours.assign(2, cfg.at("nsample"));
+  supernet::ModuleGroup layers;
+  const supernet::PctClassification net(layers, arch, /*dropout=*/0.0);
+  if (!Load(comparison, layers)) return;
   const at::Tensor input =
       menghao ? comparison.Input("input") : Swapped(comparison.Input("input")).contiguous();
   const auto groups = net.Groups(input.slice(2, 0, 3).contiguous());
@@ -367,7 +368,7 @@ void RunPctClassification(Comparison& comparison) {
     comparison.Exact("fps_idx." + std::to_string(i), groups[i].picked);
   }
   CompareNet(
-      comparison, net, input,
+      comparison, layers, input,
       [&](const Inputs& in) {
         const at::Tensor& points = in.at("grad.in");
         const bool single = points.scalar_type() == at::kFloat;
@@ -378,13 +379,15 @@ void RunPctClassification(Comparison& comparison) {
 
 void RunPctPartSegmentation(Comparison& comparison) {
   const Json cfg = MetadataJson(comparison.recorded(), "cfg");
-  supernet::PctPartSegmentation net(cfg.at("part_num"), /*dropout=*/0.0);
-  if (!Load(comparison, net)) return;
+  supernet::ModuleGroup layers;
+  const supernet::PctPartSegmentation net(
+      layers, supernet::PublishedPctSegmentation(cfg.at("part_num")), /*dropout=*/0.0);
+  if (!Load(comparison, layers)) return;
   const at::Tensor xyz = Swapped(comparison.Input("input")).contiguous();
   const at::Tensor label = comparison.Input("cls_label");
   comparison.Exact("category", label.argmax(1));
   CompareNet(
-      comparison, net, xyz,
+      comparison, layers, xyz,
       [&](const Inputs& in) {
         const at::Tensor& points = in.at("grad.in");
         return Swapped(net.Forward(points, label.to(points.scalar_type())));
@@ -410,9 +413,9 @@ bool RunTransformerCase(const Case& recorded, Comparison& comparison) {
   } else if (recorded.Has("loss_unsmoothed")) {
     RunSmoothedLoss(comparison);
   } else if (recorded.Has("state.backbone.fc1.0.bias") && recorded.Has("state.fc3.0.bias")) {
-    RunPointTransformer(comparison, supernet::PointTransformerConfig::Task::kSegmentation);
+    RunPointTransformer(comparison, supernet::CloudTask::kSegmentation);
   } else if (recorded.Has("state.backbone.fc1.0.bias")) {
-    RunPointTransformer(comparison, supernet::PointTransformerConfig::Task::kClassification);
+    RunPointTransformer(comparison, supernet::CloudTask::kClassification);
   } else if (recorded.Has("state.pt_last.bn1.bias")) {
     RunPctClassification(comparison);
   } else if (recorded.Has("state.label_conv.1.bias")) {

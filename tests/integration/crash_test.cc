@@ -97,6 +97,20 @@ TEST(CrashTest, KilledWorkersTasksAreRunAgainAndEveryTrialIsMeasuredOnce) {
   EXPECT_GE(lost, 1) << "no kill fell into a task";
 }
 
+// Waits until the server of the `starts`-th start (from 0) of one log listens: a kill before that
+// would meet a program that has done nothing yet.
+bool ListensAgain(const TempDir& dir, Process& server, int starts) {
+  const auto times = [&] {
+    int count = 0;
+    std::istringstream lines(ReadText(dir.path() + "/server.log"));
+    for (std::string line; std::getline(lines, line);) {
+      count += line.starts_with("listening on ") ? 1 : 0;
+    }
+    return count;
+  };
+  return Eventually([&] { return times() > starts || !server.Running(); }) && times() > starts;
+}
+
 TEST(CrashTest, ServerKilledTwentyTimesLosesAndDoublesNothing) {
   const TempDir dir;
   constexpr int64_t kTrials = 160;
@@ -107,7 +121,8 @@ TEST(CrashTest, ServerKilledTwentyTimesLosesAndDoublesNothing) {
   Rng rng(5);
   for (int kills = 0; kills < 20; ++kills) {
     const auto server = StartServer(dir, config);
-    SleepMs(150 + rng.Below(900));
+    ASSERT_TRUE(ListensAgain(dir, *server, kills)) << ReadText(dir.path() + "/server.log");
+    SleepMs(rng.Below(900));
     ASSERT_TRUE(server->Running())
         << "the study ended before 20 kills; " << ReadText(dir.path() + "/server.log");
     server->Kill();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "supernet/quant/codes/methods.h"
 #include "supernet/quant/quantizer.h"
 
 namespace voxbit::quant {
@@ -313,6 +314,36 @@ TEST_P(QuantizerTest, StoredBytesGrowWithBits) {
       previous = bytes;
     }
   }
+}
+
+TEST_P(QuantizerTest, IsWhatIsKnownOfItWithoutTorch) {
+  const Method* method = FindMethod(GetParam());
+  ASSERT_NE(method, nullptr);
+  QuantizerSettings settings;
+  for (const Role role : kRoles) {
+    settings.role = role;
+    const bool is_known =
+        role == Role::kWeight ? method->IsForWeights() : method->IsForActivations();
+    for (const int64_t bits : kWidths) {
+      settings.bits = bits;
+      EXPECT_EQ(Make(settings).ok(), is_known) << Describe(settings);
+    }
+  }
+  const bool has_codebook = method->coding == MethodCoding::kCodebook;
+  settings.role = Role::kWeight;
+  settings.channels = 6;
+  EXPECT_EQ(Make(settings).ok(), method->IsForWeights() && !has_codebook);
+  ForEach(
+      [&](Quantizer& quantizer, const at::Tensor& x) {
+        const auto coding = quantizer.Export(x).coding;
+        EXPECT_EQ(coding, has_codebook ? Coding::kCodebook : Coding::kLinear);
+        EXPECT_EQ(quantizer.StoresZeros(), method->coding == MethodCoding::kScalesAndZeros);
+        std::set<std::string> state;
+        for (const auto& item : quantizer.named_parameters()) state.insert(item.key());
+        for (const auto& item : quantizer.named_buffers()) state.insert(item.key());
+        EXPECT_EQ(state, std::set<std::string>(method->state.begin(), method->state.end()));
+      },
+      {1, 4});
 }
 
 TEST_P(QuantizerTest, StateMakesAnotherObjectTheSame) {

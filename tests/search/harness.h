@@ -13,12 +13,8 @@
 
 namespace voxbit::search {
 
-// What a test program tests. Each program that includes this defines WhatIsTested once.
-struct Tested {
-  void (*register_algorithms)(AlgorithmRegistry& registry);
-  std::vector<int64_t> weight_bits;  // of toy spaces that do not set them
-};
-Tested WhatIsTested();
+// Adds what a test program tests. Each program that includes this defines it once.
+void RegisterTested(AlgorithmRegistry& registry);
 
 struct HarnessOptions {
   testing::ToyOptions toy = {};
@@ -30,8 +26,7 @@ struct HarnessOptions {
 
 class Harness {
  public:
-  explicit Harness(HarnessOptions options)
-      : options_(std::move(options)), spec_(WithBits(options_.toy)) {
+  explicit Harness(HarnessOptions options) : options_(std::move(options)), spec_(options_.toy) {
     cost::CostModelRegistry models("cost model");
     cost::RegisterBuiltins(models);
     const Workload workload = spec_.MakeWorkload();
@@ -45,11 +40,11 @@ class Harness {
     constraints_ = {{"macs", "", std::nullopt, bound}};
     filter_ = CostFilter::Create(spec_, models, &workload, constraints_).value();
     settings_.population = options_.population;
-    WhatIsTested().register_algorithms(algorithms_);
+    RegisterTested(algorithms_);
   }
 
   std::unique_ptr<Algorithm> Make(const std::string& name) const {
-    return (*algorithms_.Find(name))(MakeContext());
+    return algorithms_.Find(name)->make(MakeContext());
   }
 
   AlgorithmContext MakeContext() const {
@@ -67,6 +62,7 @@ class Harness {
     Measurement miou;
     miou.metric = "miou";
     miou.value = spec_.Quality(proposal.candidate);
+    miou.detail["quantization_error"] = spec_.QuantizationError(proposal.candidate);
     trial.measured[{"miou", ""}] = miou;
     return trial;
   }
@@ -101,11 +97,6 @@ class Harness {
   std::vector<Constraint>& constraints() { return constraints_; }
 
  private:
-  static testing::ToyOptions WithBits(testing::ToyOptions toy) {
-    if (toy.weight_bits.empty()) toy.weight_bits = WhatIsTested().weight_bits;
-    return toy;
-  }
-
   HarnessOptions options_;
   testing::ToySpec spec_;
   std::vector<Constraint> constraints_;

@@ -179,11 +179,15 @@ TEST(StudyStateTest, MovesAreThoseOfTheTable) {
 TEST(MetricTest, TableHasUnitsAndDirections) {
   EXPECT_EQ(FindMetric("miou")->direction, Direction::kHigher);
   EXPECT_EQ(FindMetric("accuracy")->source, MetricSource::kEvaluation);
+  for (const char* name : {"instance_miou", "class_miou", "balanced_accuracy"}) {
+    EXPECT_EQ(FindMetric(name)->source, MetricSource::kEvaluation) << name;
+    EXPECT_EQ(FindMetric(name)->direction, Direction::kHigher) << name;
+  }
   EXPECT_EQ(FindMetric("macs")->source, MetricSource::kCostModel);
   EXPECT_EQ(FindMetric("latency_ms")->unit, "ms");
   EXPECT_EQ(FindMetric("latency_ms")->source, MetricSource::kLatency);
   for (const Metric& metric : Metrics()) EXPECT_FALSE(metric.help.empty()) << metric.name;
-  EXPECT_FALSE(FindMetric("bitops").ok());
+  EXPECT_FALSE(FindMetric("bytes").ok());
 }
 
 Measurements Measured(const std::vector<std::tuple<std::string, std::string, double>>& values) {

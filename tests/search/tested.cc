@@ -3,6 +3,6 @@
 
 namespace voxbit::search {
 
-Tested WhatIsTested() { return {&RegisterBuiltins, {}}; }
+void RegisterTested(AlgorithmRegistry& registry) { RegisterBuiltins(registry); }
 
 }  // namespace voxbit::search

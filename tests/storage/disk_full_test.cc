@@ -51,9 +51,11 @@ TEST_F(DiskFullTest, KeepsAWholeTransactionOrNothingOfIt) {
     const std::string name = "of-" + std::to_string(bytes);
     {
       const FileSizeLimit limit(1 << 20);
+      NewTrial large = testing::TrialOf(1, {});
+      large.origin = std::string(bytes, 'x');
       const Status status = store_->Write([&]() -> Status {
         NewStudy(name);
-        (void)store_->SaveAlgorithmState(study.id, {std::string(bytes, 'x'), 0});
+        (void)store_->AppendTrials(study.id, {large}, {});
         return OkStatus();
       });
       EXPECT_TRUE(status.ok() || status.reason() == "STORE_ROLLED_BACK" ||
@@ -61,7 +63,7 @@ TEST_F(DiskFullTest, KeepsAWholeTransactionOrNothingOfIt) {
           << status;
       EXPECT_EQ(store_->GetStudy(name).ok(), status.ok());
     }
-    EXPECT_FALSE(Take(store_->LoadAlgorithmState(study.id)).has_value());
+    EXPECT_EQ(Take(store_->CountTrials(study.id)).proposed, 0);
     ExpectSound();
   }
   NewStudy("later");

@@ -126,20 +126,6 @@ TEST_F(StoreStudiesTest, TakesNoWorkAfterItsEndButExports) {
   EXPECT_TRUE(store_->AppendTask(study.id, 1, SpecOf(TaskKind::kExport)).ok());
 }
 
-TEST_F(StoreStudiesTest, KeepsTheAlgorithmsState) {
-  const search::Study study = NewStudy();
-  EXPECT_FALSE(Take(store_->LoadAlgorithmState(study.id)).has_value());
-  AddTrials(study.id, 0, 1);
-  Complete(Claim());
-  const std::string blob("\0\x01\xff state", 9);
-  ASSERT_TRUE(store_->SaveAlgorithmState(study.id, {blob, 1}).ok());
-  Reopen();
-  const auto state = Take(store_->LoadAlgorithmState(study.id));
-  ASSERT_TRUE(state.has_value());
-  EXPECT_EQ(state->blob, blob);
-  EXPECT_EQ(state->told_sequence, 1);
-}
-
 // ---- trials
 // --------------------------------------------------------------------------------------
 

@@ -214,5 +214,40 @@ TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
   EXPECT_LT(counts.succeeded, 1000);
 }
 
+TEST_F(StudyRunnerTest, BaselinesOfBitWidthsEndTheirStudies) {
+  for (const auto& [name, entry] : plugins_.algorithms.entries()) {
+    if (!entry.factory.is_baseline) continue;
+    Json config = ToyStudy(name, 24);
+    config["supernet"]["weight_bits"] = {2, 4, 8};
+    config["search"]["algorithm"] = name;
+    const int64_t id = Create(config);
+    RunToEnd(id, 3);
+    EXPECT_EQ(store_->GetStudy(id)->state, search::StudyState::kCompleted) << name;
+    const auto counts = store_->CountTrials(id).value();
+    EXPECT_GE(counts.succeeded, 1) << name;
+    EXPECT_LT(counts.succeeded, 24) << name;
+  }
+}
+
+TEST_F(StudyRunnerTest, SearchForBitWidthsOfASupernetWithoutThemIsRefused) {
+  Json config = ToyStudy("no-bits", 8);
+  config["search"]["algorithm"] = "greedy_bits";
+  const Status status = server::StudyPlan::Create(config, "/studies/0", plugins_).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message().find("/studies/0/search/algorithm: greedy_bits chooses bit-widths"),
+            0U)
+      << status;
+}
+
+TEST_F(StudyRunnerTest, SettingsThatTheAlgorithmDoesNotHaveAreRefused) {
+  Json config = ToyStudy("agent", 8);
+  config["search"]["agent"] = {{"tau", 0.1}};
+  EXPECT_EQ(server::StudyPlan::Create(config, "", plugins_).status().message(),
+            "/search/agent/tau: unknown key; evolution has no settings of its own");
+  config["search"]["agent"] = 7;
+  EXPECT_EQ(server::StudyPlan::Create(config, "", plugins_).status().message(),
+            "/search/agent: expected an object, found 7");
+}
+
 }  // namespace
 }  // namespace voxbit::testing

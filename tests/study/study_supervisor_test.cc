@@ -31,10 +31,12 @@ class StudySupervisorTest : public ::testing::Test {
   // A study before its search, which starts with load(); returns once it has ended.
   search::Study RunWith(const std::function<Status()>& load) {
     server::Plugins plugins = ToyPlugins();
-    plugins.algorithms.Add(
-        "unreadable",
-        [load](const search::AlgorithmContext&) { return std::make_unique<Unreadable>(load); },
-        "for tests");
+    plugins.algorithms.Add("unreadable",
+                           {.make =
+                                [load](const search::AlgorithmContext&) {
+                                  return std::make_unique<Unreadable>(load);
+                                }},
+                           "for tests");
     Json config = ToyStudy("study", 8);
     config["search"]["algorithm"] = "unreadable";
     const auto plan = server::StudyPlan::Create(config, "", plugins).value();
@@ -76,7 +78,7 @@ TEST_F(StudySupervisorTest, TriesAgainWhatMayEndDifferently) {
     return ++loads == 1 ? Unavailable("another program holds the lock", "STORE_BUSY") : OkStatus();
   });
   EXPECT_EQ(loads, 2);
-  EXPECT_NE(study.message.find("none of 0 trials"), std::string::npos) << study.message;
+  EXPECT_NE(study.message.find("no trial was proposed"), std::string::npos) << study.message;
 }
 
 }  // namespace

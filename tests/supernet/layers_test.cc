@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,77 @@ TEST(ElasticLinearTest, RunsAnActiveSliceWithoutBias) {
   EXPECT_LT(LargestDifference(y, at::linear(x, active)), 1e-6);
   y.sum().backward();
   EXPECT_EQ(layer.weight.grad().slice(1, 4).abs().sum().item<float>(), 0.0F);
+}
+
+// Rounds to whole numbers and counts how often.
+class Counting final : public quant::Quantizer {
+ public:
+  Counting() : Quantizer(quant::QuantizerSettings()) {}
+  at::Tensor Surrogate(const at::Tensor& x) const override { return x; }
+  void Calibrate(const at::Tensor& /*x*/, quant::Calibration /*how*/) override {}
+  mutable int count = 0;
+
+ protected:
+  void Prepare(const at::Tensor& /*x*/) override {}
+  quant::QuantizedTensor Encode(const at::Tensor& x) const override {
+    ++count;
+    quant::QuantizedTensor out;
+    out.values = (4 * x).round();
+    return out;
+  }
+  int64_t BytesOf(int64_t num_values) const override { return num_values; }
+};
+
+TEST(ElasticLayerTest, QuantizesTheActiveSliceOnceInEvaluation) {
+  ElasticLinear layer(6, 5, {/*bias=*/false, /*kernel_axes=*/1});
+  at::Generator generator = at::detail::createCPUGenerator(1);
+  layer.Initialize(generator);
+  const auto counting = std::make_shared<Counting>();
+  layer.SetQuantizers(
+      {counting, nullptr, quant::Calibration::kRange, LayerQuantizers::Scope::kCandidate});
+  const at::Tensor x = RandomTensor({7, 4}, 2);
+  const auto expected = [&] {
+    return at::linear(x, (4 * layer.weight.slice(0, 0, 3).slice(1, 0, 4).flatten(1)).round());
+  };
+  layer.eval();
+  {
+    const at::NoGradGuard no_grad;
+    for (int i = 0; i < 3; ++i) EXPECT_LT(LargestDifference(layer.Forward(x, 3), expected()), 1e-5);
+    EXPECT_EQ(counting->count, 1);
+    layer.weight.mul_(2);
+    EXPECT_LT(LargestDifference(layer.Forward(x, 3), expected()), 1e-5);
+    EXPECT_EQ(counting->count, 2);
+    layer.Forward(x, 2);
+    EXPECT_EQ(counting->count, 3);
+  }
+  // With gradients nothing is kept, and they go straight through to the slice.
+  const at::Tensor y = layer.Forward(x, 3);
+  EXPECT_EQ(counting->count, 4);
+  y.sum().backward();
+  const at::Tensor grad = layer.weight.grad().flatten(1);
+  EXPECT_LT(LargestDifference(grad.slice(0, 0, 3).slice(1, 0, 4), x.sum(0).expand({3, 4})), 1e-5);
+  EXPECT_EQ(grad.slice(1, 4).abs().sum().item<float>(), 0.0F);
+  EXPECT_EQ(grad.slice(0, 3).abs().sum().item<float>(), 0.0F);
+}
+
+TEST(ElasticLayerTest, QuantizersOfAnEvaluationRestInTraining) {
+  ElasticLinear layer(3, 2);
+  at::Generator generator = at::detail::createCPUGenerator(1);
+  layer.Initialize(generator);
+  const auto weight = std::make_shared<Counting>();
+  const auto input = std::make_shared<Counting>();
+  layer.SetQuantizers(
+      {weight, input, quant::Calibration::kRange, LayerQuantizers::Scope::kEvaluation});
+  const at::Tensor x = RandomTensor({4, 3}, 2);
+  layer.train();
+  EXPECT_LT(LargestDifference(layer.Forward(x), at::linear(x, layer.weight, layer.bias)), 1e-6);
+  EXPECT_EQ(weight->count + input->count, 0);
+  layer.eval();
+  layer.Forward(x);
+  EXPECT_EQ(weight->count, 1);
+  EXPECT_EQ(input->count, 1);
+  EXPECT_TRUE(layer.named_buffers().is_empty());
+  EXPECT_EQ(layer.children().size(), 0U);
 }
 
 TEST(ElasticBatchNormTest, NormalizesOverAllAxesButTheLast) {

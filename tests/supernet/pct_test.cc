@@ -10,60 +10,63 @@
 
 #include "supernet/export/tensor_io.h"
 #include "supernet/nn/layer_list.h"
+#include "supernet/nn/module_tree.h"
 #include "tests/supernet/test_tensors.h"
 
 namespace voxbit::supernet {
 namespace {
 
-int64_t CountParameters(const torch::nn::Module& net) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : net.parameters()) count += parameter.numel();
-  return count;
+PctArch Small(PctArch arch) {
+  arch.picked = {24, 12};
+  arch.neighbours = {6, 6};
+  return arch;
 }
 
-PctConfig Small(PctConfig config) {
-  config.num_picked = {24, 12};
-  config.num_neighbours = 6;
-  return config;
-}
-
-std::shared_ptr<PctClassification> MakeNet(const PctConfig& config) {
-  auto net = std::make_shared<PctClassification>(config);
-  net->Initialize(1);
+std::shared_ptr<Pct> MakeNet(const PctArch& arch, double dropout = 0.5) {
+  auto net = std::make_shared<Pct>(arch, dropout);
+  net->body().Initialize(1);
   return net;
 }
 
-at::Tensor SomeCategories() {
-  at::Tensor category = at::zeros({2, 16});
-  category[0][3] = 1;
-  category[1][11] = 1;
-  return category;
+at::Tensor LogitsOf(Pct& net, const at::Tensor& points) {
+  return net.Forward(MakeCloudInput(points));
+}
+
+constexpr PctPort kPorts[] = {PctPort::kMenghao, PctPort::kPytorch, PctPort::kPytorchPositions};
+
+// Two clouds of 40 points with the category, one-hot, behind the position.
+at::Tensor CloudsOfCategories() {
+  at::Tensor category = at::zeros({2, 40, 16});
+  category.select(0, 0).select(1, 3).fill_(1);
+  category.select(0, 1).select(1, 11).fill_(1);
+  return at::cat({RandomTensor({2, 40, 3}, 1), category}, 2);
 }
 
 TEST(PctTest, HasThePublishedNumberOfParameters) {
-  EXPECT_EQ(CountParameters(PctClassification(MenghaoConfig(3, 40))), 2876136);
-  EXPECT_EQ(CountParameters(PctClassification(MenghaoConfig(6, 40))), 2876328);
-  EXPECT_EQ(CountParameters(PctClassification(PctPytorchConfig(false, 40))), 2876136);
-  EXPECT_EQ(CountParameters(PctClassification(PctPytorchConfig(true, 40))), 2811112);
-  EXPECT_EQ(CountParameters(PctPartSegmentation(50)), 2446130);
+  const auto count = [](const PctArch& arch) { return Pct(arch, 0.5).CountParameters(); };
+  EXPECT_EQ(count(PublishedPct(PctPort::kMenghao, 3, 40)), 2876136);
+  EXPECT_EQ(count(PublishedPct(PctPort::kMenghao, 6, 40)), 2876328);
+  EXPECT_EQ(count(PublishedPct(PctPort::kPytorch, 3, 40)), 2876136);
+  EXPECT_EQ(count(PublishedPct(PctPort::kPytorchPositions, 3, 40)), 2811112);
+  EXPECT_EQ(count(PublishedPctSegmentation(50)), 2446130);
 }
 
 TEST(PctTest, UsesTheOfficialNamesAndShapes) {
   using Shape = std::vector<int64_t>;
-  const PctClassification net(MenghaoConfig(6, 40));
+  const Pct net(PublishedPct(PctPort::kMenghao, 6, 40), 0.5);
   const exporter::TensorMap state = exporter::StateOf(net);
   EXPECT_EQ(state.at("conv1.weight").sizes().vec(), (Shape{64, 6, 1}));
   EXPECT_EQ(state.at("pt_last.sa3.q_conv.weight").sizes().vec(), (Shape{64, 256, 1}));
   EXPECT_EQ(state.at("conv_fuse.1.running_mean").sizes().vec(), (Shape{1024}));
   EXPECT_EQ(state.at("linear1.weight").sizes().vec(), (Shape{512, 1024}));
   EXPECT_EQ(state.count("linear1.bias"), 0U);
-  const PctPartSegmentation parts(50);
+  const Pct parts(PublishedPctSegmentation(50), 0.5);
   EXPECT_EQ(exporter::StateOf(parts).at("sa1.q_conv.conv.weight").sizes().vec(),
             (Shape{32, 128, 1}));
 }
 
 TEST(PctTest, QueriesAndKeysAreOneParameterUnderTwoNames) {
-  const OffsetAttention layer(8);
+  const OffsetAttention layer(8, 2);
   const exporter::TensorMap state = exporter::StateOf(layer);
   EXPECT_TRUE(state.at("k_conv.weight").is_same(state.at("q_conv.weight")));
   EXPECT_EQ(layer.parameters().size(), 7U);
@@ -71,7 +74,7 @@ TEST(PctTest, QueriesAndKeysAreOneParameterUnderTwoNames) {
 }
 
 TEST(PctTest, QueriesAndKeysStayOneTensorInAnotherPrecision) {
-  OffsetAttention layer(8);
+  OffsetAttention layer(8, 2);
   layer.to(at::kDouble);
   const exporter::TensorMap state = exporter::StateOf(layer);
   EXPECT_EQ(state.at("k_conv.weight").scalar_type(), at::kDouble);
@@ -79,70 +82,99 @@ TEST(PctTest, QueriesAndKeysStayOneTensorInAnotherPrecision) {
 }
 
 TEST(PctTest, ColumnsOfTheAttentionSumToOne) {
-  OffsetAttention layer(8);
+  OffsetAttention layer(8, 2);
   InitializeLayers(layer, 1);
   OffsetAttention::Maps maps;
-  layer.Forward(RandomTensor({2, 10, 8}, 1), &maps);
+  layer.Forward(RandomTensor({2, 10, 8}, 1), 2, &maps);
   EXPECT_LT(LargestDifference(maps.attention.sum(1), at::ones({2, 10})), 1e-5);
 }
 
 TEST(PctTest, GivesLogitsOfEveryCloudOrPoint) {
-  const at::Tensor points = RandomTensor({2, 40, 6}, 1);
-  EXPECT_EQ(MakeNet(Small(MenghaoConfig(6, 7)))->Forward(points).sizes(),
-            (std::vector<int64_t>{2, 7}));
-  PctPartSegmentation parts(9);
-  parts.Initialize(1);
-  EXPECT_EQ(parts.Forward(RandomTensor({2, 40, 3}, 1), SomeCategories()).sizes(),
-            (std::vector<int64_t>{2, 40, 9}));
+  EXPECT_EQ(
+      LogitsOf(*MakeNet(Small(PublishedPct(PctPort::kMenghao, 6, 7))), RandomTensor({2, 40, 6}, 1))
+          .sizes(),
+      (std::vector<int64_t>{2, 7}));
+  EXPECT_EQ(LogitsOf(*MakeNet(PublishedPctSegmentation(9)), CloudsOfCategories()).sizes(),
+            (std::vector<int64_t>{80, 9}));
 }
 
 TEST(PctTest, RunsWithFewerPointsThanNeighbours) {
-  PctConfig config = Small(MenghaoConfig(3, 7));
-  config.num_neighbours = 32;
-  const auto net = MakeNet(config);
-  const at::Tensor logits = net->Forward(RandomTensor({2, 24, 3}, 1));
+  PctArch arch = Small(PublishedPct(PctPort::kMenghao, 3, 7));
+  arch.neighbours = {32, 32};
+  const at::Tensor logits = LogitsOf(*MakeNet(arch), RandomTensor({2, 24, 3}, 1));
   EXPECT_TRUE(logits.isfinite().all().item<bool>());
 }
 
+TEST(PctTest, RefusesCloudsWithTooFewPointsToPick) {
+  const auto net = MakeNet(Small(PublishedPct(PctPort::kMenghao, 3, 7)));
+  EXPECT_THROW(LogitsOf(*net, RandomTensor({2, 23, 3}, 1)), c10::Error);
+}
+
 TEST(PctTest, GradientsReachEveryParameter) {
-  const std::vector<PctConfig> configs = {MenghaoConfig(3, 7), PctPytorchConfig(false, 7),
-                                          PctPytorchConfig(true, 7)};
-  for (const PctConfig& config : configs) {
-    const auto net = MakeNet(Small(config));
+  for (const PctPort port : kPorts) {
+    const auto net = MakeNet(Small(PublishedPct(port, 3, 7)));
     net->train();
-    net->Forward(RandomTensor({3, 40, 3}, 1)).square().mean().backward();
+    LogitsOf(*net, RandomTensor({3, 40, 3}, 1)).square().mean().backward();
     for (const auto& item : net->named_parameters()) {
       ASSERT_TRUE(item.value().grad().defined()) << item.key();
       EXPECT_TRUE(item.value().grad().isfinite().all().item<bool>()) << item.key();
     }
   }
-  PctPartSegmentation parts(9);
-  parts.Initialize(1);
-  parts.Forward(RandomTensor({2, 40, 3}, 1), SomeCategories()).square().mean().backward();
-  for (const auto& item : parts.named_parameters()) {
+  const auto parts = MakeNet(PublishedPctSegmentation(9));
+  LogitsOf(*parts, CloudsOfCategories()).square().mean().backward();
+  for (const auto& item : parts->named_parameters()) {
     EXPECT_TRUE(item.value().grad().defined()) << item.key();
   }
 }
 
+TEST(PctTest, SegmentationReadsTheCategoryInTheLastColumns) {
+  const auto net = MakeNet(PublishedPctSegmentation(9));
+  net->eval();
+  const at::NoGradGuard no_grad;
+  const at::Tensor clouds = CloudsOfCategories();
+  at::Tensor others = clouds.clone();
+  others.slice(2, 3).copy_(clouds.slice(2, 3).flip({0}));  // each with the category of the other
+  // Small in a fresh network, but far above rounding.
+  EXPECT_GT(LargestDifference(LogitsOf(*net, others), LogitsOf(*net, clouds)), 1e-5);
+}
+
+// As if the layers behind were not there: their outputs repeat the last one that ran.
+TEST(PctTest, AMissingAttentionLayerPassesOn) {
+  PctArch arch = PublishedPctSegmentation(9);
+  const auto net = MakeNet(arch, /*dropout=*/0.0);
+  net->eval();
+  const at::NoGradGuard no_grad;
+  for (const auto& item : net->named_parameters()) {  // x + ReLU(0) of the last two layers
+    const bool last = item.key().rfind("sa3.", 0) == 0 || item.key().rfind("sa4.", 0) == 0;
+    if (last && item.key().find("after_norm") != std::string::npos) item.value().zero_();
+  }
+  const at::Tensor all = LogitsOf(*net, CloudsOfCategories());
+  arch.queries.resize(2);
+  net->body().SetActive(arch);
+  EXPECT_LT(LargestDifference(LogitsOf(*net, CloudsOfCategories()), all), 1e-6);
+}
+
 TEST(PctTest, DropoutActsOnlyInTraining) {
-  const auto net = MakeNet(Small(MenghaoConfig(3, 7)));
+  const auto net = MakeNet(Small(PublishedPct(PctPort::kMenghao, 3, 7)));
   const at::Tensor points = RandomTensor({3, 40, 3}, 1);
   const at::NoGradGuard no_grad;
   net->eval();
-  EXPECT_TRUE(at::equal(net->Forward(points), net->Forward(points)));
+  EXPECT_TRUE(at::equal(LogitsOf(*net, points), LogitsOf(*net, points)));
   net->train();
-  EXPECT_FALSE(at::equal(net->Forward(points), net->Forward(points)));
+  EXPECT_FALSE(at::equal(LogitsOf(*net, points), LogitsOf(*net, points)));
 }
 
 TEST(PctTest, ThePortsDifferInSampling) {
   at::Tensor xyz = RandomTensor({1, 40, 3}, 1);
   xyz.select(1, 5).fill_(0.001);  // near the origin
-  PctConfig everything = Small(MenghaoConfig(3, 7));
-  PctConfig cuda = Small(PctPytorchConfig(false, 7));
-  everything.num_picked = cuda.num_picked = {40, 12};
-  const at::Tensor picked = MakeNet(everything)->Groups(xyz)[0].picked;
-  EXPECT_TRUE(picked.eq(5).any().item<bool>());
-  EXPECT_FALSE(MakeNet(cuda)->Groups(xyz)[0].picked.eq(5).any().item<bool>());
+  const auto picks = [&](PctPort port) {
+    PctArch arch = Small(PublishedPct(port, 3, 7));
+    arch.picked = {40, 12};
+    ModuleGroup root;
+    return PctClassification(root, arch, 0.5).Groups(xyz)[0].picked.eq(5).any().item<bool>();
+  };
+  EXPECT_TRUE(picks(PctPort::kMenghao));
+  EXPECT_FALSE(picks(PctPort::kPytorch));
 }
 
 TEST(PctTest, GroupsHoldOffsetsAndCentres) {

@@ -18,48 +18,41 @@
 namespace voxbit::supernet {
 namespace {
 
-using Task = PointTransformerConfig::Task;
+PointTransformerArch Published() { return UniformPointTransformer(CloudTask::kSegmentation); }
 
-PointTransformerConfig PublishedCls(int64_t input_dim) {
-  PointTransformerConfig config;
-  config.task = Task::kClassification;
-  config.input_dim = input_dim;
-  config.num_classes = 40;
-  return config;
+PointTransformerArch PublishedCls(int64_t input_dim) {
+  PointTransformerArch arch = UniformPointTransformer(CloudTask::kClassification);
+  arch.input_dim = input_dim;
+  arch.num_classes = 40;
+  return arch;
 }
 
-PointTransformerConfig Small(Task task) {
-  PointTransformerConfig config;
-  config.task = task;
-  config.num_points = 64;
-  config.num_blocks = 2;
-  config.num_neighbours = 8;
-  config.model_dim = 16;
-  config.input_dim = 6;
-  config.num_classes = 5;
-  return config;
+PointTransformerArch Small(CloudTask task, int64_t levels = 2, int64_t neighbours = 8) {
+  PointTransformerArch arch = UniformPointTransformer(task, levels, 16, neighbours);
+  arch.input_dim = 6;
+  arch.num_classes = 5;
+  return arch;
 }
 
-std::shared_ptr<PointTransformer> MakeNet(const PointTransformerConfig& config) {
-  auto net = std::make_shared<PointTransformer>(config);
+std::shared_ptr<PointTransformer> MakeNet(const PointTransformerArch& arch,
+                                          int64_t piece_entries = kPieceEntries) {
+  auto net = std::make_shared<PointTransformer>(arch, piece_entries);
   net->body().Initialize(1);
   return net;
 }
 
-int64_t CountParameters(const torch::nn::Module& net) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : net.parameters()) count += parameter.numel();
-  return count;
+at::Tensor LogitsOf(PointTransformer& net, const at::Tensor& points) {
+  return net.Forward(MakeCloudInput(points));
 }
 
 TEST(PointTransformerTest, HasThePublishedNumberOfParameters) {
-  EXPECT_EQ(CountParameters(PointTransformer(PointTransformerConfig())), 19397362);
-  EXPECT_EQ(CountParameters(PointTransformer(PublishedCls(6))), 9584136);
-  EXPECT_EQ(CountParameters(PointTransformer(PublishedCls(3))), 9584040);
+  EXPECT_EQ(PointTransformer(Published()).CountParameters(), 19397362);
+  EXPECT_EQ(PointTransformer(PublishedCls(6)).CountParameters(), 9584136);
+  EXPECT_EQ(PointTransformer(PublishedCls(3)).CountParameters(), 9584040);
 }
 
 TEST(PointTransformerTest, ListsTheQuantizableLayersOfThePublishedNetwork) {
-  const PointTransformer net{PointTransformerConfig()};
+  const PointTransformer net{Published()};
   const std::vector<QuantizableLayer> layers = QuantizableLayers(net);
   ASSERT_EQ(layers.size(), 114U);
   int64_t weights = 0;
@@ -87,7 +80,7 @@ TEST(PointTransformerTest, NumbersLayersAsTheRecordedPolicyDoes) {
   const at::Tensor index = exporter::ToTensor(file, "module_index").value();
   const at::Tensor weights = exporter::ToTensor(file, "weight_count").value();
   const auto names = Json::parse(file.metadata().at("layer_names")).get<std::vector<std::string>>();
-  const PointTransformer net{PointTransformerConfig()};
+  const PointTransformer net{Published()};
   size_t at = 0;
   for (const QuantizableLayer& layer : QuantizableLayers(net)) {
     if (layer.module_index < 6 || layer.module_index > 238) continue;
@@ -101,7 +94,7 @@ TEST(PointTransformerTest, NumbersLayersAsTheRecordedPolicyDoes) {
 }
 
 TEST(PointTransformerTest, UsesTheOfficialNamesAndShapes) {
-  const PointTransformer net(Small(Task::kSegmentation));
+  const PointTransformer net(Small(CloudTask::kSegmentation));
   const exporter::TensorMap state = exporter::StateOf(net);
   const auto shape = [&](const std::string& name) { return state.at(name).sizes().vec(); };
   using Shape = std::vector<int64_t>;
@@ -117,50 +110,48 @@ TEST(PointTransformerTest, UsesTheOfficialNamesAndShapes) {
 
 TEST(PointTransformerTest, GivesLogitsOfEveryPointOrCloud) {
   const at::Tensor points = RandomTensor({2, 64, 6}, 1);
-  EXPECT_EQ(MakeNet(Small(Task::kSegmentation))->Forward(points).sizes(),
-            (std::vector<int64_t>{2, 64, 5}));
-  EXPECT_EQ(MakeNet(Small(Task::kClassification))->Forward(points).sizes(),
+  EXPECT_EQ(LogitsOf(*MakeNet(Small(CloudTask::kSegmentation)), points).sizes(),
+            (std::vector<int64_t>{128, 5}));
+  EXPECT_EQ(LogitsOf(*MakeNet(Small(CloudTask::kClassification)), points).sizes(),
             (std::vector<int64_t>{2, 5}));
 }
 
-TEST(PointTransformerTest, TakesCloudsOfAnotherSizeThanItWasMadeFor) {
-  const auto net = MakeNet(Small(Task::kSegmentation));
+TEST(PointTransformerTest, TakesCloudsOfAnySize) {
+  const auto net = MakeNet(Small(CloudTask::kSegmentation));
   net->eval();
   const at::NoGradGuard no_grad;
-  EXPECT_EQ(net->Forward(RandomTensor({1, 100, 6}, 1)).size(1), 100);
-  EXPECT_EQ(net->Forward(RandomTensor({1, 16, 6}, 1)).size(1), 16);
+  for (const int64_t num : {16, 19, 100}) {
+    EXPECT_EQ(LogitsOf(*net, RandomTensor({1, num, 6}, 1)).size(0), num);
+  }
 }
 
-TEST(PointTransformerTest, RefusesPointsOfAnotherWidth) {
-  EXPECT_THROW(MakeNet(Small(Task::kSegmentation))->Forward(RandomTensor({1, 64, 5}, 1)),
-               c10::Error);
+TEST(PointTransformerTest, RefusesCloudsWithTooFewPointsForItsLevels) {
+  const auto net = MakeNet(Small(CloudTask::kSegmentation));
+  EXPECT_THROW(LogitsOf(*net, RandomTensor({1, 15, 6}, 1)), c10::Error);
 }
 
 TEST(PointTransformerTest, EvaluatesEqually) {
-  const auto net = MakeNet(Small(Task::kSegmentation));
+  const auto net = MakeNet(Small(CloudTask::kSegmentation));
   net->eval();
   const at::NoGradGuard no_grad;
   const at::Tensor points = RandomTensor({2, 64, 6}, 1);
-  EXPECT_TRUE(at::equal(net->Forward(points), net->Forward(points)));
+  EXPECT_TRUE(at::equal(LogitsOf(*net, points), LogitsOf(*net, points)));
 }
 
 TEST(PointTransformerTest, EvaluatesACloudAloneAsInABatch) {
-  const auto net = MakeNet(Small(Task::kSegmentation));
+  const auto net = MakeNet(Small(CloudTask::kSegmentation));
   net->eval();
   const at::NoGradGuard no_grad;
   const at::Tensor points = RandomTensor({3, 64, 6}, 1);
-  const at::Tensor alone = net->Forward(points.slice(0, 1, 2));
-  EXPECT_LT(LargestDifference(net->Forward(points).slice(0, 1, 2), alone), 1e-5);
+  const at::Tensor alone = LogitsOf(*net, points.slice(0, 1, 2));
+  EXPECT_LT(LargestDifference(LogitsOf(*net, points).slice(0, 64, 128), alone), 1e-5);
 }
 
 // Levels of one point, and fewer points than neighbours: 64, 16, 4, 1.
 TEST(PointTransformerTest, RunsWithFewerPointsThanNeighbours) {
-  PointTransformerConfig config = Small(Task::kSegmentation);
-  config.num_blocks = 3;
-  config.num_neighbours = 16;
-  const auto net = MakeNet(config);
+  const auto net = MakeNet(Small(CloudTask::kSegmentation, /*levels=*/3, /*neighbours=*/16));
   net->train();
-  const at::Tensor logits = net->Forward(RandomTensor({2, 64, 6}, 1));
+  const at::Tensor logits = LogitsOf(*net, RandomTensor({2, 64, 6}, 1));
   logits.square().mean().backward();
   EXPECT_TRUE(logits.isfinite().all().item<bool>());
   for (const auto& item : net->named_parameters()) {
@@ -169,10 +160,10 @@ TEST(PointTransformerTest, RunsWithFewerPointsThanNeighbours) {
 }
 
 TEST(PointTransformerTest, GradientsReachEveryParameter) {
-  for (const Task task : {Task::kSegmentation, Task::kClassification}) {
+  for (const CloudTask task : {CloudTask::kSegmentation, CloudTask::kClassification}) {
     const auto net = MakeNet(Small(task));
     net->train();
-    net->Forward(RandomTensor({2, 64, 6}, 1)).square().mean().backward();
+    LogitsOf(*net, RandomTensor({2, 64, 6}, 1)).square().mean().backward();
     for (const auto& item : net->named_parameters()) {
       EXPECT_TRUE(item.value().grad().defined()) << item.key();
       if (item.key().find(".weight") == std::string::npos) continue;  // some biases cancel out
@@ -182,7 +173,7 @@ TEST(PointTransformerTest, GradientsReachEveryParameter) {
 }
 
 TEST(PointTransformerTest, LevelsServeAnyNumberOfPasses) {
-  const auto net = MakeNet(Small(Task::kSegmentation));
+  const auto net = MakeNet(Small(CloudTask::kSegmentation));
   net->eval();
   const at::NoGradGuard no_grad;
   const at::Tensor points = RandomTensor({2, 64, 6}, 1);
@@ -191,36 +182,46 @@ TEST(PointTransformerTest, LevelsServeAnyNumberOfPasses) {
   EXPECT_EQ(levels[1].xyz.size(1), 16);
   EXPECT_EQ(levels[2].neighbours.sizes(), (std::vector<int64_t>{2, 4, 4}));
   EXPECT_EQ(levels[1].picked.select(1, 0).sum().item<int64_t>(), 0);
-  EXPECT_TRUE(at::equal(net->body().Forward(points, levels), net->Forward(points)));
+  EXPECT_TRUE(at::equal(net->body().Forward(points, levels), net->body().Forward(points)));
 }
 
 // Gradients of all parameters by name after one step.
-exporter::TensorMap Step(const PointTransformerConfig& config, const at::Tensor& points,
-                         at::Tensor* logits) {
-  const auto net = MakeNet(config);
+exporter::TensorMap Step(const PointTransformerArch& arch, int64_t piece_entries,
+                         const at::Tensor& points, at::Tensor* logits) {
+  const auto net = MakeNet(Small(CloudTask::kSegmentation), piece_entries);
   net->train();
-  *logits = net->Forward(points);
+  net->body().SetActive(arch);
+  *logits = LogitsOf(*net, points);
+  net->body().SetActive(net->body().largest());  // pieces are computed again with what they had
   logits->square().mean().backward();
   exporter::TensorMap gradients;
   for (const auto& item : net->named_parameters()) gradients[item.key()] = item.value().grad();
   return gradients;
 }
 
+PointTransformerArch Slice() {
+  PointTransformerArch arch = Small(CloudTask::kSegmentation);
+  for (auto& block : arch.blocks) block.model_dim = 12;
+  arch.neighbours = {8, 5, 3};
+  return arch;
+}
+
 TEST(PointTransformerTest, RunsInPiecesAsInOne) {
-  PointTransformerConfig config = Small(Task::kSegmentation);
   const at::Tensor points = RandomTensor({2, 64, 6}, 1);
-  at::Tensor whole_logits;
-  const exporter::TensorMap whole = Step(config, points, &whole_logits);
-  config.piece_entries = 7 * 8 * 16;  // seven points; pieces cross from cloud to cloud
-  at::Tensor logits;
-  const exporter::TensorMap pieces = Step(config, points, &logits);
-  EXPECT_LT(LargestDifference(logits, whole_logits), 1e-5);
-  double largest = 0;
-  for (const auto& [name, gradient] : whole) {
-    largest = std::max(largest, gradient.abs().max().item<double>());
-  }
-  for (const auto& [name, gradient] : whole) {
-    EXPECT_LT(LargestDifference(pieces.at(name), gradient), 1e-5 * largest) << name;
+  for (const PointTransformerArch& arch : {Small(CloudTask::kSegmentation), Slice()}) {
+    at::Tensor whole_logits;
+    const exporter::TensorMap whole = Step(arch, kPieceEntries, points, &whole_logits);
+    at::Tensor logits;
+    // Seven points, nine of a slice; pieces cross from cloud to cloud.
+    const exporter::TensorMap pieces = Step(arch, 7 * 8 * 16, points, &logits);
+    EXPECT_LT(LargestDifference(logits, whole_logits), 1e-5);
+    double largest = 0;
+    for (const auto& [name, gradient] : whole) {
+      largest = std::max(largest, gradient.abs().max().item<double>());
+    }
+    for (const auto& [name, gradient] : whole) {
+      EXPECT_LT(LargestDifference(pieces.at(name), gradient), 1e-5 * largest) << name;
+    }
   }
 }
 
@@ -232,7 +233,7 @@ TEST(PointTransformerTest, FrozenProjectionsLeaveTheAttentionTrainable) {
       item.value().requires_grad_(item.key().rfind("fc_gamma.0", 0) == 0);
     }
     const PointLevel level = MakeLevel(RandomTensor({1, 20, 3}, 1), 4);
-    block.Forward(level, RandomTensor({1, 20, 8}, 2)).square().sum().backward();
+    block.Forward(level, RandomTensor({1, 20, 8}, 2), 16).square().sum().backward();
     EXPECT_GT(block.named_parameters()["fc_gamma.0.weight"].grad().abs().max().item<float>(), 0.0F);
   }
 }
@@ -244,10 +245,10 @@ TEST(PointTransformerTest, AttentionHasTheRightGradients) {
   const at::Tensor xyz = RandomTensor({1, 12, 3}, 1, at::kDouble);
   const at::Tensor features = RandomTensor({1, 12, 4}, 2, at::kDouble);
   const PointLevel level = MakeLevel(xyz, 3);
-  const auto of_features = [&](const at::Tensor& x) { return block.Forward(level, x); };
+  const auto of_features = [&](const at::Tensor& x) { return block.Forward(level, x, 6); };
   EXPECT_LT(GradientError(of_features, features), 1e-6);
   const auto of_positions = [&](const at::Tensor& x) {
-    return block.Forward({x, level.neighbours, {}}, features);
+    return block.Forward({x, level.neighbours, {}, {}}, features, 6);
   };
   EXPECT_LT(GradientError(of_positions, xyz), 1e-6);
 }

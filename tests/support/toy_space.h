@@ -89,6 +89,19 @@ class ToySpec final : public search::SupernetSpec {
     return 1 - distance / static_cast<double>(space_.size());
   }
 
+  // What workers report of the weights of a candidate: {layer: {bits: mean squared error}}, for the
+  // layers that have bits to choose. Later layers lose more.
+  Json QuantizationError(const search::Candidate& candidate) const {
+    Json errors = Json::object();
+    for (auto d = static_cast<size_t>(3 * options_.stages); d < space_.size(); ++d) {
+      const int64_t bits = space_.Value(candidate, d);
+      const std::string layer = "stage." + std::to_string(errors.size()) + ".0";
+      errors[layer][std::to_string(bits)] =
+          static_cast<double>(d) * std::exp2(-2 * static_cast<double>(bits));
+    }
+    return errors;
+  }
+
   // Counts that fall with the stride, as voxel counts do.
   search::Workload MakeWorkload() const {
     search::Workload workload;

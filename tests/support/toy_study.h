@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/study/study_plan.h"
 #include "storage/store.h"
@@ -13,12 +14,19 @@
 
 namespace voxbit::testing {
 
+// The toy of a study's "supernet": {"kind": "toy", "weight_bits": [...]}, the latter if it is to
+// have bits to choose.
+inline ToySpec ToyOf(const Json& supernet) {
+  return ToySpec({.weight_bits = supernet.value("weight_bits", std::vector<int64_t>())});
+}
+
 inline server::Plugins ToyPlugins() {
   server::Plugins plugins;
   plugins.supernets.Add(
       "toy",
-      [](const Json&, const std::string&) -> Result<std::unique_ptr<search::SupernetSpec>> {
-        return std::unique_ptr<search::SupernetSpec>(std::make_unique<ToySpec>());
+      [](const Json& supernet,
+         const std::string&) -> Result<std::unique_ptr<search::SupernetSpec>> {
+        return std::unique_ptr<search::SupernetSpec>(std::make_unique<ToySpec>(ToyOf(supernet)));
       },
       "for tests");
   data::RegisterBuiltins(plugins.datasets);
@@ -51,7 +59,7 @@ inline search::WorkerInfo ToyWorker(const std::string& name = "toy-worker") {
 
 // What a worker would have measured: the candidate's quality as mIoU.
 inline search::TaskResult ToyResult(const search::TaskSpec& spec) {
-  const ToySpec toy;
+  const ToySpec toy = ToyOf(spec.supernet);
   search::TaskResult result;
   switch (spec.kind) {
     case search::TaskKind::kProfile:
@@ -73,6 +81,9 @@ inline search::TaskResult ToyResult(const search::TaskSpec& spec) {
       search::Measurement miou;
       miou.metric = "miou";
       miou.value = toy.Quality(spec.candidate);
+      if (Json errors = toy.QuantizationError(spec.candidate); !errors.empty()) {
+        miou.detail["quantization_error"] = std::move(errors);
+      }
       result.measurements.push_back(miou);
       if (spec.kind == search::TaskKind::kFinetune) {
         result.artifacts["finetuned_weights"] = std::string(64, 'b');

@@ -23,10 +23,10 @@ class EvaluatorTest : public ::testing::Test {
     scans_ = WholeSplit(*source_, data::Split::kVal);
   }
 
-  SegmentationScores Score(const search::Candidate& candidate) {
+  std::vector<search::Measurement> Score(const search::Candidate& candidate) {
     const auto result = EvaluateCandidate(*net_, candidate, *calibration_, *scans_, OnCpu());
     EXPECT_TRUE(result.ok()) << result.status();
-    return result->scores;
+    return result->measurements;
   }
 
   search::Candidate Largest() const { return net_->spec().space().Largest(); }
@@ -39,13 +39,10 @@ class EvaluatorTest : public ::testing::Test {
 };
 
 TEST_F(EvaluatorTest, ScoresOfACandidateDoNotDependOnWhatCameBefore) {
-  const SegmentationScores first = Score(Largest());
-  const SegmentationScores small = Score(Smallest());
-  const SegmentationScores again = Score(Largest());
-  EXPECT_EQ(first.miou, again.miou);
-  EXPECT_EQ(first.accuracy, again.accuracy);
-  EXPECT_EQ(first.class_iou, again.class_iou);
-  EXPECT_EQ(small.class_iou, Score(Smallest()).class_iou);
+  const auto first = Score(Largest());
+  const auto small = Score(Smallest());
+  EXPECT_EQ(first, Score(Largest()));
+  EXPECT_EQ(small, Score(Smallest()));
 }
 
 TEST_F(EvaluatorTest, LeavesWeightsAndStatisticsAsTheyWere) {
@@ -103,20 +100,35 @@ TEST_F(EvaluatorTest, CountsEveryPointOfEveryScan) {
       labelled += label != data::kIgnoredLabel;
     }
   }
-  EXPECT_EQ(Score(Smallest()).num_points, labelled);
+  EXPECT_EQ(Score(Smallest())[0].detail.at("points"), labelled);
 }
 
 TEST_F(EvaluatorTest, ReportsMeasurementsWithTheIouOfEachClass) {
-  const auto result = EvaluateCandidate(*net_, Largest(), *calibration_, *scans_, OnCpu());
-  ASSERT_TRUE(result.ok()) << result.status();
-  const auto rows = ToMeasurements(*result, source_->dataset().class_names());
+  const auto rows = Score(Largest());
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].metric, "miou");
-  EXPECT_EQ(rows[0].value, result->scores.miou);
   EXPECT_EQ(rows[0].detail.at("class_iou").size(), source_->dataset().class_names().size());
   EXPECT_EQ(rows[0].detail.at("scans"), 2);
   EXPECT_EQ(rows[1].metric, "accuracy");
   EXPECT_TRUE(search::CheckFinite(rows[0]).ok());
+}
+
+// A reward that does not move with the weights (a frozen network, a stale cache) teaches nothing.
+TEST_F(EvaluatorTest, ScoresChangeWhenWeightsChange) {
+  const auto before = Score(Largest());
+  const at::Tensor bias = net_->parameters().back();  // the classifier's
+  {
+    const at::NoGradGuard no_grad;
+    bias[1] += 1000;
+  }
+  const auto after = Score(Largest());
+  EXPECT_LT(after[0].value, before[0].value);
+  EXPECT_NE(after[1].value, before[1].value);
+  {
+    const at::NoGradGuard no_grad;
+    bias[1] -= 1000;
+  }
+  EXPECT_NEAR(Score(Largest())[1].value, before[1].value, 0.01);  // the bias was rounded
 }
 
 TEST_F(EvaluatorTest, LogitsThatAreNotFiniteAreInfeasible) {
@@ -126,6 +138,36 @@ TEST_F(EvaluatorTest, LogitsThatAreNotFiniteAreInfeasible) {
   }
   const auto result = EvaluateCandidate(*net_, Largest(), *calibration_, *scans_, OnCpu());
   EXPECT_EQ(result.status().code(), StatusCode::kInfeasible);
+}
+
+TEST(CloudEvaluatorTest, ScoresDoNotDependOnTheSizeOfTheBatches) {
+  for (const data::Scoring scoring : {data::Scoring::kParts, data::Scoring::kObjects}) {
+    const auto source = OpenClouds(scoring);
+    const auto net = MakeCloudNet(*source);
+    search::TrainSettings settings;
+    settings.steps = 5;
+    ASSERT_TRUE(TrainSupernet(*net, *source, settings, 1, OnCpu()).ok());
+    std::vector<std::vector<search::Measurement>> seen;
+    for (const int64_t batch : {1, 3, 7}) {
+      const auto result = Evaluate(*net, *WholeSplit(*source, data::Split::kVal, batch), OnCpu());
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(result->primary().metric, source->dataset().traits().metrics.front());
+      EXPECT_EQ(result->primary().samples, 7);
+      seen.push_back(result->measurements);
+    }
+    EXPECT_EQ(seen[1], seen[0]);
+    EXPECT_EQ(seen[2], seen[0]);
+  }
+}
+
+TEST(CloudEvaluatorTest, ANetworkOfAnotherTaskIsRefused) {
+  const auto parts = OpenClouds(data::Scoring::kParts);
+  testing::ToyCloudNet classifier(/*is_parts=*/false, parts->dataset().num_features(),
+                                  parts->dataset().num_classes());
+  const auto scans = WholeSplit(*parts, data::Split::kVal);
+  EXPECT_EQ(Evaluate(classifier, *scans, OnCpu()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(TrainNetwork(classifier, "it", *parts, {}, 1, OnCpu()).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -12,6 +12,12 @@ namespace {
 
 const at::Device kCpu(at::kCPU);
 
+std::vector<std::string> NamesOf(const Batch& batch) {
+  std::vector<std::string> names;
+  for (const Batch::Sample& sample : batch.samples) names.push_back(sample.name);
+  return names;
+}
+
 TEST(LoaderTest, EveryEpochIsAPermutationOfItsOwn) {
   std::vector<int64_t> first = EpochOrder(50, 1, 0);
   const std::vector<int64_t> second = EpochOrder(50, 1, 1);
@@ -34,7 +40,7 @@ TEST(LoaderTest, EqualSeedsGiveEqualTrainingBatches) {
     const Batch a = one->Next({}).value();
     const Batch b = same->Next({}).value();
     const Batch c = other->Next({}).value();
-    EXPECT_EQ(a.names, b.names);
+    EXPECT_EQ(NamesOf(a), NamesOf(b));
     EXPECT_TRUE(at::equal(a.input.voxels.coords, b.input.voxels.coords));
     EXPECT_TRUE(at::equal(a.input.voxels.feats, b.input.voxels.feats));
     EXPECT_TRUE(at::equal(a.labels, b.labels));
@@ -48,8 +54,21 @@ TEST(LoaderTest, AScanIsAugmentedAnewInEveryEpoch) {
   const auto batches = TrainingBatches(*source, 2, 1, 1, kCpu);
   const Batch first = batches->Next({}).value();
   const Batch second = batches->Next({}).value();
-  EXPECT_EQ(first.names, second.names);
+  EXPECT_EQ(NamesOf(first), NamesOf(second));
   EXPECT_FALSE(at::equal(first.input.voxels.coords, second.input.voxels.coords));
+}
+
+TEST(LoaderTest, CloudsAreAugmentedInTrainingOnly) {
+  const auto source = OpenClouds(data::Scoring::kParts);
+  const auto batches = TrainingBatches(*source, 2, 12, 1, kCpu);
+  const Batch first = batches->Next({}).value();
+  EXPECT_EQ(first.input.clouds.sizes(), at::IntArrayRef({12, 48, 5}));
+  EXPECT_FALSE(at::equal(first.input.clouds, batches->Next({}).value().input.clouds));
+  const int64_t scan = 3;
+  const auto evaluate = [&] {
+    return EvaluationBatch(*source, data::Split::kTrain, std::span(&scan, 1), kCpu).value();
+  };
+  EXPECT_TRUE(at::equal(evaluate().input.clouds, evaluate().input.clouds));
 }
 
 TEST(LoaderTest, EvaluationBatchesStayInMemoryWhileTheBudgetLasts) {
@@ -76,7 +95,7 @@ TEST(LoaderTest, ResidentAndRebuiltBatchesAreEqualAndInOrder) {
       ASSERT_TRUE(scans
                       ->ForEach(
                           [&](const Batch& batch) {
-                            names.push_back(batch.names.at(0));
+                            names.push_back(batch.samples.at(0).name);
                             feats.push_back(batch.input.voxels.feats);
                             return OkStatus();
                           },

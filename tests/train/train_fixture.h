@@ -1,4 +1,4 @@
-// Small streets and small networks for the tests of training.
+// Small streets, clouds and networks for the tests of training.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,6 +11,8 @@
 
 #include "common/clock.h"
 #include "supernet/models/supernet.h"
+#include "tests/support/toy_cloud_net.h"
+#include "tests/support/toy_clouds.h"
 #include "worker/data/dataset.h"
 #include "worker/train/loader.h"
 #include "worker/train/scan_source.h"
@@ -41,13 +43,24 @@ inline std::unique_ptr<ScanSource> OpenTiny(Json more = Json::object(),
                                       std::make_shared<ByteBudget>(cache_bytes));
 }
 
+inline std::unique_ptr<ScanSource> OpenClouds(data::Scoring scoring) {
+  return std::make_unique<ScanSource>(std::make_unique<testing::ToyClouds>(scoring),
+                                      std::make_shared<ByteBudget>(int64_t{1} << 28));
+}
+
+inline std::shared_ptr<testing::ToyCloudNet> MakeCloudNet(const ScanSource& source) {
+  torch::manual_seed(1);
+  return std::make_shared<testing::ToyCloudNet>(
+      source.dataset().traits().scoring == data::Scoring::kParts, source.dataset().num_features(),
+      source.dataset().num_classes());
+}
+
 inline std::shared_ptr<supernet::Supernet> MakeTinyNet(const ScanSource& source,
                                                        uint64_t seed = 1) {
   supernet::SupernetRegistry registry("supernet");
   supernet::RegisterBuiltinSupernets(registry);
   const Json config = {{"kind", "spvnas"}, {"width", 0.25}};
-  auto net = registry.Find("spvnas").value()(config, "/supernet",
-                                             source.dataset().settings().num_features(),
+  auto net = registry.Find("spvnas").value()(config, "/supernet", source.dataset().num_features(),
                                              source.dataset().num_classes(), seed);
   EXPECT_TRUE(net.ok()) << net.status();
   return std::move(net).value();

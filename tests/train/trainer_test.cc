@@ -54,7 +54,7 @@ TEST(TrainerTest, OverfitsAFewScans) {
       EvaluateCandidate(*net, net->spec().space().Largest(), *scans, *scans, OnCpu());
   ASSERT_TRUE(score.ok()) << score.status();
   // Chance is below 1 / classes, and the share of the most frequent class bounds no IoU mean.
-  EXPECT_GT(score->scores.miou, 0.5);
+  EXPECT_GT(score->primary().value, 0.5);
 }
 
 TEST(TrainerTest, TrainsAStandaloneSubNetwork) {
@@ -128,6 +128,35 @@ TEST(TrainerTest, WeighsRareClassesMore) {
   EXPECT_FLOAT_EQ(weights[0] / weights[3], 10);
   EXPECT_FLOAT_EQ(weights[0] + weights[2] + weights[3], 3);
   EXPECT_FLOAT_EQ(weights[1], 1);
+}
+
+TEST(TrainerTest, LearnsPartsAndClassesOfClouds) {
+  for (const data::Scoring scoring : {data::Scoring::kParts, data::Scoring::kObjects}) {
+    const auto source = OpenClouds(scoring);
+    const auto net = MakeCloudNet(*source);
+    search::TrainSettings settings = FewSteps(200);
+    settings.optimizer = "adam";
+    settings.batch = 4;
+    settings.class_weights = "sqrt_inverse";
+    const auto report = TrainSupernet(*net, *source, settings, 1, OnCpu());
+    ASSERT_TRUE(report.ok()) << report.status();
+    net->Select(net->spec().space().Largest());
+    const auto score = Evaluate(*net, *WholeSplit(*source, data::Split::kVal), OnCpu());
+    ASSERT_TRUE(score.ok()) << score.status();
+    // Guessing the frequent class gives 0.71.
+    EXPECT_GT(score->primary().value, 0.85) << score->primary().metric;
+  }
+}
+
+TEST(TrainerTest, CountsPointsOrObjectsForTheClassWeights) {
+  const auto parts = OpenClouds(data::Scoring::kParts);
+  const auto of_parts = ClassWeights("sqrt_inverse", *parts, {});
+  ASSERT_TRUE(of_parts.ok()) << of_parts.status();
+  EXPECT_EQ(of_parts->size(), 5U);
+  EXPECT_LT(of_parts->at(0), of_parts->at(3));  // balls are more frequent and have fewer parts
+  const auto objects = OpenClouds(data::Scoring::kObjects);
+  // 8 balls and 4 rods.
+  EXPECT_EQ(ClassWeights("sqrt_inverse", *objects, {}).value(), SqrtInverseWeights({8, 4}));
 }
 
 TEST(TrainerTest, ClassWeightsChangeTheLoss) {

@@ -1,0 +1,157 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/data/object_folders.h"
+
+namespace voxbit::data {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// x of every point.
+std::vector<float> Xs(const Scan& scan) {
+  std::vector<float> xs;
+  for (size_t i = 0; i < scan.points.size(); i += 4) xs.push_back(scan.points[i]);
+  return xs;
+}
+
+Result<Scan> FirstScan(const std::string& root, Json more = Json::object()) {
+  more["root"] = root;
+  VOXBIT_ASSIGN_OR_RETURN(const auto dataset, OpenKind("modelnet40", more));
+  return dataset->Load(Split::kTrain, 0);
+}
+
+TEST(ModelNet40Test, ReadsTextFilesCutToTheirFirstPoints) {
+  const TempFolder folder;
+  WriteModelNet(folder.path());
+  const auto dataset =
+      OpenKind("modelnet40", {{"root", folder.path()}, {"points", 4}, {"val_share", 0.34}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT((*dataset)->class_names(), ElementsAre("chair", "night_stand"));
+  EXPECT_EQ((*dataset)->traits().scoring, Scoring::kObjects);
+  EXPECT_EQ((*dataset)->size(Split::kTrain), 4);
+  EXPECT_EQ((*dataset)->size(Split::kVal), 2);
+  EXPECT_EQ((*dataset)->size(Split::kTest), 2);
+  const auto scan = (*dataset)->Load(Split::kVal, 1);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_EQ(scan->name, "night_stand_0003");
+  EXPECT_EQ(scan->source, folder.path() + "/night_stand/night_stand_0003.txt");
+  EXPECT_EQ(scan->category, 1);
+  EXPECT_THAT(Xs(*scan), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(scan->extra[2].values, ElementsAre(1, 1, 1, 1));
+  EXPECT_TRUE(scan->labels.empty());
+  const auto test = (*dataset)->Load(Split::kTest, 0);
+  ASSERT_TRUE(test.ok());
+  EXPECT_EQ(test->name, "chair_0004");
+}
+
+TEST(ModelNet40Test, ValidatesOnTheTestObjectsWhenNoShareIsHeldOut) {
+  const TempFolder folder;
+  WriteModelNet(folder.path());
+  const auto dataset = OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 0}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->size(Split::kTrain), 6);
+  EXPECT_EQ((*dataset)->Load(Split::kVal, 1)->name, (*dataset)->Load(Split::kTest, 1)->name);
+}
+
+TEST(ModelNet40Test, CutsByFarthestPointsOrNotAtAll) {
+  const TempFolder folder;
+  WriteModelNet(folder.path());
+  const Json base = {{"points", 3}, {"val_share", 0}};
+  Json farthest = base;
+  farthest["cut"] = "farthest";
+  const auto spread = FirstScan(folder.path(), farthest);
+  ASSERT_TRUE(spread.ok()) << spread.status();
+  EXPECT_THAT(Xs(*spread), ElementsAre(0, 11, 5));
+  Json none = base;
+  none["cut"] = "none";
+  const auto all = FirstScan(folder.path(), none);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->num_points(), 12);
+}
+
+TEST(ModelNet40Test, SamplesMeshesBySeedAndName) {
+  const TempFolder folder;
+  WriteMeshes(folder.path());
+  const Json config = {{"val_share", 0.25}, {"mesh_points", 200}, {"points", 50}};
+  const auto scan = FirstScan(folder.path(), config);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_EQ(scan->name, "bed_0001");
+  EXPECT_EQ(scan->num_points(), 50);
+  for (size_t i = 0; i < 50; ++i) {
+    const float* point = &scan->points[4 * i];
+    EXPECT_TRUE(point[0] >= 0 && point[0] <= 2 && point[1] >= 0 && point[1] <= 2);
+    EXPECT_EQ(point[2], 1);
+    EXPECT_EQ(scan->extra[2].values[i], 1);
+  }
+  EXPECT_EQ(FirstScan(folder.path(), config)->points, scan->points);
+  Json reseeded = config;
+  reseeded["seed"] = 1;
+  EXPECT_NE(FirstScan(folder.path(), reseeded)->points, scan->points);
+}
+
+TEST(ModelNet40Test, MeshFoldersGiveClassesAndSplits) {
+  const TempFolder folder;
+  WriteMeshes(folder.path());
+  const auto dataset = OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 0.25}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT((*dataset)->class_names(), ElementsAre("bed", "desk"));
+  EXPECT_EQ((*dataset)->size(Split::kTrain), 3);
+  EXPECT_EQ((*dataset)->size(Split::kVal), 1);
+  EXPECT_EQ((*dataset)->size(Split::kTest), 2);
+  EXPECT_EQ((*dataset)->Load(Split::kVal, 0)->name, "desk_0002");
+  WriteText(folder.path() + "/desk/train/desk_0009.off", kSquareOff);
+  EXPECT_FALSE((*dataset)->IsCurrent());
+}
+
+TEST(ModelNet40Test, RefusesBadFoldersNamingFileAndFault) {
+  struct Case {
+    void (*write)(const std::string& root);
+    std::string file;
+    std::string text;
+    StatusCode code;
+    std::string message;
+  };
+  constexpr auto kInvalid = StatusCode::kInvalidArgument;
+  const std::string chair = "/chair/chair_0001.txt";
+  const std::string bed = "/bed/train/bed_0001.off";
+  const std::vector<Case> cases = {
+      {WriteModelNet, "", "remove", StatusCode::kNotFound, "/dataset/root: no such folder"},
+      {WriteModelNet, "/modelnet40_shape_names.txt", "remove", StatusCode::kNotFound,
+       "neither a file modelnet40_shape_names.txt nor two or more folders"},
+      {WriteModelNet, "/modelnet40_train.txt", "remove", StatusCode::kNotFound,
+       "/modelnet40_train.txt: missing split file"},
+      {WriteModelNet, "/modelnet40_test.txt", "chair_0004\nsofa_0001\n", kInvalid,
+       "/modelnet40_test.txt: line 2: the class of \"sofa_0001\" is not in"},
+      {WriteModelNet, "/modelnet40_train.txt", "\n", kInvalid, "the split train has no objects"},
+      {WriteModelNet, chair, "remove", StatusCode::kNotFound, chair + ": missing file"},
+      {WriteModelNet, chair, "", kInvalid, chair + ": the file has no points"},
+      {WriteModelNet, chair, "1,2,3,0,0,1\n1,2,3\n", StatusCode::kDataLoss,
+       chair + ": line 2: expected 6 numbers (x y z nx ny nz), found 3"},
+      {WriteModelNet, chair, "1,2,inf,0,0,1\n", kInvalid, chair + ": line 1: expected a finite"},
+      {WriteMeshes, "/desk", "remove", StatusCode::kNotFound, "nor two or more folders"},
+      {WriteMeshes, bed, "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 9\n", kInvalid,
+       bed + ": line 6: expected face 0 to name a vertex"},
+      {WriteMeshes, bed, "OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", kInvalid,
+       bed + ": the faces of the mesh have no area"},
+  };
+  for (const Case& bad : cases) {
+    const TempFolder folder;
+    bad.write(folder.path());
+    if (bad.text == "remove") {
+      std::filesystem::remove_all(folder.path() + bad.file);
+    } else {
+      WriteText(folder.path() + bad.file, bad.text);
+    }
+    const Status status = FirstScan(folder.path(), {{"val_share", 0}}).status();
+    EXPECT_EQ(status.code(), bad.code) << status;
+    EXPECT_THAT(status.message(), HasSubstr(folder.path()));
+    EXPECT_THAT(status.message(), HasSubstr(bad.message));
+  }
+}
+
+}  // namespace
+}  // namespace voxbit::data
