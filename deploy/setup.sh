@@ -9,7 +9,7 @@ packages=(
   # libraries (docs/dependencies.md says why each)
   libtorch-dev libopenblas0-pthread libopenblas-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libsqlite3-dev libssl-dev libtbb-dev libboost-dev
+  libsqlite3-dev libssl-dev zlib1g-dev libtbb-dev libboost-dev
   nlohmann-json3-dev libspdlog-dev libcli11-dev
   # tests: unit tests and the independent client
   libgtest-dev libgmock-dev python3 python3-grpcio python3-protobuf
