@@ -161,7 +161,7 @@ void HoldOut(double share, Index& index) {
 
 class ModelNet40 final : public ObjectFiles {
  public:
-  ModelNet40(const ModelNetConfig& config, Index index)
+  ModelNet40(const ModelNetConfig& config, const Index& index)
       : ObjectFiles(config, {index.classes, {}, {}}, ConfigFields().ToJson(config), index),
         config_(config) {}
 
@@ -224,7 +224,7 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
   Index index = std::move(read).value();
   HoldOut(config.val_share, index);
   VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
-  auto dataset = std::make_unique<ModelNet40>(config, std::move(index));
+  auto dataset = std::make_unique<ModelNet40>(config, index);
   VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
   return std::unique_ptr<Dataset>(std::move(dataset));
 }

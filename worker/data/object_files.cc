@@ -22,10 +22,10 @@ Status CheckFiles(const ObjectIndex& index, const std::string& root) {
   return OkStatus();
 }
 
-ObjectFiles::ObjectFiles(ObjectSettings settings, ObjectClasses classes, Json config,
-                         ObjectIndex index)
-    : ObjectDataset(std::move(settings), std::move(classes), std::move(config)),
-      index_(std::move(index)),
+ObjectFiles::ObjectFiles(const ObjectSettings& settings, ObjectClasses classes, Json config,
+                         const ObjectIndex& index)
+    : ObjectDataset(settings, std::move(classes), std::move(config)),
+      index_(index),
       stamp_(index_.stamp + StampOf(Paths())) {}
 
 Result<Scan> ObjectFiles::Load(Split split, int64_t index) const {

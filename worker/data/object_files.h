@@ -37,7 +37,8 @@ class ObjectFiles : public ObjectDataset {
   Status Digest(const std::stop_token& stop);
 
  protected:
-  ObjectFiles(ObjectSettings settings, ObjectClasses classes, Json config, ObjectIndex index);
+  ObjectFiles(const ObjectSettings& settings, ObjectClasses classes, Json config,
+              const ObjectIndex& index);
 
  private:
   // Load sets name and source; the category is that of `file` unless the result has one.

@@ -202,8 +202,8 @@ Result<std::vector<float>> Normals(const Scan& scan) {
   return normals;
 }
 
-ObjectDataset::ObjectDataset(ObjectSettings settings, ObjectClasses classes, Json config)
-    : settings_(std::move(settings)), classes_(std::move(classes)), config_(std::move(config)) {}
+ObjectDataset::ObjectDataset(const ObjectSettings& settings, ObjectClasses classes, Json config)
+    : settings_(settings), classes_(std::move(classes)), config_(std::move(config)) {}
 
 Status ObjectDataset::CheckIndex(Split split, int64_t index) const {
   if (index >= 0 && index < size(split)) return OkStatus();

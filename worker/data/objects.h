@@ -120,7 +120,7 @@ class ObjectDataset : public Dataset {
 
  protected:
   // `config` is the resolved configuration that `settings` are part of.
-  ObjectDataset(ObjectSettings settings, ObjectClasses classes, Json config);
+  ObjectDataset(const ObjectSettings& settings, ObjectClasses classes, Json config);
 
   const ObjectSettings& settings() const { return settings_; }
   const Json& config() const { return config_; }

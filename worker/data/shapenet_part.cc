@@ -141,9 +141,8 @@ Result<ObjectIndex> ReadIndex(const std::string& root) {
 
 class ShapeNetPart final : public ObjectFiles {
  public:
-  ShapeNetPart(const ShapeNetPartConfig& config, ObjectIndex index)
-      : ObjectFiles(config, ShapeNetClasses(config.task), ConfigFields().ToJson(config),
-                    std::move(index)) {}
+  ShapeNetPart(const ShapeNetPartConfig& config, const ObjectIndex& index)
+      : ObjectFiles(config, ShapeNetClasses(config.task), ConfigFields().ToJson(config), index) {}
 
  private:
   Result<Scan> Read(const ObjectFile& file) const override {

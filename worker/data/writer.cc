@@ -104,7 +104,9 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
       VOXBIT_ASSIGN_OR_RETURN(const std::string table, ObjectTable(object));
       const std::string name = categories[static_cast<size_t>(object.category)].synset + "/" +
                                object.name.substr(object.name.rfind('/') + 1);
-      VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/" + name + ".txt", table));
+      std::string path = root;
+      path.append("/").append(name).append(".txt");
+      VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(path, table));
       lists[split].push_back("shape_data/" + name);
     }
   }
