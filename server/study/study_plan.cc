@@ -39,9 +39,11 @@ Status CheckMeasured(const std::vector<T>& entries, const std::string& key,
     if (std::find(known.begin(), known.end(), entries[i].metric) != known.end()) continue;
     std::string list;
     for (const std::string& name : known) list.append(list.empty() ? "" : ", ").append(name);
-    return FieldError(pointer + "/" + key + "/" + std::to_string(i) + "/metric",
-                      "an evaluation on the dataset " + config.dataset.at("kind").dump() +
-                          " does not measure \"" + entries[i].metric + "\"; it measures " + list);
+    std::string at = pointer;
+    at.append("/").append(key).append("/").append(std::to_string(i)).append("/metric");
+    return FieldError(at, "an evaluation on the dataset " + config.dataset.at("kind").dump() +
+                              " does not measure \"" + entries[i].metric + "\"; it measures " +
+                              list);
   }
   return OkStatus();
 }

@@ -27,8 +27,8 @@ class DatasetConformanceTest : public ::testing::TestWithParam<std::string> {
       EXPECT_TRUE(WriteSemanticKittiFolder(**source, root).ok());
       return {{"kind", kind}, {"root", root}, {"voxel_m", 0.2}};
     }
-    const Json objects = {{"kind", "synthetic_objects"}, {"train_objects", 3},   {"val_objects", 2},
-                          {"test_objects", 1},           {"object_points", 128}, {"points", 32}};
+    Json objects = {{"kind", "synthetic_objects"}, {"train_objects", 3},   {"val_objects", 2},
+                    {"test_objects", 1},           {"object_points", 128}, {"points", 32}};
     if (kind == "synthetic_objects") return objects;
     const std::string root = folder_.path() + "/" + kind;
     if (kind == "shapenet_part") {

@@ -48,8 +48,10 @@ inline void WriteModelNet(const std::string& root) {
   std::string test;
   for (const std::string name : {"chair", "night_stand"}) {
     for (const std::string number : {"_0001", "_0002", "_0003", "_0004"}) {
-      WriteText(root + "/" + name + "/" + name + number + ".txt", ModelNetRows());
-      (number == "_0004" ? test : train) += name + number + "\n";
+      std::string path = root;
+      path.append("/").append(name).append("/").append(name).append(number).append(".txt");
+      WriteText(path, ModelNetRows());
+      (number == "_0004" ? test : train).append(name).append(number).append("\n");
     }
   }
   WriteText(root + "/modelnet40_train.txt", train);
@@ -66,9 +68,11 @@ inline constexpr char kSquareOff[] =
 // The original layout of meshes: two classes, two training objects and one test object each.
 inline void WriteMeshes(const std::string& root) {
   for (const std::string name : {"bed", "desk"}) {
-    WriteText(root + "/" + name + "/train/" + name + "_0001.off", kSquareOff);
-    WriteText(root + "/" + name + "/train/" + name + "_0002.off", kSquareOff);
-    WriteText(root + "/" + name + "/test/" + name + "_0003.off", kSquareOff);
+    for (const std::string place : {"/train/@_0001.off", "/train/@_0002.off", "/test/@_0003.off"}) {
+      std::string path = root;
+      path.append("/").append(name).append(place);
+      WriteText(path.replace(path.find('@'), 1, name), kSquareOff);
+    }
   }
 }
 
