@@ -2,8 +2,8 @@
 // each its bits, a wall lowers them until the constraints hold, and the first objective of the
 // measured candidate is the reward of every step.
 //
-// Decided are the bit-widths of one architecture: the largest that the constraints allow, or the
-// one that the settings name.
+// Decided are the bit-widths of one architecture: the one that the study keeps, or the largest that
+// the constraints allow.
 //
 // Deviations, and why:
 // - Episodes run in rounds of "in_flight" (or "population") candidates, made by the same weights;
@@ -43,7 +43,6 @@ using search::Candidate;
 using search::Fitness;
 
 constexpr char kName[] = "ddpg_bits";
-constexpr char kLargest[] = "largest";
 constexpr uint64_t kRedraws = 10;
 constexpr uint64_t kHardRedraws = 10;
 constexpr char kOrigin[] = "episode ";
@@ -84,11 +83,6 @@ size_t RoundOf(const search::SearchSettings& settings) {
   return static_cast<size_t>(std::max<int64_t>(1, size));
 }
 
-BitProblem ProblemOf(const search::AlgorithmContext& context, const DdpgSettings& settings) {
-  if (settings.architecture == kLargest) return BitProblem(context);
-  return {context, search::ArchitectureNamed(context.space, settings.architecture).value()};
-}
-
 class DdpgBits final : public search::GenerationalSearch {
  public:
   // Requires: settings.agent that CheckDdpgBits accepts.
@@ -96,7 +90,7 @@ class DdpgBits final : public search::GenerationalSearch {
       : GenerationalSearch(kName, context, RoundOf(context.settings)),
         settings_(ResolveDdpg(context.settings, "").value()),
         reward_{settings_.reward_scale, settings_.reward_of_fractions, false},
-        problem_(ProblemOf(context, settings_)),
+        problem_(context),
         walk_(problem_.Layers(), problem_.decisions(),
               search::BitEpisodeOptions{problem_.found().has_activations, false}),
         agent_(settings_, static_cast<int64_t>(walk_.state_size()),
@@ -106,10 +100,7 @@ class DdpgBits final : public search::GenerationalSearch {
   }
 
  private:
-  bool IsArchitectureNamed() const { return settings_.architecture != kLargest; }
-
   void PlanGeneration(const Rng& rng) override {
-    if (IsArchitectureNamed() && !problem_.Fits(problem_.Lowest())) return End();
     LearnResults();
     for (uint64_t i = 0; i < size(); ++i) {
       const Origin origin{static_cast<int64_t>(NumKnown()), static_cast<int64_t>(learned_.size())};
@@ -121,14 +112,6 @@ class DdpgBits final : public search::GenerationalSearch {
         return;
       }
     }
-  }
-
-  std::string WhyExhausted() const override {
-    if (!IsArchitectureNamed() || problem_.Fits(problem_.Lowest())) {
-      return GenerationalSearch::WhyExhausted();
-    }
-    return "the architecture " + settings_.architecture +
-           " does not meet the constraints even with the lowest bits";
   }
 
   void AddMore(Json& state) const override {
@@ -255,14 +238,6 @@ Result<Json> CheckDdpgBits(const search::SearchSettings& settings, const search:
                           " trials end within the warm-up (" +
                           std::to_string(resolved.warmup_episodes) +
                           "), so nothing would be learned; the preset \"short\" fits it to them");
-  }
-  if (resolved.architecture != kLargest) {
-    const auto named = search::ArchitectureNamed(space, resolved.architecture);
-    const std::string at = pointer + "/agent/architecture";
-    if (!named.ok()) return FieldError(at, named.status().message());
-    if (search::FindBitDimensions(space, *named).decisions.empty()) {
-      return FieldError(at, "no layer of this architecture has bit-widths to choose");
-    }
   }
   return DdpgFields().ToJson(resolved);
 }

@@ -34,9 +34,6 @@ Fields<DdpgSettings> DdpgFields() {
       .Text("preset", &DdpgSettings::preset, {"haq", "seed", "short"},
             "where defaults come from: HAQ as published; its use on the Point Transformer "
             "(Sharpiless/Point-Transformers-with-Quantization); or for a few hundred trials")
-      .Text("architecture", &DdpgSettings::architecture, {},
-            "whose bits are decided where the space has other dimensions, too: largest, or the "
-            "choices of a candidate, as in 3.0.12.7")
       .Int("hidden1", &DdpgSettings::hidden1, {1, 65'536}, "units",
            "width of the first hidden layer of actor and critic")
       .Int("hidden2", &DdpgSettings::hidden2, {1, 65'536}, "units",

@@ -13,7 +13,6 @@ namespace voxbit::rl {
 // Defaults are those of HAQ (mit-han-lab/haq, rl_quantize.py and lib/rl/ddpg.py).
 struct DdpgSettings {
   std::string preset = "haq";
-  std::string architecture = "largest";
   int64_t hidden1 = 300;
   int64_t hidden2 = 300;
   double lr_actor = 1e-4;

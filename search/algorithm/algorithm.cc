@@ -1,6 +1,7 @@
 #include "search/algorithm/algorithm.h"
 
 #include "common/config.h"
+#include "search/bits/bit_dimensions.h"
 
 namespace voxbit::search {
 
@@ -8,6 +9,10 @@ Result<Json> ResolveAgent(const AlgorithmRegistry& registry, const SearchSetting
                           const SearchSpace& space, const std::string& pointer) {
   const Result<AlgorithmKind> kind = registry.Find(settings.algorithm);
   if (!kind.ok()) return FieldError(pointer + "/algorithm", kind.status().message());
+  if (!settings.architecture.empty()) {
+    const auto kept = ArchitectureNamed(space, settings.architecture);
+    if (!kept.ok()) return FieldError(pointer + "/architecture", kept.status().message());
+  }
   if (kind->check == nullptr) return NoAgentSettings(settings, pointer);
   return kind->check(settings, space, pointer);
 }

@@ -40,8 +40,11 @@ struct BoundedCost {
 class CandidateFilter {
  public:
   virtual ~CandidateFilter() = default;
-  // Sum of relative violations of the computable constraints; 0: may be proposed.
+  // Sum of relative violations of the computable constraints, of another architecture than the
+  // study's the number of choices that differ; 0: may be proposed.
   virtual double Violation(const Candidate& candidate) const = 0;
+  // `candidate` with the architecture that the study keeps, if it keeps one; canonical then.
+  virtual Candidate Pin(Candidate candidate) const { return candidate; }
   // One entry for each computable constraint with an upper bound, in the order of the constraints.
   // Sums over the layers of the candidate.
   virtual std::vector<BoundedCost> BoundedCosts(const Candidate& candidate) const = 0;
@@ -111,7 +114,7 @@ std::unique_ptr<Algorithm> MakeAlgorithm(const AlgorithmContext& context) {
 using AlgorithmRegistry = Registry<AlgorithmKind>;
 
 // settings.agent as the named algorithm resolves it; `pointer` as in AlgorithmKind::check.
-// INVALID_ARGUMENT also for an unknown algorithm.
+// INVALID_ARGUMENT also for an unknown algorithm and for an architecture that the space lacks.
 Result<Json> ResolveAgent(const AlgorithmRegistry& registry, const SearchSettings& settings,
                           const SearchSpace& space, const std::string& pointer);
 // For algorithms without settings of their own: an empty object, or INVALID_ARGUMENT when

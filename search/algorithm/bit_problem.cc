@@ -11,10 +11,9 @@ namespace {
 // The architecture of the largest candidate, lowered as far as its lowest bits need it.
 Candidate LargestArchitecture(const AlgorithmContext& context) {
   const SearchSpace& space = context.space;
-  const Candidate largest = space.Largest();
-  const BitDimensions bits = FindBitDimensions(space, largest);
+  const Candidate largest = context.filter.Pin(space.Largest());
   std::vector<bool> is_bits(space.size(), false);
-  for (const size_t d : bits.dimensions) is_bits[d] = true;
+  for (const size_t d : FindBitDimensions(space, space.Largest()).dimensions) is_bits[d] = true;
   std::vector<BitDecision> choices;
   std::vector<size_t> dimensions;
   Bits chosen;
@@ -28,7 +27,7 @@ Candidate LargestArchitecture(const AlgorithmContext& context) {
         {choices.size(), BitKind::kWeight,
          LevelRange(0, static_cast<int64_t>(space.dimensions()[d].choices.size()) - 1)});
     dimensions.push_back(d);
-    chosen.push_back(choices.back().levels.back());
+    chosen.push_back(largest.choices[d]);
   }
   const auto candidate_of = [&](const Bits& lowered) {
     for (size_t i = 0; i < lowered.size(); ++i) {
@@ -64,14 +63,11 @@ std::vector<double> SharesOf(const std::vector<BoundedCost>& costs) {
 }  // namespace
 
 BitProblem::BitProblem(const AlgorithmContext& context)
-    : BitProblem(context, LargestArchitecture(context)) {}
-
-BitProblem::BitProblem(const AlgorithmContext& context, const Candidate& architecture)
     : space_(context.space),
       filter_(context.filter),
       layers_(context.layers),
-      architecture_(architecture),
-      found_(FindBitDimensions(context.space, architecture)),
+      architecture_(LargestArchitecture(context)),
+      found_(FindBitDimensions(context.space, architecture_)),
       share_(MakeShare()) {}
 
 std::vector<BitLayer> BitProblem::Layers() const {
@@ -155,29 +151,6 @@ bool BitProblem::Lower(const BitWall& wall, Bits& bits) const {
   return LowerToBudget(decisions(), Violation(), 0, wall, bits);
 }
 
-Result<Candidate> ArchitectureNamed(const SearchSpace& space, const std::string& text) {
-  VOXBIT_ASSIGN_OR_RETURN(const Candidate named, DecodeCandidate(text));
-  std::vector<bool> is_bits(space.size(), false);
-  for (const size_t d : FindBitDimensions(space, space.Largest()).dimensions) is_bits[d] = true;
-  const auto num_others = static_cast<size_t>(std::count(is_bits.begin(), is_bits.end(), false));
-  if (named.choices.size() != num_others && named.choices.size() != space.size()) {
-    return InvalidArgument("expected " + std::to_string(num_others) + " choices, or " +
-                           std::to_string(space.size()) + " with the bit-widths, found " +
-                           std::to_string(named.choices.size()));
-  }
-  const bool has_bits = named.choices.size() == space.size();
-  Candidate architecture = space.Smallest();
-  size_t next = 0;
-  for (size_t d = 0; d < space.size(); ++d) {
-    const size_t from = has_bits ? d : next;
-    if (is_bits[d]) continue;
-    architecture.choices[d] = named.choices[from];
-    ++next;
-  }
-  VOXBIT_RETURN_IF_ERROR(space.Validate(architecture));
-  return architecture;
-}
-
 Result<Json> CheckBits(const SearchSettings& settings, const SearchSpace& space,
                        const std::string& pointer) {
   VOXBIT_RETURN_IF_ERROR(CheckHasBits(settings, space, pointer));
@@ -186,11 +159,17 @@ Result<Json> CheckBits(const SearchSettings& settings, const SearchSpace& space,
 
 Status CheckHasBits(const SearchSettings& settings, const SearchSpace& space,
                     const std::string& pointer) {
-  if (!FindBitDimensions(space, space.Largest()).decisions.empty()) return OkStatus();
-  return FieldError(pointer + "/algorithm",
-                    settings.algorithm +
-                        " chooses bit-widths, and the space of this supernet has none; give the "
-                        "supernet a \"quantization\"");
+  if (FindBitDimensions(space, space.Largest()).decisions.empty()) {
+    return FieldError(pointer + "/algorithm",
+                      settings.algorithm +
+                          " chooses bit-widths, and the space of this supernet has none; give the "
+                          "supernet a \"quantization\"");
+  }
+  if (settings.architecture.empty()) return OkStatus();
+  VOXBIT_ASSIGN_OR_RETURN(const Candidate kept, ArchitectureNamed(space, settings.architecture));
+  if (!FindBitDimensions(space, kept).decisions.empty()) return OkStatus();
+  return FieldError(pointer + "/architecture",
+                    "no layer of this architecture has bit-widths to choose");
 }
 
 }  // namespace voxbit::search

@@ -14,12 +14,10 @@ namespace voxbit::search {
 // Immutable. Refers to the space, filter and layers of its context.
 class BitProblem {
  public:
-  // The largest architecture that the lowest bits make feasible: its choices are lowered, from the
-  // last dimension to the first and one at a time, as far as it takes. Requires: a feasible
-  // candidate exists.
+  // The architecture that the study keeps, or the largest that the lowest bits make feasible: its
+  // choices are lowered, from the last dimension to the first and one at a time, as far as it
+  // takes. Requires: a feasible candidate exists.
   explicit BitProblem(const AlgorithmContext& context);
-  // This architecture, whatever its own bits.
-  BitProblem(const AlgorithmContext& context, const Candidate& architecture);
 
   // What is decided, in the order of layers; empty where the space has no bit-widths.
   const BitDimensions& found() const { return found_; }
@@ -55,11 +53,6 @@ class BitProblem {
   BitDimensions found_;
   BitCost share_;
 };
-
-// The architecture that a text names: the choices of the dimensions that are no bit-widths, in
-// their order, as the same supernet without bit-widths encodes its candidates; or a candidate of
-// `space`, whose bits do not matter. INVALID_ARGUMENT for anything else.
-Result<Candidate> ArchitectureNamed(const SearchSpace& space, const std::string& text);
 
 // For AlgorithmKind::check of the searches for bit-widths: nothing to set, and INVALID_ARGUMENT for
 // a space without bit-widths.

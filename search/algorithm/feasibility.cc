@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "search/bits/bit_dimensions.h"
+
 namespace voxbit::search {
 namespace {
 
@@ -20,6 +22,15 @@ std::string BoundText(const Constraint& constraint) {
   if (constraint.min && constraint.max) text += " and ";
   if (constraint.max) text += constraint.metric + " <= " + Text(*constraint.max);
   return text;
+}
+
+// Those of the dimensions that are no bit-widths.
+std::vector<std::optional<int32_t>> ChoicesOf(const SearchSpace& space,
+                                              const Candidate& architecture) {
+  std::vector<std::optional<int32_t>> choices(architecture.choices.begin(),
+                                              architecture.choices.end());
+  for (const size_t d : FindBitDimensions(space, space.Largest()).dimensions) choices[d].reset();
+  return choices;
 }
 
 std::vector<size_t> Shuffled(size_t size, Rng& rng) {
@@ -45,7 +56,8 @@ CostFilter::CostFilter(const SupernetSpec& spec,
 Result<std::unique_ptr<CostFilter>> CostFilter::Create(const SupernetSpec& spec,
                                                        const cost::CostModelRegistry& models,
                                                        const Workload* workload,
-                                                       std::vector<Constraint> constraints) {
+                                                       std::vector<Constraint> constraints,
+                                                       const Candidate* architecture) {
   std::map<std::string, std::unique_ptr<cost::CostModel>> usable;
   for (const auto& [name, entry] : models.entries()) {
     std::unique_ptr<cost::CostModel> model = entry.factory();
@@ -63,6 +75,7 @@ Result<std::unique_ptr<CostFilter>> CostFilter::Create(const SupernetSpec& spec,
   std::unique_ptr<CostFilter> filter(
       new CostFilter(spec, std::move(usable), workload != nullptr ? *workload : smallest_shape,
                      std::move(computable)));
+  if (architecture != nullptr) filter->pinned_ = ChoicesOf(spec.space(), *architecture);
   VOXBIT_RETURN_IF_ERROR(filter->CheckExtremes());
   VOXBIT_RETURN_IF_ERROR(filter->FindAnchor());
   return filter;
@@ -78,8 +91,8 @@ Result<double> CostFilter::Value(const std::string& metric, const LayerTable& la
 
 // No candidate costs less than the smallest or more than the largest.
 Status CostFilter::CheckExtremes() const {
-  const LayerTable smallest = Layers(spec_.space().Smallest());
-  const LayerTable largest = Layers(spec_.space().Largest());
+  const LayerTable smallest = Layers(Pin(spec_.space().Smallest()));
+  const LayerTable largest = Layers(Pin(spec_.space().Largest()));
   for (const auto& [metric, model] : models_) {
     VOXBIT_RETURN_IF_ERROR(Value(metric, smallest).status());
     VOXBIT_RETURN_IF_ERROR(Value(metric, largest).status());
@@ -106,7 +119,7 @@ Status CostFilter::CheckExtremes() const {
 Status CostFilter::FindAnchor() {
   const SearchSpace& space = spec_.space();
   for (const Candidate& extreme : {space.Smallest(), space.Largest()}) {
-    anchor_ = extreme;
+    anchor_ = Pin(extreme);
     if (Violation(anchor_) == 0) return OkStatus();
   }
   std::vector<std::pair<std::vector<size_t>, bool>> climbs;
@@ -146,8 +159,9 @@ Status CostFilter::FindAnchor() {
 std::optional<Candidate> CostFilter::Climb(const std::vector<size_t>& order,
                                            bool round_robin) const {
   const SearchSpace& space = spec_.space();
-  Candidate genes = space.Smallest();
+  Candidate genes = Pin(space.Smallest());
   std::vector<bool> is_open(space.size(), true);
+  for (size_t d = 0; d < pinned_.size(); ++d) is_open[d] = !pinned_[d];
   const auto raise = [&](size_t d) {
     const auto num_choices = static_cast<int32_t>(space.dimensions()[d].choices.size());
     if (genes.choices[d] + 1 >= num_choices) return false;
@@ -173,7 +187,19 @@ std::optional<Candidate> CostFilter::Climb(const std::vector<size_t>& order,
 }
 
 double CostFilter::Violation(const Candidate& candidate) const {
-  return ViolationOf(Bounds::kBoth, candidate);
+  double num_other = 0;
+  for (size_t d = 0; d < pinned_.size(); ++d) {
+    if (pinned_[d] && candidate.choices[d] != *pinned_[d]) ++num_other;
+  }
+  return num_other > 0 ? num_other : ViolationOf(Bounds::kBoth, candidate);
+}
+
+Candidate CostFilter::Pin(Candidate candidate) const {
+  if (pinned_.empty()) return candidate;
+  for (size_t d = 0; d < pinned_.size(); ++d) {
+    if (pinned_[d]) candidate.choices[d] = *pinned_[d];
+  }
+  return spec_.space().Canonical(std::move(candidate));
 }
 
 double CostFilter::ViolationOf(Bounds bounds, const Candidate& candidate) const {
@@ -204,7 +230,7 @@ std::vector<BoundedCost> CostFilter::BoundedCosts(const Candidate& candidate) co
 
 Candidate CostFilter::Repair(const Candidate& candidate, Rng& rng) const {
   const SearchSpace& space = spec_.space();
-  Candidate genes = candidate;
+  Candidate genes = Pin(candidate);
   if (Candidate same = space.Canonical(genes); Violation(same) == 0) return same;
   for (const size_t d : Shuffled(space.size(), rng)) {
     int32_t bad = genes.choices[d];

@@ -26,12 +26,15 @@ class CostFilter final : public CandidateFilter, public LayerSource {
   // With `workload` null, only upper bounds on metrics that need none are considered, for a network
   // of the smallest possible shape (4 input channels, 2 classes): what it exceeds, any other shape
   // exceeds; what it does not reach, another may.
+  // With an `architecture` the only candidates are those that differ from it in bit-widths alone.
   static Result<std::unique_ptr<CostFilter>> Create(const SupernetSpec& spec,
                                                     const cost::CostModelRegistry& models,
                                                     const Workload* workload,
-                                                    std::vector<Constraint> constraints);
+                                                    std::vector<Constraint> constraints,
+                                                    const Candidate* architecture = nullptr);
 
   double Violation(const Candidate& candidate) const override;
+  Candidate Pin(Candidate candidate) const override;
   std::vector<BoundedCost> BoundedCosts(const Candidate& candidate) const override;
   // Moves gene after gene, in random order, to a candidate that is known to satisfy everything,
   // until the constraints are met; the last gene only as far as needed. At most one step for each
@@ -59,8 +62,9 @@ class CostFilter final : public CandidateFilter, public LayerSource {
   const SupernetSpec& spec_;
   std::map<std::string, std::unique_ptr<cost::CostModel>> models_;
   Workload workload_;
-  std::vector<Constraint> constraints_;  // the computable ones
-  Candidate anchor_;                     // satisfies every constraint
+  std::vector<Constraint> constraints_;         // the computable ones
+  std::vector<std::optional<int32_t>> pinned_;  // choices of an architecture, by dimension; or none
+  Candidate anchor_;                            // satisfies every constraint
 };
 
 }  // namespace voxbit::search

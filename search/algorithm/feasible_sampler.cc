@@ -25,7 +25,7 @@ void FeasibleSampler::List() {
 std::optional<Candidate> FeasibleSampler::Draw(const std::set<Candidate>& known, const Rng& rng) {
   for (uint64_t attempt = 0; attempt < kRedraws; ++attempt) {
     Rng draw = rng.Fork("redraw", attempt);
-    Candidate candidate = space_.Sample(draw);
+    Candidate candidate = filter_.Pin(space_.Sample(draw));
     if (Accepts(known, candidate)) return candidate;
   }
   List();

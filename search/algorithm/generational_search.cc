@@ -168,6 +168,7 @@ std::optional<Proposal> GenerationalSearch::Child(size_t child, const Breeder& b
   for (uint64_t attempt = 0; attempt < kRedraws; ++attempt) {
     Rng draw = rng.Fork("redraw", attempt);
     Proposal bred = breed(child, false, draw);
+    bred.candidate = context_.filter.Pin(std::move(bred.candidate));
     if (Accepts(bred.candidate)) return bred;
   }
   for (const bool is_hard : {false, true}) {

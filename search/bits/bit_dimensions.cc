@@ -67,4 +67,27 @@ Candidate WithBits(const SearchSpace& space, const BitDimensions& found, Candida
   return space.Canonical(std::move(architecture));
 }
 
+Result<Candidate> ArchitectureNamed(const SearchSpace& space, const std::string& text) {
+  VOXBIT_ASSIGN_OR_RETURN(const Candidate named, DecodeCandidate(text));
+  std::vector<bool> is_bits(space.size(), false);
+  for (const size_t d : FindBitDimensions(space, space.Largest()).dimensions) is_bits[d] = true;
+  const auto num_others = static_cast<size_t>(std::count(is_bits.begin(), is_bits.end(), false));
+  if (named.choices.size() != num_others && named.choices.size() != space.size()) {
+    return InvalidArgument("expected " + std::to_string(num_others) + " choices, or " +
+                           std::to_string(space.size()) + " with the bit-widths, found " +
+                           std::to_string(named.choices.size()));
+  }
+  const bool has_bits = named.choices.size() == space.size();
+  Candidate architecture = space.Smallest();
+  size_t next = 0;
+  for (size_t d = 0; d < space.size(); ++d) {
+    const size_t from = has_bits ? d : next;
+    if (is_bits[d]) continue;
+    architecture.choices[d] = named.choices[from];
+    ++next;
+  }
+  VOXBIT_RETURN_IF_ERROR(space.Validate(architecture));
+  return architecture;
+}
+
 }  // namespace voxbit::search

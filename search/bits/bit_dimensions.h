@@ -30,4 +30,9 @@ std::vector<BitLayer> BitLayersOf(const BitDimensions& found, const LayerTable& 
 Candidate WithBits(const SearchSpace& space, const BitDimensions& found, Candidate architecture,
                    const Bits& bits);
 
+// The architecture that a text names: the choices of the dimensions that are no bit-widths, in
+// their order, as the same supernet without bit-widths encodes its candidates; or a candidate of
+// `space`, whose bits do not matter. INVALID_ARGUMENT for anything else.
+Result<Candidate> ArchitectureNamed(const SearchSpace& space, const std::string& text);
+
 }  // namespace voxbit::search

@@ -30,6 +30,8 @@ const std::vector<Metric>& Metrics() {
       {"quantized_size_ratio", "1", Direction::kLower, MetricSource::kCostModel,
        "weights whose bits are chosen: their bits over those of the largest candidate in float32, "
        "codebooks left out"},
+      {kLatencyLut, "ms", Direction::kLower, MetricSource::kCostModel,
+       "sum over the layers of what the study's latency table has for their bits"},
       {"latency_ms", "ms", Direction::kLower, MetricSource::kLatency,
        "median of repeated measured runs on the named target"},
   };

@@ -22,6 +22,9 @@ struct Metric {
   std::string_view help;
 };
 
+// The metric whose cost model is the latency table of the study, and not one that every study has.
+inline constexpr std::string_view kLatencyLut = "latency_lut_ms";
+
 // All metrics that an objective or a constraint may name.
 const std::vector<Metric>& Metrics();
 // INVALID_ARGUMENT listing the known names.

@@ -105,8 +105,8 @@ Status ResolveTarget(const std::string& pointer, T& entry) {
   if (is_latency && entry.target.empty()) entry.target = kDefaultTarget;
   if (!is_latency && !entry.target.empty()) {
     return FieldError(pointer + "/target", entry.metric +
-                                               " does not depend on the hardware; leave the "
-                                               "target out");
+                                               " is not measured on a target; leave the target "
+                                               "out");
   }
   return OkStatus();
 }
@@ -188,6 +188,27 @@ Json PrintConstraints(const StudyConfig& in) {
   return list;
 }
 
+constexpr char kLatencyTable[] = "latency_table";
+
+Status ParseLatencyTable(const Json& found, const std::string& pointer, StudyConfig& out) {
+  if (!found.is_object()) return ExpectedError(pointer, "a latency table", found);
+  out.latency_table = found;
+  return OkStatus();
+}
+
+// `key` is the list's.
+template <class T>
+Status CheckHasTable(const std::vector<T>& entries, const std::string& key,
+                     const std::string& pointer) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].metric != kLatencyLut) continue;
+    std::string at = pointer;
+    at.append("/").append(key).append("/").append(std::to_string(i)).append("/metric");
+    return FieldError(at, "latency_lut_ms needs a \"latency_table\" in the study");
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 std::string_view Name(StudyState state) { return NameIn(kStates, state); }
@@ -252,7 +273,11 @@ Fields<SearchSettings> SearchFields() {
               "probability with which a mutation re-draws each choice (evolution); nsga2 takes "
               "1 / number of dimensions")
       .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
-           "trials that may be under way at once; 0: the population");
+           "trials that may be under way at once; 0: the population")
+      .Text("architecture", &SearchSettings::architecture, {},
+            "choices that every candidate keeps, as in 3.0.12.7: those of a trial of the same "
+            "supernet with or without bit-widths; only bit-widths are searched then. Empty: "
+            "everything is searched");
   return AddObject(fields, "agent", &SearchSettings::agent,
                    "settings of the algorithm's own (docs/algorithms.md)");
 }
@@ -262,7 +287,13 @@ Fields<EvaluateSettings> EvaluateFields() {
   fields
       .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
            "scans from which the batch-norm statistics of a candidate are taken anew")
-      .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans", "scans of one forward pass");
+      .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans", "scans of one forward pass")
+      .Text("split", &EvaluateSettings::split, {"val", "train", "test"},
+            "what is scored. HAQ's search for weights and activations scored training data, which "
+            "train repeats; test is for final numbers, never for a search")
+      .Int("finetune_steps", &EvaluateSettings::finetune_steps, {0, 10'000'000}, "steps",
+           "training of each candidate on its own before it is scored, with the recipe of train "
+           "and the learning rate of finetune; HAQ has one pass over its training data");
   return fields;
 }
 
@@ -321,6 +352,9 @@ Fields<StudyConfig> StudyFields() {
   fields.Required();
   fields.Custom("constraints", "list", "what must hold: {\"metric\", \"target\", \"min\", \"max\"}",
                 &ParseConstraints, &PrintConstraints);
+  fields.Custom(kLatencyTable, "object",
+                "times behind latency_lut_ms, or the path of a file with them", &ParseLatencyTable,
+                [](const StudyConfig& in) { return in.latency_table; });
   return fields;
 }
 
@@ -338,9 +372,17 @@ Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointe
                           " steps of the training, found " +
                           std::to_string(config.train.warmup_steps));
   }
+  if (config.latency_table.is_null()) {
+    VOXBIT_RETURN_IF_ERROR(CheckHasTable(config.objectives, "objectives", pointer));
+    VOXBIT_RETURN_IF_ERROR(CheckHasTable(config.constraints, "constraints", pointer));
+  }
   return config;
 }
 
-Json ToJson(const StudyConfig& config) { return StudyFields().ToJson(config); }
+Json ToJson(const StudyConfig& config) {
+  Json json = StudyFields().ToJson(config);
+  if (config.latency_table.is_null()) json.erase(kLatencyTable);
+  return json;
+}
 
 }  // namespace voxbit::search

@@ -47,12 +47,15 @@ struct SearchSettings {
   int64_t parents = 0;  // 0: a quarter of the population, at least 2
   double mutation_probability = 0.1;
   int64_t in_flight = 0;        // 0: the population
+  std::string architecture;     // kept by every candidate, but for its bit-widths; "": searched
   Json agent = Json::object();  // the algorithm's own settings
 };
 
 struct EvaluateSettings {
   int64_t calibration_scans = 64;
   int64_t batch = 2;
+  std::string split = "val";   // that is scored; "train" or "test"
+  int64_t finetune_steps = 0;  // of the candidate on its own before it is scored
 };
 
 struct LatencySettings {
@@ -82,10 +85,14 @@ struct StudyConfig {
   FinetuneSettings finetune;
   std::vector<Objective> objectives;
   std::vector<Constraint> constraints;
+  Json latency_table;  // behind latency_lut_ms; null: none
 };
 
-// Field tables; what follows "kind" in supernet and dataset, and what is in search.agent, is
-// checked by their owners.
+// A table of all widths of a hundred layers has a tenth of this; messages must stay below 4 MiB.
+inline constexpr uintmax_t kMaxLatencyTableBytes = 1 << 20;
+
+// Field tables; what follows "kind" in supernet and dataset, and what is in search.agent and
+// latency_table, is checked by their owners.
 Fields<StudyConfig> StudyFields();
 Fields<TrainSettings> TrainFields();
 Fields<SearchSettings> SearchFields();
@@ -95,9 +102,12 @@ Fields<FinetuneSettings> FinetuneFields();
 
 // Parses and checks what one study says on its own: field types and ranges, known metrics,
 // a name of [a-z0-9._-] up to 100 characters that starts with a letter or digit, one to four
-// objectives, no metric twice. A latency metric without a target means the target "local".
+// objectives, no metric twice, a latency table where a metric needs one (the table itself: whoever
+// reads a study's file reads the table that it names). A latency metric without a target means the
+// target "local".
 // Every error is INVALID_ARGUMENT and starts with the JSON pointer below `pointer`.
 Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer);
+// Without a latency table nothing is written of it.
 Json ToJson(const StudyConfig& config);
 
 struct Study {

@@ -18,6 +18,11 @@ class SupernetSpec {
   virtual ~SupernetSpec() = default;
   virtual const SearchSpace& space() const = 0;
   virtual InputForm input_form() const { return InputForm::kVoxels; }
+  // One answer for a whole cloud, instead of one for each point.
+  virtual bool classifies_clouds() const { return false; }
+  // What is trained for it, and what its checkpoints are of: a part of it where some dimensions
+  // play no role in training. Supernets that differ in these alone share one training.
+  virtual const SupernetSpec& trained() const { return *this; }
   // The configuration with every default filled in, "kind" included.
   virtual Json config() const = 0;
   // Layers of `candidate` for a network of these input channels and classes.

@@ -165,26 +165,6 @@ TEST(DdpgBitsTest, SettingsChangeTheSearch) {
   }
 }
 
-TEST(DdpgBitsTest, NamedArchitectureIsKept) {
-  const ToyBits toy =
-      Toy({.sizes = Ones(10), .levels = {2, 4}, .budget = 30}, {{"architecture", "0"}});
-  for (const Trial& trial : RunToyBits(toy, *Make(toy), 30)) {
-    if (trial.origin != "random") {
-      EXPECT_EQ(toy.space.Value(trial.candidate, 0), 8);
-    }
-  }
-}
-
-TEST(DdpgBitsTest, ArchitectureThatCannotBeFeasibleEndsTheSearch) {
-  const ToyBits toy =
-      Toy({.sizes = Ones(10), .levels = {2, 4}, .budget = 19}, {{"architecture", "0"}});
-  const auto asked = Make(toy)->Ask(10);
-  EXPECT_TRUE(asked.proposals.empty());
-  EXPECT_TRUE(asked.exhausted);
-  EXPECT_EQ(asked.why,
-            "the architecture 0 does not meet the constraints even with the lowest bits");
-}
-
 TEST(DdpgBitsTest, LayersThatNobodyKnowsDoNoHarm) {
   const ToyBits toy = Toy({.sizes = Ones(4), .levels = {2, 4}});
   search::AlgorithmContext context = toy.Context();
@@ -204,10 +184,13 @@ TEST(DdpgBitsTest, WrongSettingsAreRefusedWithTheirPointer) {
   EXPECT_EQ(message({{"tau", 2}}), "/search/agent/tau: expected a number from 0.0 to 1.0, found 2");
   EXPECT_EQ(message({{"preset", "best"}}),
             "/search/agent/preset: expected one of haq, seed, short, found \"best\"");
-  EXPECT_EQ(message({{"architecture", "7"}}),
-            "/search/agent/architecture: choice 7 of width is not one of 0 to 1");
-  EXPECT_EQ(message({{"architecture", "1.1"}}),
-            "/search/agent/architecture: expected 1 choices, or 5 with the bit-widths, found 2");
+  settings.architecture = "7";
+  EXPECT_EQ(message(Json::object()),
+            "/search/architecture: choice 7 of width is not one of 0 to 1");
+  settings.architecture = "1.1";
+  EXPECT_EQ(message(Json::object()),
+            "/search/architecture: expected 1 choices, or 5 with the bit-widths, found 2");
+  settings.architecture = "";
   EXPECT_EQ(message({{"warmup_episodes", 64}}).find("/search/agent/warmup_episodes: the 64 trials"),
             0U);
   EXPECT_EQ(message(Json::object()), "");

@@ -194,6 +194,7 @@ TEST(BitProblemTest, SpaceWithoutBitsIsRefusedWithThePointer) {
   RegisterBuiltins(algorithms);
   SearchSettings settings;
   for (const auto& [name, entry] : algorithms.entries()) {
+    if (name == "given") continue;  // any space will do
     settings.algorithm = name;
     const auto none =
         ResolveAgent(algorithms, settings, SearchSpace({{"width", {8, 16}, -1, 0}}), "/search");
@@ -211,6 +212,7 @@ TEST(BitProblemTest, SettingsOfAlgorithmsThatHaveNoneAreRefused) {
   const ToyBits toy({.sizes = {1}});
   SearchSettings settings;
   for (const std::string& name : algorithms.Names()) {
+    if (name == "given") continue;
     settings.algorithm = name;
     settings.agent = Json::object();
     EXPECT_EQ(ResolveAgent(algorithms, settings, toy.space, "").value(), Json::object());

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
+#include "search/bits/bit_dimensions.h"
 #include "supernet/models/spvnas/spvnas.h"
 #include "tests/support/toy_space.h"
 
@@ -115,6 +119,46 @@ TEST_F(CostFilterTest, SmallSpacesAreSearchedCompletely) {
   EXPECT_EQ(gap.status().reason(), "CONSTRAINTS_INFEASIBLE");
   EXPECT_NE(gap.status().message().find("no candidate meets macs >= "), std::string::npos)
       << gap.status();
+}
+
+TEST_F(CostFilterTest, AnArchitectureIsKeptAndItsBitsAreSearched) {
+  const testing::ToySpec spec({.stages = 2, .widths = 3, .weight_bits = {2, 4, 8}});
+  const SearchSpace& space = spec.space();
+  const Workload workload = spec.MakeWorkload();
+  const size_t num_bits = FindBitDimensions(space, space.Largest()).dimensions.size();
+  Rng rng(2);
+  const Candidate kept = space.Sample(rng);
+  const auto filter = CostFilter::Create(spec, models_, &workload, {}, &kept).value();
+  std::set<Candidate> allowed;
+  for (const Candidate& candidate : space.Enumerate(100'000)) {
+    const bool is_same = std::equal(candidate.choices.begin(),
+                                    candidate.choices.end() - static_cast<std::ptrdiff_t>(num_bits),
+                                    kept.choices.begin());
+    EXPECT_EQ(filter->Violation(candidate) == 0, is_same);
+    if (is_same) allowed.insert(candidate);
+  }
+  EXPECT_EQ(allowed.size(), 9U);  // three levels for each of two layers
+  for (int i = 0; i < 50; ++i) {
+    const Candidate draw = space.Sample(rng);
+    EXPECT_EQ(allowed.count(filter->Pin(draw)), 1U);
+    EXPECT_EQ(allowed.count(filter->Repair(draw, rng)), 1U);
+  }
+}
+
+TEST_F(CostFilterTest, BoundsOfAKeptArchitectureAreItsOwn) {
+  const Workload workload = spec_.MakeWorkload();
+  const Candidate kept = spec_.space().Largest();
+  const double largest = Cost("macs", kept);
+  const auto create = [&](double max) {
+    return CostFilter::Create(spec_, models_, &workload, {{"macs", "", std::nullopt, max}}, &kept);
+  };
+  EXPECT_TRUE(create(largest).ok());
+  const auto refused = create(largest - 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().reason(), "CONSTRAINTS_INFEASIBLE");
+  EXPECT_NE(refused.status().message().find("at least " + CanonicalJson(largest)),
+            std::string::npos)
+      << refused.status();
 }
 
 TEST_F(CostFilterTest, MeasuredMetricsAreLeftOut) {

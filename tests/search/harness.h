@@ -40,16 +40,18 @@ class Harness {
     constraints_ = {{"macs", "", std::nullopt, bound}};
     filter_ = CostFilter::Create(spec_, models, &workload, constraints_).value();
     settings_.population = options_.population;
+    ends_.agent["candidates"] = {Encode(spec_.space().Smallest()), Encode(spec_.space().Largest())};
     RegisterTested(algorithms_);
   }
 
   std::unique_ptr<Algorithm> Make(const std::string& name) const {
-    return algorithms_.Find(name)->make(MakeContext());
+    const bool gives_ends = name == "given" && settings_.agent.empty();
+    return algorithms_.Find(name)->make(MakeContext(gives_ends ? ends_ : settings_));
   }
 
-  AlgorithmContext MakeContext() const {
+  AlgorithmContext MakeContext(const SearchSettings& settings) const {
     return {spec_.space(), *filter_,           options_.objectives, constraints_,
-            settings_,     Rng(options_.seed), filter_.get()};
+            settings,      Rng(options_.seed), filter_.get()};
   }
 
   Trial Evaluate(const Proposal& proposal, int64_t number) const {
@@ -102,6 +104,7 @@ class Harness {
   std::vector<Constraint> constraints_;
   std::unique_ptr<CostFilter> filter_;
   SearchSettings settings_;
+  SearchSettings ends_;  // for "given": a list of the smallest and the largest candidate
   AlgorithmRegistry algorithms_{"algorithm"};
 };
 

@@ -52,6 +52,27 @@ TEST(StudyConfigTest, ReadsAStudyAndFillsInDefaults) {
   EXPECT_EQ(config->constraints[1], (Constraint{"latency_ms", "cpu-avx2", std::nullopt, 40}));
 }
 
+TEST(StudyConfigTest, MetricOfALatencyTableNeedsOne) {
+  for (const std::string list : {"/objectives", "/constraints"}) {
+    Json study = With(list + "/1", {{"metric", "latency_lut_ms"}, {"max", 40}});
+    if (list == "/objectives") study["objectives"][1].erase("max");
+    EXPECT_EQ(
+        ParseStudyConfig(study, "/studies/0").status().message(),
+        "/studies/0" + list + "/1/metric: latency_lut_ms needs a \"latency_table\" in the study");
+    study["latency_table"] = {{"layers", Json::object()}};
+    EXPECT_TRUE(ParseStudyConfig(study, "").ok());
+    study["latency_table"] = "table.json";
+    EXPECT_EQ(ParseStudyConfig(study, "").status().message(),
+              "/latency_table: expected a latency table, found \"table.json\"");
+  }
+}
+
+TEST(StudyConfigTest, ResolvedFormOfNoLatencyTableHasNone) {
+  EXPECT_FALSE(ToJson(ParseStudyConfig(Valid(), "").value()).contains("latency_table"));
+  const Json with = With("/latency_table", {{"layers", Json::object()}});
+  EXPECT_EQ(ToJson(ParseStudyConfig(with, "").value())["latency_table"], with["latency_table"]);
+}
+
 TEST(StudyConfigTest, ResolvedFormIsReadBackUnchanged) {
   const Json resolved = ToJson(ParseStudyConfig(Valid(), "").value());
   const auto again = ParseStudyConfig(resolved, "");
@@ -107,7 +128,7 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
       {"/objectives/0/metric", "REMOVE", "/objectives/0/metric: missing"},
       {"/objectives/0/metric", "mious", "/objectives/0/metric: unknown metric \"mious\"; known: "},
       {"/objectives/0/metric", 3, "/objectives/0/metric: expected the name of a metric"},
-      {"/objectives/0/target", "local", "/objectives/0/target: miou does not depend on the hardw"},
+      {"/objectives/0/target", "local", "/objectives/0/target: miou is not measured on a target"},
       {"/objectives/1/target", "", "/objectives/1/target: expected the name of a target"},
       {"/objectives/0/max", 1, "/objectives/0/max: unknown key"},
       {"/objectives/1", Json{{"metric", "miou"}}, "/objectives/1: miou is listed twice"},
@@ -118,7 +139,7 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
       {"/constraints/0/min", 3.0e9, "/constraints/0/min: is above \"max\""},
       {"/constraints/0/maximum", 1, "/constraints/0/maximum: unknown key"},
       {"/constraints/1", Json{{"metric", "macs"}, {"min", 1}}, "/constraints/1: macs is listed tw"},
-      {"/constraints/0/target", "x", "/constraints/0/target: macs does not depend"},
+      {"/constraints/0/target", "x", "/constraints/0/target: macs is not measured"},
   };
   for (const auto& c : cases) {
     const auto config = ParseStudyConfig(With(c.pointer, c.value), "/studies/0");
