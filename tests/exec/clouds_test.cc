@@ -78,6 +78,35 @@ TEST_P(CloudExecTest, FinetuningComparesThePrimaryMetric) {
   EXPECT_EQ(result->measurements.front().value, result->detail.at("end_" + Primary()));
 }
 
+TEST_P(CloudExecTest, FinetuningAlsoTellsTheValueOnTheTestSplit) {
+  Train(1);
+  search::TaskSpec spec = FinetuneSpec(10);
+  const auto on_val = Run(spec);
+  spec.settings["evaluate"]["split"] = "test";
+  const auto on_test = Run(spec);
+  ASSERT_TRUE(on_val.ok() && on_test.ok()) << on_val.status() << on_test.status();
+  for (size_t i = 0; i < on_val->measurements.size(); ++i) {
+    EXPECT_EQ(on_val->measurements[i].detail.at("test"), on_test->measurements[i].value);
+    EXPECT_FALSE(on_test->measurements[i].detail.contains("test"));
+  }
+}
+
+TEST_P(CloudExecTest, EvaluationScoresTheSplitThatIsNamed) {
+  Train(5);
+  const auto points_of = [&](const std::string& split) {
+    search::TaskSpec spec = EvaluateSpec();
+    spec.settings["evaluate"]["split"] = split;
+    const auto result = Run(spec);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->measurements.front().samples : 0;
+  };
+  const ToyClouds dataset(GetParam());
+  EXPECT_EQ(points_of("train") * dataset.size(data::Split::kVal),
+            points_of("val") * dataset.size(data::Split::kTrain));
+  EXPECT_EQ(points_of("test") * dataset.size(data::Split::kVal),
+            points_of("val") * dataset.size(data::Split::kTest));
+}
+
 TEST_P(CloudExecTest, TheManifestTakesTheContractsOfTheDataset) {
   Train(1);
   const auto result =

@@ -64,15 +64,16 @@ class ExecTest : public ::testing::Test {
 
   search::TaskSpec Spec(search::TaskKind kind, Json settings) const {
     search::TaskSpec spec;
+    const bool is_shared =
+        kind == search::TaskKind::kProfile || kind == search::TaskKind::kTrainSupernet;
+    const search::SupernetSpec& supernet = is_shared ? spec_->trained() : *spec_;
     spec.kind = kind;
-    spec.supernet = spec_->config();
+    spec.supernet = supernet.config();
     spec.dataset = dataset_;
     spec.settings = std::move(settings);
-    spec.space_digest = spec_->space().digest();
+    spec.space_digest = supernet.space().digest();
     spec.checkpoint = checkpoint_;
-    if (kind != search::TaskKind::kProfile && kind != search::TaskKind::kTrainSupernet) {
-      spec.candidate = spec_->space().Smallest();
-    }
+    if (!is_shared) spec.candidate = spec_->space().Smallest();
     return spec;
   }
   search::TaskSpec TrainSpec(int64_t steps) const {
@@ -82,7 +83,7 @@ class ExecTest : public ::testing::Test {
     return Spec(search::TaskKind::kTrainSupernet, search::TrainFields().ToJson(settings));
   }
   search::TaskSpec EvaluateSpec() const {
-    return Spec(search::TaskKind::kEvaluate, EvaluateJson());
+    return Spec(search::TaskKind::kEvaluate, {{"evaluate", EvaluateJson()}});
   }
   static Json EvaluateJson() { return {{"calibration_scans", 4}, {"batch", 2}}; }
   search::TaskSpec FinetuneSpec(int64_t steps) const {

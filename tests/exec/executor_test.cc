@@ -48,6 +48,18 @@ TEST_F(ExecTest, ProfileCountsWhatOneScanAsksFor) {
   }
 }
 
+TEST_F(ExecTest, ASplitWithoutScansIsAnError) {
+  const Json test = {{"split", "test"}};
+  Train();
+  for (const search::TaskSpec& spec : {Spec(search::TaskKind::kProfile, test),
+                                       Spec(search::TaskKind::kEvaluate, {{"evaluate", test}})}) {
+    const auto result = Run(spec);
+    EXPECT_EQ(result.status().code(), StatusCode::kFailedPrecondition);
+    EXPECT_EQ(result.status().message(), std::string(search::Name(spec.kind)) +
+                                             ": the dataset has no scans in the split test");
+  }
+}
+
 TEST_F(ExecTest, TrainingKeepsACheckpointThatSaysWhatItIs) {
   const auto result = Run(TrainSpec(3));
   ASSERT_TRUE(result.ok()) << result.status();
@@ -179,7 +191,7 @@ TEST_F(ExecTest, EveryKindStopsWhenAsked) {
       Spec(search::TaskKind::kProfile, Json::object()), TrainSpec(1000), EvaluateSpec(),
       FinetuneSpec(1000), Spec(search::TaskKind::kMeasureLatency, {{"repeats", 1000}})};
   for (search::TaskSpec& spec : specs) {
-    if (spec.kind == search::TaskKind::kEvaluate) spec.settings["batch"] = 1;
+    if (spec.kind == search::TaskKind::kEvaluate) spec.settings["evaluate"]["batch"] = 1;
     std::stop_source stop;
     int64_t reports = 0;
     const auto result = Run(

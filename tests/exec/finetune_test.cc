@@ -29,5 +29,18 @@ TEST_F(FinetuneTest, KeepsTheEndWhenTrainingHelps) {
   EXPECT_DOUBLE_EQ(result->measurements.at(0).value, result->detail.at("end_miou"));
 }
 
+TEST_F(FinetuneTest, ScoresTheSplitOfTheStudyButChoosesByValidation) {
+  Train(4);
+  search::TaskSpec spec = FinetuneSpec(20);
+  const auto on_val = Run(spec);
+  spec.settings["evaluate"]["split"] = "train";
+  const auto on_train = Run(spec);
+  ASSERT_TRUE(on_val.ok() && on_train.ok()) << on_val.status() << on_train.status();
+  EXPECT_EQ(on_val->detail.at("end_miou"), on_train->detail.at("end_miou"));
+  EXPECT_EQ(on_val->measurements.at(0).value, on_val->detail.at("end_miou"));
+  EXPECT_NE(on_train->measurements.at(0).value, on_val->measurements.at(0).value);
+  EXPECT_FALSE(on_val->measurements.at(0).detail.contains("test"));
+}
+
 }  // namespace
 }  // namespace voxbit::worker

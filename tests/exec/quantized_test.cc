@@ -34,6 +34,20 @@ TEST_F(QuantizedExecTest, FineTuningStartsWithWhatWasEvaluated) {
               1e-6);
 }
 
+TEST_F(QuantizedExecTest, ShortTrainingBeforeTheScoreChangesItAndNothingElse) {
+  Train(4);
+  const auto inherited = Run(EvaluateSpec());
+  search::TaskSpec spec = EvaluateSpec();
+  spec.settings["evaluate"]["finetune_steps"] = 20;
+  const auto trained = Run(spec);
+  ASSERT_TRUE(inherited.ok() && trained.ok()) << inherited.status() << trained.status();
+  EXPECT_GT(trained->measurements.at(0).value, inherited->measurements.at(0).value);
+  EXPECT_TRUE(trained->measurements.at(0).detail.contains("quantization_error"));
+  // The supernet that later tasks share is untouched.
+  EXPECT_EQ(Run(EvaluateSpec())->measurements, inherited->measurements);
+  EXPECT_EQ(Run(spec)->measurements, trained->measurements);
+}
+
 TEST_F(QuantizedExecTest, EveryExportedTensorBelongsToALayer) {
   Train(2);
   const search::TaskSpec spec = Spec(

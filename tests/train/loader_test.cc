@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "tests/train/train_fixture.h"
 
@@ -146,9 +147,18 @@ TEST(LoaderTest, ThrowsInTheConsumerWhatTheMakerThrew) {
   EXPECT_THROW((void)queue.Next({}), std::runtime_error);
 }
 
-TEST(LoaderTest, SpreadsIndicesEvenly) {
-  EXPECT_EQ(SpreadIndices(10, 5), std::vector<int64_t>({0, 2, 4, 6, 8}));
+TEST(LoaderTest, SpreadsIndicesEvenlyButNotInStep) {
   EXPECT_EQ(SpreadIndices(3, 8), std::vector<int64_t>({0, 1, 2}));
+  EXPECT_EQ(SpreadIndices(5, 5), std::vector<int64_t>({0, 1, 2, 3, 4}));
+  const std::vector<int64_t> spread = SpreadIndices(2048, 64);
+  EXPECT_EQ(SpreadIndices(2048, 64), spread);
+  ASSERT_EQ(spread.size(), 64U);
+  std::set<int64_t> categories;  // where 16 of them come in turn
+  for (size_t i = 0; i < spread.size(); ++i) {
+    EXPECT_EQ(spread[i] / 32, static_cast<int64_t>(i));
+    categories.insert(spread[i] % 16);
+  }
+  EXPECT_GE(categories.size(), 14U);
 }
 
 }  // namespace

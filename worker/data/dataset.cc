@@ -21,6 +21,15 @@ std::string_view SplitName(Split split) {
   return split == Split::kVal ? "val" : "test";
 }
 
+Result<Split> UsableSplit(const Dataset& dataset, const std::string& name) {
+  for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
+    if (SplitName(split) != name) continue;
+    if (dataset.size(split) > 0) return split;
+    return FailedPrecondition("the dataset has no scans in the split " + name);
+  }
+  return InvalidArgument("no split is called " + name);
+}
+
 std::string_view InputFormName(InputForm form) {
   return form == InputForm::kVoxels ? "voxels" : "clouds";
 }

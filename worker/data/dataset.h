@@ -24,6 +24,11 @@ enum class Split { kTrain, kVal, kTest };
 // "train", "val" or "test".
 std::string_view SplitName(Split split);
 
+class Dataset;
+// The split of that name. INVALID_ARGUMENT for another name, FAILED_PRECONDITION when the dataset
+// has no scans there.
+Result<Split> UsableSplit(const Dataset& dataset, const std::string& name);
+
 // What networks are given: sparse voxels of scans of any size, or clouds that have one number of
 // points within a split.
 enum class InputForm { kVoxels, kClouds };

@@ -27,18 +27,19 @@ Status Load(const exporter::Safetensors& file, supernet::Network& net) {
 
 Result<std::string> SaveCheckpoint(const supernet::Supernet& net, Metadata more) {
   more["format"] = "voxbit-supernet";
-  more["supernet"] = CanonicalJson(net.spec().config());
-  more[kSpaceDigest] = net.spec().space().digest();
+  more["supernet"] = CanonicalJson(net.spec().trained().config());
+  more[kSpaceDigest] = net.spec().trained().space().digest();
   return exporter::Serialize(net.NamedTensors(), more);
 }
 
 Status LoadCheckpoint(const std::string& path, supernet::Supernet& net) {
   VOXBIT_ASSIGN_OR_RETURN(const auto file, exporter::Safetensors::Read(path));
   const auto digest = file.metadata().find(kSpaceDigest);
-  if (digest != file.metadata().end() && digest->second != net.spec().space().digest()) {
-    return FailedPrecondition(path + ": trained for the search space " + digest->second +
-                                  ", expected " + net.spec().space().digest(),
-                              "SPACE_MISMATCH");
+  const std::string& expected = net.spec().trained().space().digest();
+  if (digest != file.metadata().end() && digest->second != expected) {
+    return FailedPrecondition(
+        path + ": trained for the search space " + digest->second + ", expected " + expected,
+        "SPACE_MISMATCH");
   }
   const Status status = Load(file, net);
   return status.ok() ? status : status.Annotate(path);

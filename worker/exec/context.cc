@@ -34,8 +34,9 @@ ExecPlugins BuiltinExecPlugins() {
   return plugins;
 }
 
-train::EvaluationSet& OpenedDataset::Validation(int64_t batch) {
-  return Find(data::Split::kVal, dataset().size(data::Split::kVal), batch);
+Result<train::EvaluationSet*> OpenedDataset::Whole(const std::string& split, int64_t batch) {
+  VOXBIT_ASSIGN_OR_RETURN(const data::Split which, data::UsableSplit(dataset(), split));
+  return &Find(which, dataset().size(which), batch);
 }
 
 train::EvaluationSet& OpenedDataset::Calibration(int64_t num, int64_t batch) {

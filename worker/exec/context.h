@@ -55,8 +55,8 @@ class OpenedDataset {
   const std::string& digest() const { return source_.digest(); }
   int64_t in_channels() const { return dataset().num_features(); }
 
-  // The whole validation split.
-  train::EvaluationSet& Validation(int64_t batch);
+  // A whole split by its name. Not null. FAILED_PRECONDITION when the dataset has no such scans.
+  Result<train::EvaluationSet*> Whole(const std::string& split, int64_t batch);
   // Training scans at equal distances, `num` of them or as many as there are.
   train::EvaluationSet& Calibration(int64_t num, int64_t batch);
 

@@ -1,4 +1,4 @@
-// Scores a candidate with the supernet's weights on the whole validation split.
+// Scores a candidate on a whole split: with the supernet's weights, or after a short training.
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "common/check.h"
-#include "search/domain/study.h"
+#include "common/rng.h"
 #include "supernet/nn/elastic_layer.h"
 #include "worker/exec/builtin.h"
-#include "worker/train/evaluator.h"
+#include "worker/exec/standalone.h"
 
 namespace voxbit::worker {
 namespace {
@@ -36,18 +36,42 @@ Json WeightErrors(const supernet::Supernet& net, const search::Candidate& candid
   return errors;
 }
 
+// The candidate with the supernet's weights, as they are.
+Result<train::Evaluation> ScoreInherited(ExecContext& context, const TaskCall& call,
+                                         OpenedDataset& dataset, supernet::Supernet& net,
+                                         const search::EvaluateSettings& settings) {
+  VOXBIT_ASSIGN_OR_RETURN(train::EvaluationSet * scored,
+                          dataset.Whole(settings.split, settings.batch));
+  return train::EvaluateCandidate(net, call.spec.candidate,
+                                  dataset.Calibration(settings.calibration_scans, settings.batch),
+                                  *scored, context.Run(call, "evaluate"));
+}
+
+// The candidate after a short training of its own: an episode of HAQ.
+Result<train::Evaluation> ScoreFinetuned(ExecContext& context, const TaskCall& call,
+                                         OpenedDataset& dataset, const supernet::Supernet& supernet,
+                                         const CandidateTask& task) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto net, BeginStandalone(call, dataset, task.evaluate, supernet));
+  VOXBIT_ASSIGN_OR_RETURN(
+      [[maybe_unused]] const train::TrainReport report,
+      train::TrainNetwork(*net, "candidate " + search::Encode(call.spec.candidate),
+                          dataset.source(), FinetuneRecipe(task, task.evaluate.finetune_steps),
+                          Rng(call.spec.seed).Fork("episode").seed(),
+                          context.Run(call, "finetune")));
+  return ScoreStandalone(context, call, dataset, task.evaluate, *net);
+}
+
 }  // namespace
 
 Result<search::TaskResult> RunEvaluate(ExecContext& context, const TaskCall& call) {
-  VOXBIT_ASSIGN_OR_RETURN(const search::EvaluateSettings settings,
-                          search::EvaluateFields().Parse(call.spec.settings, "/settings"));
+  VOXBIT_ASSIGN_OR_RETURN(const CandidateTask task,
+                          CandidateTaskFields().Parse(call.spec.settings, "/settings"));
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto net, context.Supernet(call, *dataset));
-  VOXBIT_ASSIGN_OR_RETURN(
-      const train::Evaluation evaluation,
-      train::EvaluateCandidate(*net, call.spec.candidate,
-                               dataset->Calibration(settings.calibration_scans, settings.batch),
-                               dataset->Validation(settings.batch), context.Run(call, "evaluate")));
+  VOXBIT_ASSIGN_OR_RETURN(const train::Evaluation evaluation,
+                          task.evaluate.finetune_steps > 0
+                              ? ScoreFinetuned(context, call, *dataset, *net, task)
+                              : ScoreInherited(context, call, *dataset, *net, task.evaluate));
   search::TaskResult result;
   result.measurements = evaluation.measurements;
   Json errors = WeightErrors(*net, call.spec.candidate, *dataset);

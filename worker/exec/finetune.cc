@@ -1,117 +1,126 @@
 // Trains the sub-network of one candidate further, on its own, and scores it. The better of the
-// start and the end is the result, so that fine-tuning never makes a network worse.
-#include <algorithm>
+// start and the end, by the validation split, is the result, so that fine-tuning never makes a
+// network worse.
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "common/rng.h"
-#include "search/domain/study.h"
 #include "worker/exec/builtin.h"
 #include "worker/exec/checkpoint.h"
-#include "worker/train/bn_calibration.h"
-#include "worker/train/evaluator.h"
+#include "worker/exec/standalone.h"
 
 namespace voxbit::worker {
 namespace {
 
-// The study's recipe with the steps and the learning rate of the fine-tuning.
-struct FinetuneTask {
-  search::FinetuneSettings finetune;
-  search::TrainSettings train;
-  search::EvaluateSettings evaluate;
-};
+constexpr char kVal[] = "val";
+constexpr char kTest[] = "test";
 
-Fields<FinetuneTask> TaskFields() {
-  Fields<FinetuneTask> fields;
-  fields.Object("finetune", &FinetuneTask::finetune, search::FinetuneFields(), "its own settings")
-      .Object("train", &FinetuneTask::train, search::TrainFields(), "the rest of the recipe")
-      .Object("evaluate", &FinetuneTask::evaluate, search::EvaluateFields(), "scoring");
-  return fields;
-}
-
-// A network that has been trained is warmed up for a twentieth of the steps at most: a longer rise
-// would leave no time to anneal. Its scans come in another order than the supernet's first ones.
-search::TrainSettings Recipe(const FinetuneTask& task) {
-  search::TrainSettings recipe = task.train;
-  recipe.steps = task.finetune.steps;
-  recipe.lr = task.finetune.lr;
-  recipe.warmup_steps = std::min(recipe.warmup_steps, recipe.steps / 20);
-  return recipe;
-}
-
-// A standalone network and its score, with statistics taken as in the search, so that scores differ
-// by the weights alone.
+// A standalone network and its score on the validation split.
 struct Scored {
   std::shared_ptr<supernet::Network> net;
   train::Evaluation evaluation;
 };
 
-Result<Scored> Score(ExecContext& context, const TaskCall& call, OpenedDataset& dataset,
-                     const search::EvaluateSettings& settings,
-                     std::shared_ptr<supernet::Network> net) {
-  VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(
-      *net, dataset.Calibration(settings.calibration_scans, settings.batch), call.stop));
-  VOXBIT_ASSIGN_OR_RETURN(
-      train::Evaluation evaluation,
-      train::Evaluate(*net, dataset.Validation(settings.batch), context.Run(call, "evaluate")));
-  return Scored{std::move(net), std::move(evaluation)};
-}
+class Finetuning {
+ public:
+  Finetuning(ExecContext& context, const TaskCall& call, CandidateTask task, OpenedDataset& dataset,
+             const supernet::Supernet& supernet)
+      : context_(context),
+        call_(call),
+        task_(std::move(task)),
+        dataset_(dataset),
+        supernet_(supernet) {}
 
-// The candidate on its own, with the ranges of its quantized inputs.
-Result<std::shared_ptr<supernet::Network>> Begin(const TaskCall& call, OpenedDataset& dataset,
-                                                 const search::EvaluateSettings& settings,
-                                                 const supernet::Supernet& supernet) {
-  auto net = supernet.Standalone(call.spec.candidate);
-  VOXBIT_RETURN_IF_ERROR(train::CalibrateRanges(
-      *net, dataset.Calibration(settings.calibration_scans, settings.batch), call.stop));
-  return net;
-}
+  Result<std::shared_ptr<supernet::Network>> Begin() const {
+    return BeginStandalone(call_, dataset_, task_.evaluate, supernet_);
+  }
 
-// The candidate in full precision with the supernet's weights: what a distillation learns from, and
-// the score that rounding is compared with.
-Result<Scored> Teacher(ExecContext& context, const TaskCall& call, OpenedDataset& dataset,
-                       const search::EvaluateSettings& settings,
-                       const supernet::Supernet& supernet) {
-  return Score(context, call, dataset, settings, supernet.StandaloneFloat(call.spec.candidate));
-}
+  Result<Scored> Score(std::shared_ptr<supernet::Network> net) const {
+    VOXBIT_ASSIGN_OR_RETURN(train::Evaluation evaluation, ScoreOn(kVal, *net));
+    return Scored{std::move(net), std::move(evaluation)};
+  }
+
+  // What distillation learns from: the candidate in full precision with the supernet's weights.
+  // Nothing without distillation.
+  Result<std::optional<Scored>> Teacher() const {
+    if (task_.finetune.distillation == "none") return std::optional<Scored>();
+    VOXBIT_ASSIGN_OR_RETURN(Scored teacher, Score(supernet_.StandaloneFloat(call_.spec.candidate)));
+    return std::optional<Scored>(std::move(teacher));
+  }
+
+  Result<train::TrainReport> Train(supernet::Network& net,
+                                   const std::optional<Scored>& teacher) const {
+    std::optional<train::Distillation> distillation;
+    if (teacher) {
+      distillation.emplace(train::Distillation{*teacher->net, task_.finetune.distillation,
+                                               task_.finetune.distillation_weight,
+                                               task_.finetune.temperature});
+    }
+    // Scans come in another order than the supernet's first ones.
+    return train::TrainNetwork(
+        net, "candidate " + search::Encode(call_.spec.candidate), dataset_.source(),
+        FinetuneRecipe(task_, task_.finetune.steps), Rng(call_.spec.seed).Fork("finetune").seed(),
+        context_.Run(call_, "finetune"), distillation ? &*distillation : nullptr);
+  }
+
+  // On the split that the study scores; in their details the values on an untouched test split,
+  // where the dataset has one.
+  Result<std::vector<search::Measurement>> Measure(const Scored& best) const {
+    std::vector<search::Measurement> measured = best.evaluation.measurements;
+    if (task_.evaluate.split != kVal) {
+      VOXBIT_ASSIGN_OR_RETURN(const auto again, ScoreOn(task_.evaluate.split, *best.net));
+      measured = again.measurements;
+    }
+    const bool has_test = dataset_.dataset().size(data::Split::kTest) > 0;
+    if (task_.evaluate.split == kTest || !has_test) return measured;
+    VOXBIT_ASSIGN_OR_RETURN(const auto test, ScoreOn(kTest, *best.net));
+    for (size_t i = 0; i < measured.size(); ++i) {
+      measured[i].detail[kTest] = test.measurements[i].value;
+    }
+    return measured;
+  }
+
+ private:
+  Result<train::Evaluation> ScoreOn(const std::string& split, supernet::Network& net) const {
+    search::EvaluateSettings settings = task_.evaluate;
+    settings.split = split;
+    return ScoreStandalone(context_, call_, dataset_, settings, net);
+  }
+
+  ExecContext& context_;
+  const TaskCall& call_;
+  const CandidateTask task_;
+  OpenedDataset& dataset_;
+  const supernet::Supernet& supernet_;
+};
 
 }  // namespace
 
 Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& call) {
-  VOXBIT_ASSIGN_OR_RETURN(const FinetuneTask task,
-                          TaskFields().Parse(call.spec.settings, "/settings"));
+  VOXBIT_ASSIGN_OR_RETURN(CandidateTask task,
+                          CandidateTaskFields().Parse(call.spec.settings, "/settings"));
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto supernet, context.Supernet(call, *dataset));
-  VOXBIT_ASSIGN_OR_RETURN(auto untrained, Begin(call, *dataset, task.evaluate, *supernet));
-  VOXBIT_ASSIGN_OR_RETURN(const Scored start,
-                          Score(context, call, *dataset, task.evaluate, std::move(untrained)));
-  const std::string name = "candidate " + search::Encode(call.spec.candidate);
-  VOXBIT_ASSIGN_OR_RETURN(const auto trained, Begin(call, *dataset, task.evaluate, *supernet));
-  std::optional<Scored> teacher;
-  std::optional<train::Distillation> distillation;
-  if (task.finetune.distillation != "none") {
-    VOXBIT_ASSIGN_OR_RETURN(teacher, Teacher(context, call, *dataset, task.evaluate, *supernet));
-    distillation.emplace(train::Distillation{*teacher->net, task.finetune.distillation,
-                                             task.finetune.distillation_weight,
-                                             task.finetune.temperature});
-  }
-  VOXBIT_ASSIGN_OR_RETURN(
-      const train::TrainReport report,
-      train::TrainNetwork(*trained, name, dataset->source(), Recipe(task),
-                          Rng(call.spec.seed).Fork("finetune").seed(),
-                          context.Run(call, "finetune"), distillation ? &*distillation : nullptr));
-  VOXBIT_ASSIGN_OR_RETURN(const Scored end, Score(context, call, *dataset, task.evaluate, trained));
+  const Finetuning finetuning(context, call, std::move(task), *dataset, *supernet);
+  VOXBIT_ASSIGN_OR_RETURN(auto untrained, finetuning.Begin());
+  VOXBIT_ASSIGN_OR_RETURN(const Scored start, finetuning.Score(std::move(untrained)));
+  VOXBIT_ASSIGN_OR_RETURN(auto trained, finetuning.Begin());
+  VOXBIT_ASSIGN_OR_RETURN(const std::optional<Scored> teacher, finetuning.Teacher());
+  VOXBIT_ASSIGN_OR_RETURN(const train::TrainReport report, finetuning.Train(*trained, teacher));
+  VOXBIT_ASSIGN_OR_RETURN(const Scored end, finetuning.Score(std::move(trained)));
   const search::Measurement& before = start.evaluation.primary();
   const search::Measurement& after = end.evaluation.primary();
   const bool improved = after.value > before.value;  // of every such metric more is better
   const Scored& best = improved ? end : start;
+  search::TaskResult result;
+  VOXBIT_ASSIGN_OR_RETURN(result.measurements, finetuning.Measure(best));
   VOXBIT_ASSIGN_OR_RETURN(
       const std::string weights,
       SaveWeights(*best.net, {{"candidate", search::Encode(call.spec.candidate)},
                               {"space_digest", call.spec.space_digest},
                               {"supernet_checkpoint", call.spec.checkpoint},
                               {"dataset_digest", dataset->digest()}}));
-  search::TaskResult result;
-  result.measurements = best.evaluation.measurements;
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["finetuned_weights"], call.artifacts.Put(weights));
   result.detail = {{"kept", improved ? "end" : "start"},
                    {"start_" + before.metric, before.value},

@@ -1,5 +1,5 @@
 // Counts what one scan asks of a network (points, voxels, kernel-map pairs), averaged over scans of
-// the validation split. With these numbers the MACs of any candidate are a formula.
+// the split that is scored. With these numbers the MACs of any candidate are a formula.
 #include "common/config.h"
 #include "search/space/layer_table.h"
 #include "worker/exec/builtin.h"
@@ -9,12 +9,14 @@ namespace {
 
 struct ProfileSettings {
   int64_t max_scans = 32;
+  std::string split = "val";
 };
 
 Fields<ProfileSettings> ProfileFields() {
   Fields<ProfileSettings> fields;
   fields.Int("max_scans", &ProfileSettings::max_scans, {1, 1'000'000}, "scans",
-             "scans of the validation split, at equal distances, that are counted");
+             "scans of the split, at equal distances, that are counted");
+  fields.Text("split", &ProfileSettings::split, {"val", "train", "test"}, "where they are from");
   return fields;
 }
 
@@ -26,18 +28,21 @@ Result<search::TaskResult> RunProfile(ExecContext& context, const TaskCall& call
   VOXBIT_ASSIGN_OR_RETURN(const auto dataset, context.Dataset(call.spec));
   VOXBIT_ASSIGN_OR_RETURN(const auto net, context.FreshSupernet(call.spec, *dataset));
 
+  VOXBIT_ASSIGN_OR_RETURN(const data::Split split,
+                          data::UsableSplit(dataset->dataset(), settings.split));
+
   search::Workload workload;
   workload.in_channels = dataset->in_channels();
   workload.num_classes = dataset->dataset().num_classes();
   workload.class_names = dataset->dataset().class_names();
   const std::vector<int64_t> scans =
-      train::SpreadIndices(dataset->dataset().size(data::Split::kVal), settings.max_scans);
+      train::SpreadIndices(dataset->dataset().size(split), settings.max_scans);
   workload.num_samples = static_cast<int64_t>(scans.size());
   const auto run = context.Run(call, "profile");
   for (size_t i = 0; i < scans.size(); ++i) {
     if (call.stop.stop_requested()) return Cancelled("asked to stop");
     VOXBIT_ASSIGN_OR_RETURN(const train::Batch batch,
-                            train::EvaluationBatch(dataset->source(), data::Split::kVal,
+                            train::EvaluationBatch(dataset->source(), split,
                                                    std::span(&scans[i], 1), context.device()));
     for (const auto& [key, count] : net->CountWorkload(batch.input)) {
       workload.counts[key] += count / static_cast<double>(scans.size());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/rng.h"
+
 namespace voxbit::train {
 namespace {
 
@@ -46,9 +48,15 @@ Result<std::shared_ptr<const data::Scan>> ScanSource::Load(data::Split split, in
 }
 
 std::vector<int64_t> SpreadIndices(int64_t size, int64_t num) {
-  const int64_t count = std::min(size, num);
+  num = std::min(num, size);
   std::vector<int64_t> indices;
-  for (int64_t i = 0; i < count; ++i) indices.push_back(i * size / count);
+  indices.reserve(static_cast<size_t>(num));
+  for (int64_t i = 0; i < num; ++i) {
+    const int64_t first = size * i / num;
+    const int64_t last = size * (i + 1) / num;  // behind this part
+    Rng rng = Rng(0).Fork("spread", static_cast<uint64_t>(i));
+    indices.push_back(first + rng.Below(last - first));
+  }
   return indices;
 }
 

@@ -54,7 +54,9 @@ class ScanSource {
   int64_t taken_ VOXBIT_GUARDED_BY(mutex_) = 0;
 };
 
-// `num` indices in [0, size) at equal distances, the first one 0; all of them if num >= size.
+// One index out of each of `num` equal parts of [0, size), always the same; all of them if
+// num >= size. Drawn within its part and not at equal distances: datasets that give their
+// categories in turn would show a few of them only.
 std::vector<int64_t> SpreadIndices(int64_t size, int64_t num);
 
 }  // namespace voxbit::train
