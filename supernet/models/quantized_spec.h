@@ -51,6 +51,11 @@ class QuantizedSpec final : public search::SupernetSpec {
 
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return inner_->input_form(); }
+  bool classifies_clouds() const override { return inner_->classifies_clouds(); }
+  // The other supernet where training is in float.
+  const search::SupernetSpec& trained() const override {
+    return config_.train_bits == "float" ? inner_->trained() : *this;
+  }
   Json config() const override;
   search::LayerTable Expand(const search::Candidate& candidate, int64_t in_channels,
                             int64_t num_classes) const override;

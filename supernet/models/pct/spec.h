@@ -85,6 +85,7 @@ class PctSpec final : public search::SupernetSpec {
 
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return search::InputForm::kClouds; }
+  bool classifies_clouds() const override { return config_.task == "classification"; }
   Json config() const override;
   search::LayerTable Expand(const search::Candidate& candidate, int64_t in_channels,
                             int64_t num_classes) const override;

@@ -87,6 +87,7 @@ class PointTransformerSpec final : public search::SupernetSpec {
 
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return search::InputForm::kClouds; }
+  bool classifies_clouds() const override { return config_.task == "classification"; }
   Json config() const override;
   search::LayerTable Expand(const search::Candidate& candidate, int64_t in_channels,
                             int64_t num_classes) const override;
