@@ -5,6 +5,8 @@
 #include "client/commands/command.h"
 #include "client/view/study_view.h"
 #include "common/files.h"
+#include "common/json_file.h"
+#include "search/domain/study.h"
 
 namespace voxbit::client {
 namespace {
@@ -28,8 +30,15 @@ class StudyCreate final : public Command {
       return InvalidArgument(source +
                              ": holds a server configuration; here one study object is right");
     }
+    bool has_changed = MakeRootAbsolute(*json);
+    const auto table = json->find("latency_table");
+    if (table != json->end() && table->is_string()) {
+      has_changed = true;
+      const Status read = InlineJsonFile("/latency_table", search::kMaxLatencyTableBytes, *table);
+      if (!read.ok()) return read.Annotate(source);
+    }
     const Result<v1::Study> study =
-        session.api().CreateStudy(MakeRootAbsolute(*json) ? json->dump() : text, validate_only_);
+        session.api().CreateStudy(has_changed ? json->dump() : text, validate_only_);
     if (!study.ok()) {
       const bool about_file = study.status().code() == StatusCode::kInvalidArgument ||
                               study.status().code() == StatusCode::kInfeasible;

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "common/json_file.h"
+
 namespace voxbit::server {
 namespace {
 
@@ -50,6 +52,11 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
     json = std::move(parsed).value();
   }
   MakeDatasetRootAbsolute(json);
+  if (const auto table = json.find("latency_table"); table != json.end()) {
+    const Status read =
+        InlineJsonFile(at + "/latency_table", search::kMaxLatencyTableBytes, *table);
+    if (!read.ok()) return read.Annotate(where);
+  }
   const auto plan = StudyPlan::Create(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),

@@ -43,8 +43,9 @@ struct ServerConfig {
 
 // Reads and checks the file and the study files that it names (relative to its folder).
 // `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data": the value is JSON, or
-// text where it is none. A relative /dataset/root of a study is taken from the working directory.
-// INVALID_ARGUMENT names file and JSON pointer.
+// text where it is none. A relative /dataset/root of a study is taken from the working directory,
+// as is a /latency_table, which the table in that file replaces. INVALID_ARGUMENT names file and
+// JSON pointer.
 Result<ServerConfig> ReadServerConfig(const std::string& path,
                                       const std::vector<std::string>& overrides,
                                       const Plugins& plugins);

@@ -6,7 +6,8 @@
 
 #include "common/config.h"
 #include "common/digest.h"
-#include "search/algorithm/feasibility.h"
+#include "search/algorithm/latency_coverage.h"
+#include "search/bits/bit_dimensions.h"
 
 namespace voxbit::server {
 namespace {
@@ -14,17 +15,25 @@ namespace {
 // How many scans of the evaluation split the kernel-map averages rest on.
 constexpr int64_t kProfileScans = 32;
 
-Status CheckInputForm(const search::StudyConfig& config, const search::SupernetSpec& spec,
-                      const data::DatasetTraits& traits, const std::string& pointer) {
+Status CheckFits(const search::StudyConfig& config, const search::SupernetSpec& spec,
+                 const data::DatasetTraits& traits, const std::string& pointer) {
   const data::InputForm reads = spec.input_form() == search::InputForm::kClouds
                                     ? data::InputForm::kClouds
                                     : data::InputForm::kVoxels;
-  if (reads == traits.input) return OkStatus();
-  return FieldError(pointer + "/supernet/kind",
-                    "the supernet " + config.supernet.at("kind").dump() + " reads " +
-                        std::string(data::InputFormName(reads)) + ", but the dataset " +
-                        config.dataset.at("kind").dump() + " gives " +
-                        std::string(data::InputFormName(traits.input)));
+  const std::string dataset = "the dataset " + config.dataset.at("kind").dump();
+  if (reads != traits.input) {
+    return FieldError(pointer + "/supernet/kind",
+                      "the supernet " + config.supernet.at("kind").dump() + " reads " +
+                          std::string(data::InputFormName(reads)) + ", but " + dataset + " gives " +
+                          std::string(data::InputFormName(traits.input)));
+  }
+  const bool has_objects = traits.scoring == data::Scoring::kObjects;
+  if (spec.classifies_clouds() == has_objects) return OkStatus();
+  return FieldError(pointer + "/supernet",
+                    "this supernet " +
+                        std::string(has_objects ? "labels points" : "classifies clouds") +
+                        ", but " + dataset + " has labels of " +
+                        (has_objects ? "whole objects" : "points") + "; see its setting \"task\"");
 }
 
 // What is measured on a worker must be among the metrics of the dataset. `key` is the list's.
@@ -96,15 +105,46 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   VOXBIT_ASSIGN_OR_RETURN(
       const data::DatasetTraits traits,
       data::ReadDatasetTraits(plugins.datasets, config.dataset, pointer + "/dataset"));
-  VOXBIT_RETURN_IF_ERROR(CheckInputForm(config, *plan->spec_, traits, pointer));
+  VOXBIT_RETURN_IF_ERROR(CheckFits(config, *plan->spec_, traits, pointer));
   VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.objectives, "objectives", config, traits, pointer));
   VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.constraints, "constraints", config, traits, pointer));
+  plan->costs_ = plugins.costs;
+  VOXBIT_RETURN_IF_ERROR(plan->AddLatencyTable(pointer + "/latency_table"));
   plan->config_json_ = CanonicalJson(search::ToJson(config));
 
-  const auto provable =
-      search::CostFilter::Create(*plan->spec_, plugins.costs, nullptr, config.constraints);
+  const auto provable = plan->MakeFilter(nullptr);
   if (!provable.ok()) return provable.status().Annotate(pointer + "/constraints");
   return plan;
+}
+
+Status StudyPlan::AddLatencyTable(const std::string& pointer) {
+  if (config_.latency_table.is_null()) return OkStatus();
+  VOXBIT_ASSIGN_OR_RETURN(cost::LatencyLut parsed,
+                          cost::LatencyLut::Parse(config_.latency_table, pointer));
+  const auto table = std::make_shared<const cost::LatencyLut>(std::move(parsed));
+  if (const Status known = search::CheckLatencyTable(*spec_, *table, nullptr); !known.ok()) {
+    return FieldError(pointer + "/layers", known.message());
+  }
+  config_.latency_table = table->config();
+  costs_.Add(
+      std::string(search::kLatencyLut),
+      [table] { return std::make_unique<cost::LatencyLut>(*table); }, "the study's table");
+  latency_ = table;
+  return OkStatus();
+}
+
+Result<std::unique_ptr<search::CostFilter>> StudyPlan::MakeFilter(
+    const search::Workload* workload) const {
+  if (latency_ != nullptr && workload != nullptr) {
+    VOXBIT_RETURN_IF_ERROR(search::CheckLatencyTable(*spec_, *latency_, workload));
+  }
+  const std::string& kept = config_.search.architecture;
+  search::Candidate architecture;
+  if (!kept.empty()) {
+    VOXBIT_ASSIGN_OR_RETURN(architecture, search::ArchitectureNamed(spec_->space(), kept));
+  }
+  return search::CostFilter::Create(*spec_, costs_, workload, config_.constraints,
+                                    kept.empty() ? nullptr : &architecture);
 }
 
 search::TaskSpec StudyPlan::BaseTask(search::TaskKind kind, const TaskInputs& inputs) const {
@@ -119,14 +159,21 @@ search::TaskSpec StudyPlan::BaseTask(search::TaskKind kind, const TaskInputs& in
   return task;
 }
 
+search::TaskSpec StudyPlan::SharedTask(search::TaskKind kind, const TaskInputs& inputs) const {
+  search::TaskSpec task = BaseTask(kind, inputs);
+  task.supernet = spec_->trained().config();
+  task.space_digest = spec_->trained().space().digest();
+  return task;
+}
+
 search::TaskSpec StudyPlan::ProfileTask() const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kProfile, {});
-  task.settings = {{"max_scans", kProfileScans}};
+  search::TaskSpec task = SharedTask(search::TaskKind::kProfile, {});
+  task.settings = {{"max_scans", kProfileScans}, {"split", config_.evaluate.split}};
   return task;
 }
 
 search::TaskSpec StudyPlan::TrainTask(const TaskInputs& inputs) const {
-  search::TaskSpec task = BaseTask(search::TaskKind::kTrainSupernet, inputs);
+  search::TaskSpec task = SharedTask(search::TaskKind::kTrainSupernet, inputs);
   task.settings = search::TrainFields().ToJson(config_.train);
   return task;
 }
@@ -135,7 +182,10 @@ std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& can
                                                     const TaskInputs& inputs) const {
   std::vector<search::TaskSpec> tasks;
   search::TaskSpec evaluate = BaseTask(search::TaskKind::kEvaluate, inputs);
-  evaluate.settings = search::EvaluateFields().ToJson(config_.evaluate);
+  // Recipes matter to an evaluation only where it trains.
+  evaluate.settings = config_.evaluate.finetune_steps > 0
+                          ? CandidateSettings()
+                          : Json{{"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
   evaluate.candidate = candidate;
   tasks.push_back(std::move(evaluate));
   for (const std::string& target : LatencyTargets(config_)) {
@@ -148,12 +198,16 @@ std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& can
   return tasks;
 }
 
+Json StudyPlan::CandidateSettings() const {
+  return {{"finetune", search::FinetuneFields().ToJson(config_.finetune)},
+          {"train", search::TrainFields().ToJson(config_.train)},
+          {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+}
+
 search::TaskSpec StudyPlan::FinetuneTask(const search::Candidate& candidate,
                                          const TaskInputs& inputs) const {
   search::TaskSpec task = BaseTask(search::TaskKind::kFinetune, inputs);
-  task.settings = {{"finetune", search::FinetuneFields().ToJson(config_.finetune)},
-                   {"train", search::TrainFields().ToJson(config_.train)},
-                   {"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+  task.settings = CandidateSettings();
   task.candidate = candidate;
   return task;
 }

@@ -8,7 +8,9 @@
 #include "common/json.h"
 #include "common/status.h"
 #include "search/algorithm/algorithm.h"
+#include "search/algorithm/feasibility.h"
 #include "search/cost/cost_model.h"
+#include "search/cost/latency_lut.h"
 #include "search/domain/study.h"
 #include "search/domain/task.h"
 #include "search/domain/trial.h"
@@ -36,8 +38,9 @@ class StudyPlan {
  public:
   // Checks everything that can be checked without data: the owners' settings, the algorithm and
   // its own, that the supernet can read the dataset, that an evaluation measures the metrics that
-  // are asked for, and the constraints on costs that need no profile. INVALID_ARGUMENT names the
-  // JSON pointer; FAILED_PRECONDITION, reason CONSTRAINTS_INFEASIBLE, names the bound found.
+  // are asked for, that the latency table knows the layers, and the constraints on costs that need
+  // no profile. INVALID_ARGUMENT names the JSON pointer; FAILED_PRECONDITION, reason
+  // CONSTRAINTS_INFEASIBLE, names the bound found. Reads no file.
   static Result<std::unique_ptr<StudyPlan>> Create(const Json& config, const std::string& pointer,
                                                    const Plugins& plugins);
 
@@ -45,6 +48,10 @@ class StudyPlan {
   const search::StudyConfig& config() const { return config_; }
   const std::string& config_json() const { return config_json_; }
   const search::SupernetSpec& spec() const { return *spec_; }
+  // The costs of candidates, that of the latency table included, and the constraints on them.
+  // `workload` null: what can be known before the profile. Errors of CostFilter and
+  // CheckLatencyTable. The filter refers to this.
+  Result<std::unique_ptr<search::CostFilter>> MakeFilter(const search::Workload* workload) const;
 
   search::TaskSpec ProfileTask() const;
   search::TaskSpec TrainTask(const TaskInputs& inputs) const;
@@ -62,7 +69,11 @@ class StudyPlan {
 
  private:
   StudyPlan() = default;
+  Status AddLatencyTable(const std::string& pointer);
   search::TaskSpec BaseTask(search::TaskKind kind, const TaskInputs& inputs) const;
+  // A task on the supernet as it is trained: the same for all studies that share it.
+  search::TaskSpec SharedTask(search::TaskKind kind, const TaskInputs& inputs) const;
+  Json CandidateSettings() const;
   // The worker adds what it knows: contracts, tensors, dataset, version and date.
   Json Manifest(const search::Trial& trial, const search::Workload& workload,
                 const std::string& checkpoint) const;
@@ -70,6 +81,8 @@ class StudyPlan {
   search::StudyConfig config_;
   std::string config_json_;
   std::unique_ptr<search::SupernetSpec> spec_;
+  cost::CostModelRegistry costs_{"cost model"};
+  std::shared_ptr<const cost::LatencyLut> latency_;  // null: no table
 };
 
 }  // namespace voxbit::server

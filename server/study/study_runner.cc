@@ -92,8 +92,7 @@ Result<StudyRunner::Outcome> StudyRunner::StepProfile() {
   if (task.state == TaskState::kFailed) return Fail("profile: " + task.message);
   if (task.state != TaskState::kDone) return Outcome::kWaiting;
   VOXBIT_ASSIGN_OR_RETURN(const search::Workload workload, StudyWorkload(store_, study_id_));
-  const auto proof = search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload,
-                                                plan_->config().constraints);
+  const auto proof = plan_->MakeFilter(&workload);
   if (!proof.ok()) return Fail(proof.status().message());
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kTrain));
   return Outcome::kProgressed;
@@ -114,8 +113,7 @@ Result<bool> StudyRunner::PrepareSearch() {
   VOXBIT_ASSIGN_OR_RETURN(workload_, StudyWorkload(store_, study_id_));
   VOXBIT_ASSIGN_OR_RETURN(inputs_, StudyInputs(store_, study_id_));
   const search::StudyConfig& config = plan_->config();
-  auto filter =
-      search::CostFilter::Create(plan_->spec(), plugins_.costs, &workload_, config.constraints);
+  auto filter = plan_->MakeFilter(&workload_);
   if (!filter.ok()) {
     VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const Outcome ended, Fail(filter.status().message()));
     return false;

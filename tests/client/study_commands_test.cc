@@ -55,6 +55,20 @@ TEST_F(StudyCommandsTest, CreateMeansARelativeDataFolderFromHere) {
   EXPECT_EQ(sent.at("dataset").at("root"), std::filesystem::current_path().string() + "/mine");
 }
 
+TEST_F(StudyCommandsTest, CreateSendsTheLatencyTableOfAFile) {
+  const std::string table = folder_.File("table.json");
+  const std::string study = Json{{"name", "a"}, {"latency_table", table}}.dump();
+  ASSERT_TRUE(WriteFileAtomically(file_, study).ok());
+  const RunOutcome missing = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(missing.code, kExitUsage);
+  EXPECT_THAT(missing.err, HasSubstr("/latency_table: expected the path of a file"));
+  ASSERT_TRUE(WriteFileAtomically(table, R"({"samples": 3} // runs)").ok());
+  EXPECT_EQ(Run({"study", "create", "-f", file_}).code, kExitDone);
+  ASSERT_EQ(server_.created.size(), 1U);
+  EXPECT_EQ(Json::parse(server_.created[0].config_json()).at("latency_table"),
+            (Json{{"samples", 3}}));
+}
+
 TEST_F(StudyCommandsTest, CreateReadsStandardInput) {
   RunSettings settings;
   settings.input = R"({"name": "piped"})";

@@ -73,6 +73,38 @@ TEST_F(ServerConfigTest, ARelativeDatasetRootIsTakenFromTheWorkingDirectory) {
   EXPECT_EQ(root_of(absolute), "/data/lidar");
 }
 
+TEST_F(ServerConfigTest, ALatencyTableIsReadFromItsFileAndStored) {
+  Json study = ToyStudy("a", 8);
+  study["latency_table"] = dir_.File("table.json");
+  ASSERT_TRUE(
+      WriteFileAtomically(dir_.File("table.json"), "// measured\n" + ToyLatencyTable().dump())
+          .ok());
+  const auto config = Read({{"studies", {study}}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(Json::parse(config->studies[0].config_json)["latency_table"]["layers"],
+            ToyLatencyTable()["layers"]);
+}
+
+TEST_F(ServerConfigTest, ALatencyTableThatCannotBeReadIsNamed) {
+  const auto message = [&](const Json& table) {
+    Json study = ToyStudy("a", 8);
+    study["latency_table"] = table;
+    const Status status = Read({{"studies", {study}}}).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+    EXPECT_NE(status.message().find("/studies/0/latency_table: "), std::string::npos) << status;
+    return std::string(status.message());
+  };
+  const std::string path = dir_.File("table.json");
+  EXPECT_NE(message(path).find("expected the path of a file"), std::string::npos);
+  EXPECT_NE(message(dir_.path()).find("expected the path of a file"), std::string::npos);
+  ASSERT_TRUE(WriteFileAtomically(path, "{").ok());
+  EXPECT_NE(message(path).find(path + ": line 1, column "), std::string::npos);
+  ASSERT_TRUE(WriteFileAtomically(path, std::string((1 << 20) + 1, ' ')).ok());
+  EXPECT_NE(message(path).find("has 1048577 bytes"), std::string::npos);
+  ASSERT_TRUE(WriteFileAtomically(path, "[]").ok());
+  EXPECT_NE(message(path).find("expected a latency table, found an array"), std::string::npos);
+}
+
 TEST_F(ServerConfigTest, AddressIsAHostAndAPortThatExists) {
   for (const std::string good : {"127.0.0.1:0", "localhost:65535", "[::1]:50051", "0.0.0.0:80"}) {
     EXPECT_TRUE(Read({{"server", {{"grpc", good}}}}).ok()) << good;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "supernet/models/specs.h"
 #include "tests/support/toy_clouds.h"
 #include "tests/support/toy_study.h"
 
@@ -48,12 +51,112 @@ TEST_F(StudyPlanTest, TakesLatenciesCostsAndEveryMetricOfTheDataset) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST_F(StudyPlanTest, ALatencyTableIsReadBackFromTheStoredStudy) {
+  Json config = ToyStudy("a", 8);
+  config["objectives"] = {{{"metric", "miou"}}, {{"metric", "latency_lut_ms"}}};
+  config["latency_table"] = ToyLatencyTable();
+  const auto plan = server::StudyPlan::Create(config, "", plugins_);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const Json stored = Json::parse((*plan)->config_json());
+  EXPECT_EQ(stored["latency_table"]["rest_ms"], 0.0);
+  EXPECT_EQ(stored["latency_table"]["layers"], config["latency_table"]["layers"]);
+  const auto again = server::StudyPlan::Create(stored, "", plugins_);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->config_json(), (*plan)->config_json());
+}
+
+TEST_F(StudyPlanTest, RefusesALatencyTableThatLacksALayer) {
+  Json config = ToyStudy("a", 8);
+  config["latency_table"] = ToyLatencyTable();
+  config["latency_table"]["layers"].erase("stage.1.2");
+  ExpectRefusal(Create(config), {"/studies/0/latency_table/layers", "stage.1.2", "32-bit weights"});
+}
+
+TEST_F(StudyPlanTest, RefusesALatencyTableThatIsNone) {
+  Json config = ToyStudy("a", 8);
+  config["latency_table"] = ToyLatencyTable();
+  config["latency_table"]["layers"]["stage.1.2"][0][2] = -1;
+  ExpectRefusal(Create(config), {"/studies/0/latency_table/layers/stage.1.2/0", "-1"});
+}
+
+TEST_F(StudyPlanTest, RefusesALatencyThatNoCandidateHas) {
+  Json config = ToyStudy("a", 8);
+  config["latency_table"] = ToyLatencyTable();
+  config["constraints"] = {{{"metric", "latency_lut_ms"}, {"max", 4}}};  // 4 stages, classifier
+  const Status status = Create(config);
+  EXPECT_EQ(status.reason(), "CONSTRAINTS_INFEASIBLE") << status;
+  EXPECT_NE(status.message().find("latency_lut_ms <= 4"), std::string::npos) << status;
+}
+
 TEST_F(StudyPlanTest, RefusesASupernetThatCannotReadTheDataset) {
   Json config = ToyStudy("a", 8);
   config["dataset"] = ToyClouds::Config(data::Scoring::kParts);
   config["objectives"] = {{{"metric", "instance_miou"}}};
   ExpectRefusal(Create(config), {"/studies/0/supernet/kind", "\"toy\" reads voxels",
                                  "\"toy_clouds\" gives clouds"});
+}
+
+TEST_F(StudyPlanTest, RefusesATaskThatTheLabelsDoNotFit) {
+  supernet::RegisterBuiltinSpecs(plugins_.supernets);
+  Json config = ToyStudy("a", 8);
+  const auto create = [&](const char* task, data::Scoring scoring, const char* metric) {
+    config["supernet"] = {{"kind", "pct"}, {"task", task}};
+    config["dataset"] = ToyClouds::Config(scoring);
+    config["objectives"] = {{{"metric", metric}}};
+    return Create(config);
+  };
+  ExpectRefusal(create("classification", data::Scoring::kParts, "instance_miou"),
+                {"/studies/0/supernet: ", "classifies clouds", "labels of points", "\"task\""});
+  ExpectRefusal(create("segmentation", data::Scoring::kObjects, "balanced_accuracy"),
+                {"/studies/0/supernet: ", "labels points", "labels of whole objects"});
+  EXPECT_TRUE(create("classification", data::Scoring::kObjects, "balanced_accuracy").ok());
+  EXPECT_TRUE(create("segmentation", data::Scoring::kParts, "instance_miou").ok());
+}
+
+// Bits act on a supernet that was trained in float, so all settings for them share it.
+TEST_F(StudyPlanTest, SettingsOfBitsShareOneTraining) {
+  supernet::RegisterBuiltinSpecs(plugins_.supernets);
+  const auto training_of = [&](const Json& quantization) {
+    Json config = ToyStudy("a", 8);
+    config["supernet"] = {{"kind", "spvnas"}, {"width", 0.25}};
+    if (!quantization.is_null()) config["supernet"]["quantization"] = quantization;
+    const auto plan = server::StudyPlan::Create(config, "", plugins_);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    return std::pair(search::TaskDigest((*plan)->TrainTask({})),
+                     search::TaskDigest((*plan)->ProfileTask()));
+  };
+  const auto plain = training_of(nullptr);
+  EXPECT_EQ(training_of({{"weight_bits", {2, 4}}}), plain);
+  EXPECT_EQ(training_of({{"weight_bits", {8}}, {"activation_bits", {4, 8}}}), plain);
+  EXPECT_NE(training_of({{"weight_bits", {2, 4}}, {"train_bits", "sampled"}}), plain);
+}
+
+TEST_F(StudyPlanTest, RecipesMatterToAnEvaluationThatTrains) {
+  const auto digest_of = [&](int64_t finetune_steps, double lr) {
+    Json config = ToyStudy("a", 8);
+    config["evaluate"] = {{"finetune_steps", finetune_steps}};
+    config["finetune"] = {{"lr", lr}};
+    const auto plan = server::StudyPlan::Create(config, "", plugins_).value();
+    return search::TaskDigest(plan->TrialTasks(plan->spec().space().Smallest(), {}).at(0));
+  };
+  EXPECT_EQ(digest_of(0, 0.1), digest_of(0, 0.2));
+  EXPECT_NE(digest_of(5, 0.1), digest_of(5, 0.2));
+  EXPECT_NE(digest_of(0, 0.1), digest_of(5, 0.1));
+}
+
+TEST_F(StudyPlanTest, KeptArchitectureHoldsForEveryCandidate) {
+  Json config = ToyStudy("a", 8);
+  config["supernet"]["weight_bits"] = {2, 4, 8};
+  config["search"]["architecture"] = "1";
+  ExpectRefusal(Create(config), {"/studies/0/search/architecture: expected"});
+  const auto free = server::StudyPlan::Create(ToyStudy("b", 8), "", plugins_).value();
+  const search::Candidate kept = free->spec().space().Smallest();
+  config["search"]["architecture"] = search::Encode(kept);
+  const auto plan = server::StudyPlan::Create(config, "", plugins_);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const auto filter = (*plan)->MakeFilter(nullptr).value();
+  EXPECT_GT(filter->Violation((*plan)->spec().space().Largest()), 0);
+  EXPECT_EQ(filter->Violation((*plan)->spec().space().Smallest()), 0);
 }
 
 }  // namespace

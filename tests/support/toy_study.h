@@ -44,6 +44,21 @@ inline Json ToyStudy(const std::string& name, int64_t trials) {
           {"objectives", {{{"metric", "miou"}}, {{"metric", "macs"}}}}};
 }
 
+// A latency table of the toy without bits: a millisecond for each layer.
+inline Json ToyLatencyTable() {
+  const ToySpec toy;
+  Json layers = Json::object();
+  for (const search::LayerSpec& layer : toy.Expand(toy.space().Largest(), 4, 2)) {
+    layers[layer.name] = {{32, 32, 1}};
+  }
+  return {{"format", "voxbit-latency-table"},
+          {"format_version", 1},
+          {"device", "made up"},
+          {"library", "none"},
+          {"samples", 1},
+          {"layers", layers}};
+}
+
 inline search::WorkerInfo ToyWorker(const std::string& name = "toy-worker") {
   search::WorkerInfo worker;
   worker.name = name;
