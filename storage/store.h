@@ -162,9 +162,11 @@ class Store {
 
   // ---- tasks ---------------------------------------------------------------------------------
   // `trial_number` 0: of the study. The same spec digest for the same study and trial is the same
-  // task: its id is returned and nothing is added. NOT_FOUND for an unknown study or trial;
-  // FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for a final study (but it takes exports), reason
-  // TRIAL_FINAL for a final trial (but it takes finetune and export tasks).
+  // task: its id is returned and nothing is added. Equal trainings of several studies
+  // share one result: one is done at once if another is, and else ends with it.
+  // NOT_FOUND for an unknown study or trial; FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for a
+  // final study (but it takes exports), reason TRIAL_FINAL for a final trial (but it takes finetune
+  // and export tasks).
   Result<int64_t> AppendTask(int64_t study_id, int64_t trial_number, const search::TaskSpec& spec);
   Result<search::Task> GetTask(int64_t id) const;  // NOT_FOUND
   Result<std::vector<search::Task>> ListTasks(int64_t study_id,
@@ -176,7 +178,8 @@ class Store {
   Result<std::vector<WaitingWork>> ListWaiting(int64_t created_until_ms) const;
 
   // Hands the oldest queued task that `worker` can do: kind, supernet, dataset and target match,
-  // its study is active (exports: any study), its back-off has passed. Prefers a task that this
+  // its study is active (exports: any study), its back-off has passed, and no equal training
+  // is under way. Prefers a task that this
   // worker did not fail last. One UPDATE ... RETURNING raises attempt and lease token.
   Result<std::optional<search::Task>> ClaimTask(const search::WorkerInfo& worker,
                                                 const LeasePolicy& policy);

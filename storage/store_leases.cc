@@ -172,6 +172,16 @@ Status RecordInTrial(Database& database, const Lease& lease, const search::TaskR
       lease.study_id, lease.trial_number);
 }
 
+// The result of a training serves every other study that waits for the same.
+Status ShareResult(Database& database, const Lease& lease, int64_t now_ms) {
+  return database.Run(
+      "UPDATE tasks SET state = 'done', message = '', finished_ms = ?1, "
+      "result = (SELECT result FROM tasks WHERE id = ?2) "
+      "WHERE state = 'queued' AND kind = 'train_supernet' AND "
+      "spec_digest = (SELECT spec_digest FROM tasks WHERE id = ?2)",
+      now_ms, lease.task_id);
+}
+
 Status RecordResult(Database& database, const Lease& lease, const search::TaskResult& result,
                     int64_t now_ms) {
   VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "done", "", now_ms));
@@ -179,6 +189,9 @@ Status RecordResult(Database& database, const Lease& lease, const search::TaskRe
       database.Run("UPDATE tasks SET state = 'done', result = ?, message = '', finished_ms = ? "
                    "WHERE id = ?",
                    JsonText(result), now_ms, lease.task_id));
+  if (lease.kind == TaskKind::kTrainSupernet) {
+    VOXBIT_RETURN_IF_ERROR(ShareResult(database, lease, now_ms));
+  }
   if (lease.trial_number == 0 || lease.kind == TaskKind::kExport) return OkStatus();
   VOXBIT_RETURN_IF_ERROR(RecordInTrial(database, lease, result));
   if (!IsGating(lease.kind)) return OkStatus();

@@ -53,15 +53,30 @@ Status CheckTaskAllowed(Database& database, int64_t study_id, int64_t trial_numb
   return OkStatus();
 }
 
+// The result of an equal training for any study. It depends on the spec alone, which names the
+// content of the data; that of a profile does not, for it finds out what the content is.
+Result<std::optional<std::string>> SharedResult(Database& database, const TaskSpec& spec,
+                                                const std::string& digest) {
+  if (spec.kind != search::TaskKind::kTrainSupernet) return std::optional<std::string>();
+  return ReadOne(
+      database.Prepare("SELECT result FROM tasks WHERE kind = 'train_supernet' AND "
+                       "state = 'done' AND spec_digest = ? ORDER BY id LIMIT 1",
+                       digest),
+      +[](const Statement& row) -> Result<std::string> { return row.Text(0); });
+}
+
 // One statement finds the task, raises its attempt and gives it a new token. Two searches instead
-// of one sorted by "failed by this worker": each ends at the first row that fits.
-#define VOXBIT_CLAIMABLE(extra)                                                             \
-  "(SELECT t.id FROM tasks t JOIN studies s ON s.id = t.study_id WHERE t.state = 'queued' " \
-  "AND t.not_before_ms <= ?5 AND (s.state = 'active' OR t.kind = 'export') "                \
-  "AND t.kind IN (SELECT value FROM json_each(?1)) "                                        \
-  "AND (t.supernet_kind = '' OR t.supernet_kind IN (SELECT value FROM json_each(?2))) "     \
-  "AND (t.dataset_kind = '' OR t.dataset_kind IN (SELECT value FROM json_each(?3))) "       \
-  "AND (t.target = '' OR t.target IN (SELECT value FROM json_each(?4))) " extra             \
+// of one sorted by "failed by this worker": each ends at the first row that fits. Of equal
+// trainings one is handed out at a time: its result will serve all.
+#define VOXBIT_CLAIMABLE(extra)                                                                 \
+  "(SELECT t.id FROM tasks t JOIN studies s ON s.id = t.study_id WHERE t.state = 'queued' "     \
+  "AND t.not_before_ms <= ?5 AND (s.state = 'active' OR t.kind = 'export') "                    \
+  "AND t.kind IN (SELECT value FROM json_each(?1)) "                                            \
+  "AND (t.supernet_kind = '' OR t.supernet_kind IN (SELECT value FROM json_each(?2))) "         \
+  "AND (t.dataset_kind = '' OR t.dataset_kind IN (SELECT value FROM json_each(?3))) "           \
+  "AND (t.target = '' OR t.target IN (SELECT value FROM json_each(?4))) "                       \
+  "AND (t.kind <> 'train_supernet' OR NOT EXISTS (SELECT 1 FROM tasks o WHERE "                 \
+  "o.state = 'leased' AND o.kind = 'train_supernet' AND o.spec_digest = t.spec_digest)) " extra \
   " ORDER BY t.id LIMIT 1)"
 
 const std::string kClaim =
@@ -90,11 +105,15 @@ Result<int64_t> InsertTask(Database& database, int64_t study_id, int64_t trial_n
                                           "ifnull(trial_number, 0) = ? AND spec_digest = ?",
                                           study_id, trial_number, digest));
   if (twin > 0) return twin;
+  VOXBIT_ASSIGN_OR_RETURN(const std::optional<std::string> result,
+                          SharedResult(database, spec, digest));
   VOXBIT_RETURN_IF_ERROR(database.Run(
       "INSERT INTO tasks (study_id, trial_number, kind, supernet_kind, dataset_kind, target, "
-      "spec, spec_digest, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
+      "spec, spec_digest, state, result, created_ms, finished_ms) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       study_id, TrialColumn(trial_number), Name(spec.kind), KindOf(spec.supernet),
-      KindOf(spec.dataset), spec.target, JsonText(spec), digest, now_ms));
+      KindOf(spec.dataset), spec.target, JsonText(spec), digest, result ? "done" : "queued", result,
+      now_ms, result ? now_ms : 0));
   return database.last_insert_id();
 }
 

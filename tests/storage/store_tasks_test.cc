@@ -50,6 +50,48 @@ TEST_F(StoreTasksTest, KeepsEqualWorkOnce) {
             StatusCode::kNotFound);
 }
 
+// Two studies that differ in their searches alone need one supernet.
+TEST_F(StoreTasksTest, EqualTrainingsShareOneResult) {
+  const TaskSpec spec = SpecOf(TaskKind::kTrainSupernet);
+  const int64_t first = Take(store_->AppendTask(NewStudy("a").id, 0, spec));
+  const int64_t waiting = Take(store_->AppendTask(NewStudy("b").id, 0, spec));
+  const int64_t other =
+      Take(store_->AppendTask(NewStudy("c").id, 0, SpecOf(TaskKind::kTrainSupernet, 1)));
+  const Task claimed = Claim("w1");
+  EXPECT_EQ(claimed.id, first);
+  EXPECT_EQ(Claim("w2").id, other);
+  EXPECT_FALSE(HasWork("w3"));  // the equal one is under way
+  Complete(claimed, 0.25);
+  const Task shared = Take(store_->GetTask(waiting));
+  EXPECT_EQ(shared.state, TaskState::kDone);
+  EXPECT_EQ(shared.result->measurements.at(0).value, 0.25);
+  EXPECT_EQ(Take(store_->GetTask(other)).state, TaskState::kLeased);
+  // Whoever comes later finds it done.
+  const Task late = Take(store_->GetTask(Take(store_->AppendTask(NewStudy("d").id, 0, spec))));
+  EXPECT_EQ(late.state, TaskState::kDone);
+  EXPECT_EQ(late.result->measurements.at(0).value, 0.25);
+  EXPECT_FALSE(HasWork("w3"));
+}
+
+TEST_F(StoreTasksTest, AnEqualTrainingTakesOverWhenOneFailsOrIsStopped) {
+  const TaskSpec spec = SpecOf(TaskKind::kTrainSupernet);
+  const search::Study stopped = NewStudy("a");
+  Take(store_->AppendTask(stopped.id, 0, spec));
+  const int64_t waiting = Take(store_->AppendTask(NewStudy("b").id, 0, spec));
+  Claim("w1");
+  Take(store_->MoveStudy(stopped.id, StudyState::kStopped, "enough"));
+  EXPECT_EQ(Claim("w2").id, waiting);
+}
+
+// What a profile finds changes with the files that it looks at.
+TEST_F(StoreTasksTest, ProfilesAreNotShared) {
+  const TaskSpec spec = SpecOf(TaskKind::kProfile);
+  Take(store_->AppendTask(NewStudy("a").id, 0, spec));
+  Take(store_->AppendTask(NewStudy("b").id, 0, spec));
+  Complete(Claim("w1"));
+  EXPECT_TRUE(HasWork("w2"));
+}
+
 TEST_F(StoreTasksTest, ListsByKindAndState) {
   const search::Study study = NewStudy();
   Take(store_->AppendTask(study.id, 0, SpecOf(TaskKind::kProfile)));
