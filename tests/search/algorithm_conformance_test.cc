@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "search/bits/bit_dimensions.h"
 #include "tests/search/harness.h"
 
 namespace voxbit::search {
@@ -51,6 +52,26 @@ TEST_P(AlgorithmTest, ProposalsAreValidFeasibleAndNew) {
       EXPECT_TRUE(seen.insert(trial.candidate).second) << Encode(trial.candidate);
       EXPECT_FALSE(trial.origin.empty());
     }
+  }
+}
+
+TEST_P(AlgorithmTest, AnArchitectureOfTheStudyIsKept) {
+  const testing::ToyOptions toy = {.stages = 3, .widths = 4, .weight_bits = {2, 4, 8}};
+  const SearchSpace space = testing::ToySpec(toy).space();
+  Rng rng(4);
+  const Candidate kept = space.Sample(rng);
+  const Harness harness({.toy = toy, .architecture = kept});
+  const auto algorithm = Make(harness);
+  const size_t num_bits = FindBitDimensions(space, space.Largest()).dimensions.size();
+  const std::vector<Trial> trials = harness.Run(*algorithm, 20);
+  if (GetParam() != "given") {
+    EXPECT_GE(trials.size(), IsBaseline() ? 1U : 20U);
+  }
+  for (const Trial& trial : trials) {
+    EXPECT_TRUE(std::equal(kept.choices.begin(),
+                           kept.choices.end() - static_cast<std::ptrdiff_t>(num_bits),
+                           trial.candidate.choices.begin()))
+        << Encode(trial.candidate);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ struct HarnessOptions {
   uint64_t seed = 1;
   double macs_share = 1;  // largest allowed share of the largest candidate's
   std::vector<Objective> objectives = {{"miou", ""}};
+  std::optional<Candidate> architecture = {};  // that the study keeps
 };
 
 class Harness {
@@ -38,7 +40,9 @@ class Harness {
     const double bound =
         smallest + options_.macs_share * (macs(spec_.space().Largest()) - smallest);
     constraints_ = {{"macs", "", std::nullopt, bound}};
-    filter_ = CostFilter::Create(spec_, models, &workload, constraints_).value();
+    filter_ = CostFilter::Create(spec_, models, &workload, constraints_,
+                                 options_.architecture ? &*options_.architecture : nullptr)
+                  .value();
     settings_.population = options_.population;
     ends_.agent["candidates"] = {Encode(spec_.space().Smallest()), Encode(spec_.space().Largest())};
     RegisterTested(algorithms_);
