@@ -89,12 +89,11 @@ std::string Quoted(const std::string& key) { return "\"" + key + "\""; }
 Result<LatencyLut> LatencyLut::Parse(const Json& json, const std::string& pointer) {
   const Fields<Table> fields = TableFields();
   VOXBIT_ASSIGN_OR_RETURN(const Table table, fields.Parse(json, pointer));
-  LatencyLut lut;
-  lut.rest_ms_ = table.rest_ms;
-  lut.config_ = fields.ToJson(table);
-  const std::string layers = pointer + "/layers";
+  LatencyLut lut(fields.ToJson(table), table.rest_ms);
   for (const auto& [key, entries] : table.layers.items()) {
-    VOXBIT_RETURN_IF_ERROR(lut.AddLayer(key, entries, layers + "/" + key));
+    std::string at = pointer;
+    at.append("/layers/").append(key);
+    VOXBIT_RETURN_IF_ERROR(lut.AddLayer(key, entries, at));
   }
   return lut;
 }

@@ -49,7 +49,7 @@ class LatencyLut final : public CostModel {
   using Bits = std::pair<int64_t, int64_t>;   // of weights, of inputs
   using Times = std::map<Bits, double>;       // ms
 
-  LatencyLut() = default;
+  LatencyLut(Json config, double rest_ms) : rest_ms_(rest_ms), config_(std::move(config)) {}
   Status AddLayer(const std::string& key, const Json& entries, const std::string& pointer);
 
   std::map<std::string, std::map<Shape, Times>> layers_;
