@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <set>
 
 #include "common/config.h"
 #include "common/digest.h"
@@ -21,7 +20,7 @@ using quant::Coding;
 // "VXBP", version, bytes of the compressed header, bytes of its text: then the header, the parts
 // of the tensors without gaps, and the SHA-256 of all of that.
 constexpr std::string_view kMagic = "VXBP";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kPrefixBytes = 16;
 constexpr size_t kSealBytes = 32;
 constexpr size_t kMaxHeaderText = size_t{4} << 20;
@@ -33,8 +32,8 @@ constexpr int64_t kFloatBytes = 4;
 
 // A tensor's entry in the header. Keys that a coding does not use are left out.
 struct Row {
-  std::string name;
-  std::string coding;
+  std::string name;  // not in the entry: the path to it
+  std::string coding = "f32";
   std::vector<int64_t> shape;
   int64_t bits = 0;     // linear, codebook
   int64_t scales = 0;   // linear: how many
@@ -74,8 +73,7 @@ Fields<Row> MakeRowFields() {
   codings.reserve(kCodings.size());
   for (const CodingName& known : kCodings) codings.emplace_back(known.name);
   Fields<Row> fields;
-  fields.Text("name", &Row::name, {}, "").Required();
-  fields.Text("coding", &Row::coding, codings, "").Required();
+  fields.Text("coding", &Row::coding, codings, "");
   fields.Custom("shape", "list", "", ParseShape, [](const Row& in) { return Json(in.shape); })
       .Required();
   fields.Int("bits", &Row::bits, {.min = 1, .max = 16}, "", "")
@@ -160,6 +158,34 @@ Json RowJson(const Row& row) {
   return json;
 }
 
+// "a.b.weight" as a, b, weight.
+std::vector<std::string> PathOf(const std::string& name) {
+  std::vector<std::string> path(1);
+  for (const char c : name) {
+    if (c == '.') {
+      path.emplace_back();
+    } else {
+      path.back() += c;
+    }
+  }
+  return path;
+}
+
+// Whether a node of the tree of tensors is one: a module called "shape" is an object, not a list.
+bool IsEntry(const Json& node) { return node.contains("shape") && node["shape"].is_array(); }
+
+// Puts an entry at its place in the tree. INVALID_ARGUMENT when something is there.
+Status Place(const Row& row, Json& tree) {
+  Json* node = &tree;
+  for (const std::string& key : PathOf(row.name)) {
+    if (IsEntry(*node)) return InvalidArgument("tensor \"" + row.name + "\": within another one");
+    node = &(*node)[key];
+  }
+  if (!node->is_null()) return InvalidArgument("tensor \"" + row.name + "\": it is there twice");
+  *node = RowJson(row);
+  return OkStatus();
+}
+
 void AppendNumber(uint64_t number, std::string& bytes) {
   for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>((number >> (8 * i)) & 0xFF));
 }
@@ -239,8 +265,8 @@ Result<Json> ParseHeader(std::string_view text) {
   Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object() || header.size() != 2 || !header.contains("metadata") ||
       !header["metadata"].is_object() || !header.contains("tensors") ||
-      !header["tensors"].is_array()) {
-    return Broken("its header is not the JSON of an object \"metadata\" and a list \"tensors\"");
+      !header["tensors"].is_object()) {
+    return Broken("its header is not the JSON of two objects, \"metadata\" and \"tensors\"");
   }
   return header;
 }
@@ -292,18 +318,36 @@ Result<PackedView> TakeTensor(const Row& row, Payload& payload) {
   return view;
 }
 
-Result<std::vector<PackedView>> TakeTensors(const Json& rows, std::string_view bytes) {
+// The entries below a node, in the order of the file. `prefix` is the name of the node and a dot.
+Status CollectRows(const Json& node, const std::string& prefix, std::vector<Row>& rows) {
+  const std::string name = prefix.substr(0, prefix.rfind('.'));
+  if (!node.is_object()) {
+    return Broken(ExpectedError("/tensors/" + name, "an object", node).message());
+  }
+  if (IsEntry(node)) {
+    const auto row = RowFields().Parse(node, "/tensors/" + name);
+    if (!row.ok()) return Broken(row.status().message());
+    rows.push_back(*row);
+    rows.back().name = name;
+    return OkStatus();
+  }
+  for (const auto& [key, child] : node.items()) {
+    if (key.find('.') != std::string::npos) return Broken("a dot in the key \"" + key + "\"");
+    VOXBIT_RETURN_IF_ERROR(CollectRows(child, prefix + key + ".", rows));
+  }
+  return OkStatus();
+}
+
+Result<std::vector<PackedView>> TakeTensors(const Json& tree, std::string_view bytes) {
+  std::vector<Row> rows;
+  VOXBIT_RETURN_IF_ERROR(CollectRows(tree, "", rows));
   Payload payload(bytes);
   std::vector<PackedView> tensors;
   tensors.reserve(rows.size());
-  std::set<std::string> names;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const auto row = RowFields().Parse(rows[i], "/tensors/" + std::to_string(i));
-    if (!row.ok()) return Broken(row.status().message());
-    const Status checked = CheckRow(*row);
-    if (!checked.ok()) return BrokenTensor(row->name, checked.message());
-    if (!names.insert(row->name).second) return BrokenTensor(row->name, "it is there twice");
-    VOXBIT_ASSIGN_OR_RETURN(PackedView view, TakeTensor(*row, payload));
+  for (const Row& row : rows) {
+    const Status checked = CheckRow(row);
+    if (!checked.ok()) return BrokenTensor(row.name, checked.message());
+    VOXBIT_ASSIGN_OR_RETURN(PackedView view, TakeTensor(row, payload));
     tensors.push_back(std::move(view));
   }
   if (payload.size() != 0) {
@@ -352,17 +396,21 @@ Result<PackedFile> PackedFile::Read(const std::string& path) {
   return file;
 }
 
-Result<std::string> SerializePacked(const Json& metadata, const std::vector<PackedView>& tensors) {
-  Json rows = Json::array();
+Result<std::string> SerializePacked(const Json& metadata, std::vector<PackedView> tensors) {
+  // As the header's text has them: nlohmann/json sorts the keys of an object.
+  std::sort(tensors.begin(), tensors.end(), [](const PackedView& a, const PackedView& b) {
+    return PathOf(a.name) < PathOf(b.name);
+  });
+  Json tree = Json::object();
   std::string payload;
   for (const PackedView& view : tensors) {
-    rows.push_back(RowJson(RowOf(view)));
+    VOXBIT_RETURN_IF_ERROR(Place(RowOf(view), tree));
     for (const std::string_view part :
          {view.values, view.mask, view.codes, view.codebook, view.scales, view.zeros}) {
       payload += part;
     }
   }
-  const std::string text = CanonicalJson({{"metadata", metadata}, {"tensors", std::move(rows)}});
+  const std::string text = CanonicalJson({{"metadata", metadata}, {"tensors", std::move(tree)}});
   if (text.size() > kMaxHeaderText) {
     return InvalidArgument("a header of " + std::to_string(text.size()) + " bytes; at most " +
                            std::to_string(kMaxHeaderText));

@@ -59,9 +59,10 @@ class PackedFile {
   std::vector<PackedView> tensors_;
 };
 
-// The bytes of a file with these tensors in their order; equal input gives equal bytes (with the
-// same zlib). INVALID_ARGUMENT, naming what is wrong, when it would not be read back as it was
-// given: parts that do not fit the shape, a name twice, metadata that are no object.
-Result<std::string> SerializePacked(const Json& metadata, const std::vector<PackedView>& tensors);
+// The bytes of a file with these tensors, in the order of the format; equal input gives equal bytes
+// (with the same zlib). INVALID_ARGUMENT, naming what is wrong, when it would not be read back as
+// it was given: parts that do not fit the shape, a name twice or the name of a module that has
+// tensors ("a" beside "a.b"), metadata that are no object.
+Result<std::string> SerializePacked(const Json& metadata, std::vector<PackedView> tensors);
 
 }  // namespace voxbit::exporter

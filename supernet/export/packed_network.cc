@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -82,6 +83,18 @@ bool IsWeightQuantizerState(const std::string& name) {
   return name.find(std::string(".") + quant::kWeightQuantizer + ".") != std::string::npos;
 }
 
+// Parameters that the state dict has under other names, too, by those names: a file has them once.
+std::set<std::string> OtherNamesOf(const supernet::Network& net) {
+  std::set<const void*> parameters;
+  for (const at::Tensor& parameter : net.parameters()) parameters.insert(parameter.data_ptr());
+  std::set<std::string> names;
+  for (const auto& item : net.named_buffers()) {
+    const at::Tensor& buffer = item.value();
+    if (buffer.numel() > 0 && parameters.count(buffer.data_ptr()) > 0) names.insert(item.key());
+  }
+  return names;
+}
+
 std::string_view BytesOf(const at::Tensor& tensor) {
   if (!tensor.defined()) return {};
   return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
@@ -122,13 +135,14 @@ Result<PackedIdentity> ParseIdentity(const Json& metadata) {
 Result<std::string> PackNetwork(supernet::Network& net, const PackedIdentity& identity) {
   const at::NoGradGuard no_grad;
   const QuantizedLayers layers = QuantizedLayersOf(net);
+  const std::set<std::string> other_names = OtherNamesOf(net);
   const supernet::TensorMap tensors = net.NamedTensors();
   std::vector<PackedTensor> packed;  // keeps alive what the views point into
   std::vector<PackedView> views;
   packed.reserve(tensors.size());
   views.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) {
-    if (IsWeightQuantizerState(name)) continue;
+    if (IsWeightQuantizerState(name) || other_names.count(name) > 0) continue;
     if (!IsFinite(tensor)) {
       return Infeasible("tensor \"" + name + "\" holds a value that is no finite number");
     }
@@ -183,9 +197,12 @@ Status LoadPackedTensors(const PackedFile& file, supernet::Network& net) {
       state[view.name] = std::move(values);
     }
   }
+  const std::set<std::string> other_names = OtherNamesOf(net);
   for (const auto& [name, tensor] : net.NamedTensors()) {
-    // What the layers fill by themselves, below, is loaded from itself.
-    if (weights.count(name) > 0 || IsWeightQuantizerState(name)) state[name] = tensor;
+    // What the layers fill by themselves, below, or another name fills, is loaded from itself.
+    if (weights.count(name) > 0 || IsWeightQuantizerState(name) || other_names.count(name) > 0) {
+      state[name] = tensor;
+    }
   }
   VOXBIT_RETURN_IF_ERROR(LoadState(net, state));
   for (const auto& [name, weight] : weights) {

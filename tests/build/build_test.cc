@@ -1,17 +1,15 @@
 // Properties of the tree and of the programs that no compiler checks.
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "common/files.h"
+#include "tests/support/output_of.h"
 
 namespace voxbit {
 namespace {
@@ -24,23 +22,12 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::string OutputOf(const std::string& command) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"),
-                                                             ::pclose);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe.get()) != nullptr) {
-    output += buffer.data();
-  }
-  return output;
-}
-
 std::string Program(const std::string& name) { return Environment("VOXBIT_BIN_DIR") + "/" + name; }
 
 // A LibTorch with a protobuf of its own beside gRPC's would crash at a distance.
 TEST(BuildTest, ProgramsLoadOneProtobufLibrary) {
   for (const char* program : {"search-server", "search-worker", "search-client"}) {
-    std::istringstream lines(OutputOf("ldd '" + Program(program) + "'"));
+    std::istringstream lines(testing::OutputOf("ldd '" + Program(program) + "'"));
     std::set<std::string> found;
     for (std::string line; std::getline(lines, line);) {
       if (line.find("libprotobuf.so") != std::string::npos) found.insert(line);
@@ -50,15 +37,15 @@ TEST(BuildTest, ProgramsLoadOneProtobufLibrary) {
 }
 
 TEST(BuildTest, ClientDoesNotLoadTorch) {
-  const std::string libraries = OutputOf("ldd '" + Program("search-client") + "'");
+  const std::string libraries = testing::OutputOf("ldd '" + Program("search-client") + "'");
   EXPECT_NE(libraries.find("libprotobuf"), std::string::npos) << "ldd shows nothing";
   EXPECT_EQ(libraries.find("libtorch"), std::string::npos);
 }
 
 // The server loads torch for agents, and for nothing else.
 TEST(BuildTest, ServerLinksNoNetwork) {
-  const std::string server = OutputOf("nm -C '" + Program("search-server") + "'");
-  const std::string worker = OutputOf("nm -C '" + Program("search-worker") + "'");
+  const std::string server = testing::OutputOf("nm -C '" + Program("search-server") + "'");
+  const std::string worker = testing::OutputOf("nm -C '" + Program("search-worker") + "'");
   EXPECT_NE(server.find("voxbit::rl::"), std::string::npos) << "nm shows nothing";
   for (const char* part : {"voxbit::supernet::Network", "voxbit::supernet::ElasticConv",
                            "voxbit::supernet::SparseTensor", "voxbit::train::"}) {

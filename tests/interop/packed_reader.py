@@ -76,6 +76,15 @@ def decode(row, take):
     ]
 
 
+def entries(node, path=()):
+    """The entries of tensors below a node of the header's tree, each with its name."""
+    if isinstance(node.get("shape"), list):
+        yield {"coding": "f32", **node, "name": ".".join(path)}
+        return
+    for key in sorted(node):
+        yield from entries(node[key], (*path, key))
+
+
 def read(data):
     """Metadata and a list of (row, values)."""
     expect(len(data) >= PREFIX.size + SEAL_BYTES, "too short")
@@ -83,7 +92,7 @@ def read(data):
     expect(magic == b"VXBP", "not a packed file")
     body, seal = data[:-SEAL_BYTES], data[-SEAL_BYTES:]
     expect(hashlib.sha256(body).digest() == seal, "damaged")
-    expect(version == 1, f"version {version}")
+    expect(version == 2, f"version {version}")
     expect(text_bytes <= MAX_TEXT, "the header is too long")
     header = json.loads(zlib.decompress(body[PREFIX.size : PREFIX.size + header_bytes]))
     position = PREFIX.size + header_bytes
@@ -94,7 +103,7 @@ def read(data):
         position += size
         return body[position - size : position]
 
-    tensors = [(row, decode(row, take)) for row in header["tensors"]]
+    tensors = [(row, decode(row, take)) for row in entries(header["tensors"])]
     expect(position == len(body), "bytes that belong to no tensor")
     return header["metadata"], tensors
 

@@ -7,9 +7,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <map>
 #include <memory>
@@ -19,6 +17,7 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "tests/supernet/test_tensors.h"
+#include "tests/support/output_of.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 
@@ -65,14 +64,15 @@ struct Quantized {
 
 Quantized Make(const Json& config, const NetInput& input, uint64_t seed) {
   const at::NoGradGuard no_grad;
+  const int64_t in_channels = input.clouds.defined() ? input.clouds.size(2) : kInChannels;
   const auto supernet = Registry()
                             .Find(config["kind"].get<std::string>())
-                            .value()(config, "", kInChannels, kNumClasses, seed);
+                            .value()(config, "", in_channels, kNumClasses, seed);
   EXPECT_TRUE(supernet.ok()) << supernet.status();
   const search::SupernetSpec& spec = (*supernet)->spec();
   Quantized made;
   Rng rng(seed);
-  made.identity = {spec.config(), spec.space().digest(), spec.space().Sample(rng), kInChannels,
+  made.identity = {spec.config(), spec.space().digest(), spec.space().Sample(rng), in_channels,
                    kNumClasses};
   made.net = (*supernet)->Standalone(made.identity.candidate);
   made.net->eval();
@@ -82,7 +82,7 @@ Quantized Make(const Json& config, const NetInput& input, uint64_t seed) {
   made.net->BeginCalibration();
   made.net->Forward(input);
   made.net->EndCalibration();
-  for (const auto& row : spec.Expand(made.identity.candidate, kInChannels, kNumClasses)) {
+  for (const auto& row : spec.Expand(made.identity.candidate, in_channels, kNumClasses)) {
     made.cost_bytes += static_cast<double>(row.StoredBytes());
   }
   return made;
@@ -179,17 +179,39 @@ TEST(PackedNetworkTest, ANetworkWithoutQuantizationIsFloats) {
   ExpectSameOutputs({{"kind", "spvnas"}, {"width", 0.25}}, Voxels(), {quant::Coding::kFloat});
 }
 
+void ExpectPromisedSize(const Json& config, const NetInput& input) {
+  SCOPED_TRACE(config.dump());
+  const Quantized quantized = Make(config, input, 2);
+  const auto bytes = static_cast<double>(quantized.Bytes().size());
+  EXPECT_GT(bytes, 80e3);
+  EXPECT_NEAR(bytes / quantized.cost_bytes, 1, 0.01) << bytes << " bytes";
+}
+
 TEST(PackedNetworkTest, TheFileHasThePromisedSize) {
-  const NetInput input = Voxels();
+  const NetInput voxels = Voxels();
   for (const char* method : {"kmeans", "linear"}) {
-    const Quantized quantized = Make(
+    ExpectPromisedSize(
         Spvnas({{"weight_bits", {2, 3, 4}}, {"weight_quantizer", method}, {"activation_bits", {8}}},
                0.5),
-        input, 2);
-    const auto bytes = static_cast<double>(quantized.Bytes().size());
-    EXPECT_GT(bytes, 200e3);
-    EXPECT_NEAR(bytes / quantized.cost_bytes, 1, 0.01) << bytes << " bytes, " << method;
+        voxels);
   }
+  // Parts are told with the category of the object: three coordinates and one of 16.
+  for (const auto& [task, features] : {std::pair("classification", 3), {"segmentation", 19}}) {
+    ExpectPromisedSize({{"kind", "pct"},
+                        {"task", task},
+                        {"channels", 16},
+                        {"picked", {24, 12}},
+                        {"neighbours", {4, 8}},
+                        {"quantization", {{"weight_bits", {2, 3, 4}}}}},
+                       supernet::MakeCloudInput(supernet::RandomTensor({2, 60, features}, 8)));
+  }
+}
+
+TEST(PackedNetworkTest, TheSmallNetworkOfTheExampleHasThePromisedSize) {
+  const std::string path = testing::SourceDir() + "/deploy/examples/bits_objects.json";
+  const Json config = Json::parse(ReadFile(path).value(), nullptr, true, /*ignore_comments=*/true);
+  ExpectPromisedSize(config["studies"][0]["supernet"],
+                     supernet::MakeCloudInput(supernet::RandomTensor({2, 256, kInChannels}, 8)));
 }
 
 TEST(PackedNetworkTest, ScalesOfChannelsPutThemFirst) {
@@ -207,17 +229,6 @@ TEST(PackedNetworkTest, ScalesOfChannelsPutThemFirst) {
   FAIL() << "no stem.3.kernel";
 }
 
-std::string OutputOf(const std::string& command) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"),
-                                                             ::pclose);
-  std::string output;
-  std::array<char, 4096> buffer{};
-  while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe.get()) != nullptr) {
-    output += buffer.data();
-  }
-  return output;
-}
-
 TEST(PackedNetworkTest, AnotherReaderFindsTheSameValues) {
   const testing::TempDir dir;
   for (const char* method : {"kmeans", "affine", "lsq"}) {
@@ -226,8 +237,8 @@ TEST(PackedNetworkTest, AnotherReaderFindsTheSameValues) {
              Voxels(), 4);
     const std::string path = dir.File("network.vxb");
     ASSERT_TRUE(WriteFileAtomically(path, quantized.Bytes()).ok());
-    std::istringstream lines(OutputOf("/usr/bin/python3 '" + testing::SourceDir() +
-                                      "/tests/interop/packed_reader.py' '" + path + "'"));
+    std::istringstream lines(testing::OutputOf("/usr/bin/python3 '" + testing::SourceDir() +
+                                               "/tests/interop/packed_reader.py' '" + path + "'"));
     std::string line;
     ASSERT_TRUE(std::getline(lines, line)) << "the reader printed nothing";
     const PackedFile file = PackedFile::Read(path).value();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <sstream>
@@ -51,13 +52,14 @@ struct Model {
   }
 };
 
-// One tensor of every coding and option.
+// One tensor of every coding and option, in the order of the file.
 Model SmallModel() {
   Model model;
   PackedView& book = model.Add("conv.kernel", Coding::kCodebook, 2, {2, 3});
   book.mask = model.Keep(Codes({1, 1, 0, 1, 1, 1}, 1));
   book.codes = model.Keep(Codes({0, 2, 1, 1, 0}, 2));
   book.codebook = model.Keep(Floats({-0.5F, 0.25F, 1}));
+  model.Add("empty", Coding::kFloat, 32, {0, 5});
   PackedView& linear = model.Add("fc.weight", Coding::kLinear, 3, {2, 2});
   linear.codes = model.Keep(Codes({0, 3, 6, 4}, 3));
   linear.scales = model.Keep(Floats({0.5F, 0.125F}));
@@ -67,8 +69,8 @@ Model SmallModel() {
   affine.scales = model.Keep(Floats({0.5F}));
   affine.zeros = model.Keep(Floats({7}));
   model.Add("half", Coding::kHalf, 16, {3}).values = model.Keep("abcdef");
-  model.Add("scalar", Coding::kFloat, 32, {}).values = model.Keep(Floats({4}));
-  model.Add("empty", Coding::kFloat, 32, {0, 5});
+  // A module may be called as the key of an entry.
+  model.Add("scalar.shape", Coding::kFloat, 32, {}).values = model.Keep(Floats({4}));
   return model;
 }
 
@@ -104,12 +106,17 @@ std::string Compressed(const std::string& text) {
 // A file whose seal is right, whatever it says.
 std::string File(const std::string& header, const std::string& payload) {
   const std::string stream = Compressed(header);
-  return Sealed("VXBP" + Number(1) + Number(stream.size()) + Number(header.size()) + stream +
+  return Sealed("VXBP" + Number(2) + Number(stream.size()) + Number(header.size()) + stream +
                 payload);
 }
 
-std::string WithTensors(const std::string& rows, const std::string& payload = "") {
-  return File(R"({"metadata":{},"tensors":[)" + rows + "]}", payload);
+std::string WithTensors(const std::string& entries, const std::string& payload = "") {
+  return File(R"({"metadata":{},"tensors":{)" + entries + "}}", payload);
+}
+
+// With one tensor, called "a".
+std::string WithTensor(const std::string& entry, const std::string& payload = "") {
+  return WithTensors("\"a\":" + entry, payload);
 }
 
 void ExpectDataLoss(const std::string& bytes, const std::string& why) {
@@ -187,6 +194,12 @@ TEST(PackedTest, WrittenFileReadsBack) {
   EXPECT_EQ(moved.tensors(), model.tensors);
 }
 
+TEST(PackedTest, TheOrderOfTheTensorsDoesNotMatter) {
+  Model model = SmallModel();
+  std::reverse(model.tensors.begin(), model.tensors.end());
+  EXPECT_EQ(BytesOf(model), BytesOf(SmallModel()));
+}
+
 TEST(PackedTest, EqualInputGivesEqualBytes) {
   EXPECT_EQ(BytesOf(SmallModel()), BytesOf(SmallModel()));
   EXPECT_EQ(BytesOf(RealisticModel()), BytesOf(RealisticModel()));
@@ -201,15 +214,15 @@ TEST(PackedTest, TheExampleOfTheDocumentationReadsAsItSays) {
   for (std::string word; words >> word;) {
     bytes += static_cast<char>(std::stoi(word, nullptr, 16));
   }
-  EXPECT_EQ(bytes.size(), 245U);
+  EXPECT_EQ(bytes.size(), 234U);
   const Result<PackedFile> file = PackedFile::Parse(bytes);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->metadata(), Json({{"in_channels", 2}}));
   const Model model = SmallModel();
   ASSERT_EQ(file->tensors().size(), 3U);
   EXPECT_EQ(file->tensors()[0], model.tensors[0]);
-  EXPECT_EQ(file->tensors()[1], model.tensors[1]);
-  EXPECT_EQ(file->tensors()[2].values, Floats({0.75F, -2}));
+  EXPECT_EQ(file->tensors()[1].values, Floats({0.75F, -2}));
+  EXPECT_EQ(file->tensors()[2], model.tensors[2]);
 }
 
 TEST(PackedTest, TheHeaderIsBelowOnePercentOfASmallNetwork) {
@@ -271,18 +284,18 @@ TEST(PackedTest, DamageNamesTheFile) {
 
 TEST(PackedTest, AnotherVersionIsSaid) {
   std::string bytes = BytesOf(SmallModel());
-  bytes[4] = 2;
+  bytes[4] = 1;
   const Status status = PackedFile::Parse(Sealed(bytes.substr(0, bytes.size() - 32))).status();
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("version 2 of the format; known: 1"));
+  EXPECT_THAT(status.message(), HasSubstr("version 1 of the format; known: 2"));
 }
 
 TEST(PackedTest, WrongHeadersAreDataLossWithTheReason) {
-  const std::string none = R"({"metadata":{},"tensors":[]})";
+  const std::string none = R"({"metadata":{},"tensors":{}})";
   EXPECT_TRUE(PackedFile::Parse(File(none, "")).ok());
   const std::string stream = Compressed(none);
   const auto with_lengths = [&](size_t header, size_t text, const std::string& tail = "") {
-    return Sealed("VXBP" + Number(1) + Number(header) + Number(text) + stream + tail);
+    return Sealed("VXBP" + Number(2) + Number(header) + Number(text) + stream + tail);
   };
   ExpectDataLoss(with_lengths(0xFFFFFFFF, none.size()), "a header of 4294967295 bytes");
   ExpectDataLoss(with_lengths(stream.size() + 1, none.size()), "a header of");
@@ -294,13 +307,13 @@ TEST(PackedTest, WrongHeadersAreDataLossWithTheReason) {
   // 5 MiB of spaces in a few kilobytes.
   ExpectDataLoss(File(std::string(5 << 20, ' '), ""), "5242880 as text");
   for (const char* text :
-       {"", "no JSON", "[]", "{}", R"({"metadata":{},"tensors":{}})",
-        R"({"metadata":1,"tensors":[]})", R"({"tensors":[]})",
-        R"({"metadata":{},"tensors":[],"more":1})", "{\"metadata\":{\"\xFF\":1}"}) {
+       {"", "no JSON", "[]", "{}", R"({"metadata":{},"tensors":[]})",
+        R"({"metadata":1,"tensors":{}})", R"({"tensors":{}})",
+        R"({"metadata":{},"tensors":{},"more":1})", "{\"metadata\":{\"\xFF\":1}"}) {
     ExpectDataLoss(File(text, ""), "not the JSON");
   }
   for (const char* bracket : {"[", R"({"a":)"}) {
-    std::string deep = R"({"tensors":[],"metadata":)";
+    std::string deep = R"({"tensors":{},"metadata":)";
     for (int i = 0; i < 500'000; ++i) deep += bracket;
     ExpectDataLoss(File(deep, ""), "more than 64 deep");
   }
@@ -308,29 +321,32 @@ TEST(PackedTest, WrongHeadersAreDataLossWithTheReason) {
 
 TEST(PackedTest, WrongTensorsAreDataLossWithTheReason) {
   const std::string four(4, 'x');
-  const std::string good = R"({"name":"a","coding":"f32","shape":[1]})";
-  EXPECT_TRUE(PackedFile::Parse(WithTensors(good, four)).ok());
-  ExpectDataLoss(WithTensors(good), "beyond the end");
-  ExpectDataLoss(WithTensors(good, four + "y"), "1 bytes belong to no tensor");
-  ExpectDataLoss(WithTensors(good + "," + good, four + four), "twice");
-  ExpectDataLoss(WithTensors("1"), "an object");
-  ExpectDataLoss(WithTensors(R"({"coding":"f32","shape":[1]})", four), "name");
-  ExpectDataLoss(WithTensors(R"({"name":"","coding":"f32","shape":[1]})", four), "printable");
-  ExpectDataLoss(WithTensors(R"({"name":"a\n","coding":"f32","shape":[1]})", four), "printable");
-  ExpectDataLoss(WithTensors(R"({"name":"a","coding":"f64","shape":[1]})", four), "f64");
-  ExpectDataLoss(WithTensors(R"({"name":"a","coding":"f32","shape":[1],"x":1})", four), "x");
+  const std::string good = R"({"coding":"f32","shape":[1]})";
+  EXPECT_TRUE(PackedFile::Parse(WithTensor(good, four)).ok());
+  EXPECT_TRUE(PackedFile::Parse(WithTensor(R"({"shape":[1]})", four)).ok());
+  ExpectDataLoss(WithTensor(good), "beyond the end");
+  ExpectDataLoss(WithTensor(good, four + "y"), "1 bytes belong to no tensor");
+  ExpectDataLoss(WithTensors(R"("a":)" + good + R"(,"a":)" + good, four + four), "no tensor");
+  ExpectDataLoss(WithTensor("1"), "an object");
+  ExpectDataLoss(WithTensor(R"({"b":[1]})"), "an object");
+  ExpectDataLoss(WithTensors(R"("shape":[1])", four), "printable");
+  ExpectDataLoss(WithTensors(R"("":)" + good, four), "printable");
+  ExpectDataLoss(WithTensors(R"("a\n":)" + good, four), "printable");
+  ExpectDataLoss(WithTensors(R"("a.b":)" + good, four), "a dot in the key");
+  ExpectDataLoss(WithTensor(R"({"coding":"f64","shape":[1]})", four), "f64");
+  ExpectDataLoss(WithTensor(R"({"coding":"f32","shape":[1],"x":1})", four), "x");
+  ExpectDataLoss(WithTensor(R"({"shape":[1],"b":{"shape":[1]}})", four + four), "b");
   for (const char* shape :
        {"1", "[-1]", "[1.5]", "[1e300]", "[18446744073709551615]", "[9223372036854775807]",
         "[4294967296,4294967296]", "[0,1099511627776,2]", "[1,1,1,1,1,1,1,1,1]"}) {
-    ExpectDataLoss(
-        WithTensors(R"({"name":"a","coding":"f32","shape":)" + std::string(shape) + "}", four),
-        "shape");
+    const bool is_list = shape[0] == '[';
+    ExpectDataLoss(WithTensor(R"({"coding":"f32","shape":)" + std::string(shape) + "}", four),
+                   is_list ? "shape" : "an object");
   }
   // 2^40 values are a shape, but no file has them.
-  ExpectDataLoss(WithTensors(R"({"name":"a","coding":"f32","shape":[1099511627776]})", four),
-                 "beyond the end");
+  ExpectDataLoss(WithTensor(R"({"coding":"f32","shape":[1099511627776]})", four), "beyond the end");
   const auto coded = [&](const std::string& more) {
-    return WithTensors(R"({"name":"a","shape":[2],)" + more + "}", four + four);
+    return WithTensor(R"({"shape":[2],)" + more + "}", four + four);
   };
   ExpectDataLoss(coded(R"("coding":"f32","bits":8)"), "f32 of 8 bits");
   ExpectDataLoss(coded(R"("coding":"linear","scales":1)"), "linear of 0 bits");
@@ -342,10 +358,10 @@ TEST(PackedTest, WrongTensorsAreDataLossWithTheReason) {
   ExpectDataLoss(coded(R"("coding":"linear","scales":1,"bits":8,"masked":true)"), "mask");
   ExpectDataLoss(coded(R"("coding":"codebook","entries":5,"bits":2)"), "5 entries");
   ExpectDataLoss(coded(R"("coding":"codebook","entries":1,"bits":2,"scales":1)"), "no scales");
-  ExpectDataLoss(WithTensors(R"({"name":"a","coding":"codebook","shape":[2],"bits":1,)"
-                             R"("entries":0,"masked":true})",
-                             "\xFF\x01"),
-                 "mask is longer");
+  ExpectDataLoss(
+      WithTensor(R"({"coding":"codebook","shape":[2],"bits":1,"entries":0,"masked":true})",
+                 "\xFF\x01"),
+      "mask is longer");
 }
 
 // Headers that went through other hands: each is refused or read, and what is read can be written.
@@ -395,16 +411,22 @@ TEST(PackedTest, WriterRefusesWhatWouldNotReadBack) {
   model.tensors[1].name = model.tensors[0].name;
   refused(model, "twice");
   model = SmallModel();
-  model.tensors[1].shape = {2, 3};
+  model.tensors[1].name = "conv.kernel.more";
+  refused(model, "\"conv.kernel.more\": within another one");
+  model = SmallModel();
+  model.tensors[1].name = std::string("a") + std::string(100, '.');
+  refused(model, "more than 64 deep");
+  model = SmallModel();
+  model.tensors[2].shape = {2, 3};
   refused(model, "");
   // One byte too many here and one too few there.
   model = SmallModel();
-  model.tensors[3].values = "abcdefg";
-  model.tensors[4].values = "abc";
+  model.tensors[4].values = "abcdefg";
+  model.tensors[5].values = "abc";
   refused(model, "\"half\": its parts do not fit");
   model = SmallModel();
-  model.tensors[4].bits = 16;
-  refused(model, "\"scalar\"");
+  model.tensors[5].bits = 16;
+  refused(model, "\"scalar.shape\"");
   model = SmallModel();
   model.metadata = 3;
   refused(model, "metadata");
