@@ -103,6 +103,9 @@ struct AlgorithmKind {
                         const std::string& pointer) = nullptr;
   // Proposes a few candidates of its own and ends, whatever the seed.
   bool is_baseline = false;
+  // Reads "quantization_error" in the detail of measurements. Evaluations report it for such
+  // algorithms alone: it quantizes every layer of a candidate once more.
+  bool reads_quantization_error = false;
 };
 
 // For AlgorithmKind::make, when the class needs nothing but its context.

@@ -213,7 +213,10 @@ class KnapsackSearch final : public GenerationalSearch {
 }  // namespace
 
 AlgorithmKind MakeKnapsackBits() {
-  return {.make = &MakeAlgorithm<KnapsackSearch>, .check = &CheckBits, .is_baseline = true};
+  return {.make = &MakeAlgorithm<KnapsackSearch>,
+          .check = &CheckBits,
+          .is_baseline = true,
+          .reads_quantization_error = true};
 }
 
 }  // namespace voxbit::search

@@ -254,7 +254,9 @@ Fields<TrainSettings> TrainFields() {
       .Bool("progressive_depth", &TrainSettings::progressive_depth,
             "start at full depth and admit shallower sub-networks later")
       .Text("class_weights", &TrainSettings::class_weights, {"none", "sqrt_inverse"},
-            "weights of the classes in the loss");
+            "weights of the classes in the loss")
+      .Number("label_smoothing", &TrainSettings::label_smoothing, {0, 0.5}, "",
+              "probability of each label that the loss spreads evenly over the other classes");
   return fields;
 }
 

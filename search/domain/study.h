@@ -38,6 +38,7 @@ struct TrainSettings {
   std::string sampling = "sandwich";  // or "random", as published
   bool progressive_depth = true;
   std::string class_weights = "none";  // or "sqrt_inverse"
+  double label_smoothing = 0;
 };
 
 struct SearchSettings {

@@ -143,6 +143,21 @@ Front ComputeFront(std::vector<Trial> trials, const std::vector<search::Objectiv
   return front;
 }
 
+std::vector<Trial> BestTrials(std::vector<Trial> trials,
+                              const std::vector<search::Objective>& objectives,
+                              const std::vector<search::Constraint>& constraints, size_t count) {
+  std::vector<Trial> best;
+  while (best.size() < count) {
+    Front front = ComputeFront(std::move(trials), objectives, constraints);
+    if (front.trials.empty()) break;
+    for (Trial& trial : front.trials) {
+      if (best.size() < count) best.push_back(std::move(trial));
+    }
+    trials = std::move(front.dominated);
+  }
+  return best;
+}
+
 Result<search::Objective> ParseMetricKey(const std::string& key) {
   search::Objective objective{.metric = key, .target = ""};
   if (const size_t bracket = key.find('['); bracket != std::string::npos && key.back() == ']') {

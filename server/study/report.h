@@ -27,6 +27,13 @@ Front ComputeFront(std::vector<search::Trial> trials,
                    const std::vector<search::Objective>& objectives,
                    const std::vector<search::Constraint>& constraints);
 
+// `count` of the trials that a front can have, at most: those of the front, then those of the front
+// of the others, and so on; within a front the best first by the first objective.
+std::vector<search::Trial> BestTrials(std::vector<search::Trial> trials,
+                                      const std::vector<search::Objective>& objectives,
+                                      const std::vector<search::Constraint>& constraints,
+                                      size_t count);
+
 // Why no trial can be compared: "no trial meets latency_ms[local] <= 1; the best has 12.3". Empty
 // when one can, or when none succeeded.
 std::string WhyNoFront(const std::vector<search::Trial>& trials,

@@ -100,6 +100,9 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   VOXBIT_ASSIGN_OR_RETURN(config.search.agent,
                           search::ResolveAgent(plugins.algorithms, config.search,
                                                plan->spec_->space(), pointer + "/search"));
+  VOXBIT_ASSIGN_OR_RETURN(const search::AlgorithmKind algorithm,
+                          plugins.algorithms.Find(config.search.algorithm));
+  plan->reads_quantization_error_ = algorithm.reads_quantization_error;
   VOXBIT_ASSIGN_OR_RETURN(config.dataset, data::ParseDatasetConfig(plugins.datasets, config.dataset,
                                                                    pointer + "/dataset"));
   VOXBIT_ASSIGN_OR_RETURN(
@@ -186,6 +189,8 @@ std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& can
   evaluate.settings = config_.evaluate.finetune_steps > 0
                           ? CandidateSettings()
                           : Json{{"evaluate", search::EvaluateFields().ToJson(config_.evaluate)}};
+  // Named where it is wanted only, so that the tasks of other studies keep their digests.
+  if (reads_quantization_error_) evaluate.settings["quantization_error"] = true;
   evaluate.candidate = candidate;
   tasks.push_back(std::move(evaluate));
   for (const std::string& target : LatencyTargets(config_)) {

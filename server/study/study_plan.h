@@ -83,6 +83,7 @@ class StudyPlan {
   std::unique_ptr<search::SupernetSpec> spec_;
   cost::CostModelRegistry costs_{"cost model"};
   std::shared_ptr<const cost::LatencyLut> latency_;  // null: no table
+  bool reads_quantization_error_ = false;            // of the study's algorithm
 };
 
 }  // namespace voxbit::server

@@ -200,13 +200,12 @@ Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
 
 Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {
   const search::StudyConfig& config = plan_->config();
-  VOXBIT_ASSIGN_OR_RETURN(const auto trials, store_.ListTrials(study_id_, {}));
+  VOXBIT_ASSIGN_OR_RETURN(auto trials, store_.ListTrials(study_id_, {}));
   VOXBIT_ASSIGN_OR_RETURN(const TaskInputs inputs, StudyInputs(store_, study_id_));
-  const Front front = ComputeFront(trials, config.objectives, config.constraints);
-  const auto top = std::min(static_cast<size_t>(config.finetune.top), front.trials.size());
+  const auto top = static_cast<size_t>(config.finetune.top);
   bool waiting = false;
-  for (size_t i = 0; i < top; ++i) {
-    const search::Trial& trial = front.trials[i];
+  for (const search::Trial& trial :
+       BestTrials(std::move(trials), config.objectives, config.constraints, top)) {
     VOXBIT_ASSIGN_OR_RETURN(
         const int64_t id,
         store_.AppendTask(study_id_, trial.number, plan_->FinetuneTask(trial.candidate, inputs)));

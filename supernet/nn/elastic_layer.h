@@ -18,7 +18,8 @@ struct LayerQuantizers {
   enum class Scope {
     kOwn,         // the layer's: part of its state and always at work
     kCandidate,   // of the candidate that is selected, always at work; while training, the range of
-                  // an input is that of each batch
+                  // an input is that of each call: of a batch, or of a piece of it where a network
+                  // calculates in pieces
     kEvaluation,  // of the candidate that is selected, at work in eval mode only
   };
   std::shared_ptr<quant::Quantizer> weight;

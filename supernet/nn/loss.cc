@@ -4,12 +4,13 @@
 
 namespace voxbit::supernet {
 
-at::Tensor SmoothedCrossEntropy(const at::Tensor& logits, const at::Tensor& target,
-                                double smoothing) {
-  const double others = smoothing / static_cast<double>(logits.size(1) - 1);
-  const at::Tensor log_probability = at::log_softmax(logits, 1);
-  const at::Tensor of_target = log_probability.gather(1, target.unsqueeze(1)).squeeze(1);
-  return -((1.0 - smoothing - others) * of_target + others * log_probability.sum(1)).mean();
+at::Tensor CrossEntropy(const at::Tensor& logits, const at::Tensor& target,
+                        const CrossEntropyOptions& options) {
+  const auto classes = static_cast<double>(logits.size(1));
+  // What torch spreads over all C classes leaves this much with the target.
+  const double over_all = options.smoothing * classes / (classes - 1);
+  return at::cross_entropy_loss(logits, target, options.class_weights, at::Reduction::Mean,
+                                options.ignored, over_all);
 }
 
 }  // namespace voxbit::supernet

@@ -42,10 +42,65 @@ TEST_F(QuantizedExecTest, ShortTrainingBeforeTheScoreChangesItAndNothingElse) {
   const auto trained = Run(spec);
   ASSERT_TRUE(inherited.ok() && trained.ok()) << inherited.status() << trained.status();
   EXPECT_GT(trained->measurements.at(0).value, inherited->measurements.at(0).value);
-  EXPECT_TRUE(trained->measurements.at(0).detail.contains("quantization_error"));
   // The supernet that later tasks share is untouched.
   EXPECT_EQ(Run(EvaluateSpec())->measurements, inherited->measurements);
   EXPECT_EQ(Run(spec)->measurements, trained->measurements);
+}
+
+TEST_F(QuantizedExecTest, ErrorsOfTheWeightsAreReportedWhereTheyAreAskedFor) {
+  Train(4);
+  search::TaskSpec spec = EvaluateSpec();
+  const auto plain = Run(spec);
+  spec.settings["quantization_error"] = true;
+  const auto asked = Run(spec);
+  ASSERT_TRUE(plain.ok() && asked.ok()) << plain.status() << asked.status();
+  search::Measurement scored = asked->measurements.at(0);
+  const Json errors = scored.detail.at("quantization_error");
+  for (const auto& layer : spec_->Expand(spec.candidate, 5, 2)) {
+    if (layer.weight_bits == 32) {
+      EXPECT_FALSE(errors.contains(layer.name)) << layer.name;
+    } else {
+      EXPECT_GT(errors.at(layer.name).at(std::to_string(layer.weight_bits)), 0) << layer.name;
+    }
+  }
+  scored.detail.erase("quantization_error");
+  EXPECT_EQ(plain->measurements.at(0), scored);
+}
+
+TEST_F(QuantizedExecTest, LatencySaysThatItsBitsAreSimulated) {
+  const auto result = Run(Spec(search::TaskKind::kMeasureLatency, {{"warmup", 0}, {"repeats", 1}}));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->measurements.at(0).detail.at("arithmetic"), "float32, bits simulated");
+}
+
+// The teacher is the candidate in full precision, as an unquantized study would score it.
+TEST_F(QuantizedExecTest, DistillationPullsTowardsTheCandidateInFullPrecision) {
+  Train(4);
+  search::TaskSpec in_float = EvaluateSpec();
+  in_float.supernet = spec_->trained().config();
+  in_float.space_digest = spec_->trained().space().digest();
+  in_float.candidate = spec_->trained().space().Smallest();
+  const auto teacher = Run(in_float);
+  ASSERT_TRUE(teacher.ok()) << teacher.status();
+  const auto finetuned = [&](const char* distillation, double weight) {
+    search::TaskSpec spec = FinetuneSpec(20);
+    spec.settings["finetune"]["distillation"] = distillation;
+    spec.settings["finetune"]["distillation_weight"] = weight;
+    return Run(spec);
+  };
+  const auto alone = finetuned("none", 1);
+  const auto unmoved = finetuned("mse", 0);
+  ASSERT_TRUE(alone.ok() && unmoved.ok()) << alone.status() << unmoved.status();
+  EXPECT_FALSE(alone->detail.contains("teacher_miou"));
+  EXPECT_EQ(unmoved->detail.at("end_miou"), alone->detail.at("end_miou"));
+  for (const char* distillation : {"mse", "kl"}) {
+    const auto pulled = finetuned(distillation, 1);
+    ASSERT_TRUE(pulled.ok()) << distillation << pulled.status();
+    EXPECT_NEAR(pulled->detail.at("teacher_miou").get<double>(), teacher->measurements.at(0).value,
+                1e-6);
+    EXPECT_EQ(pulled->detail.at("start_miou"), alone->detail.at("start_miou"));
+    EXPECT_NE(pulled->detail.at("end_miou"), alone->detail.at("end_miou")) << distillation;
+  }
 }
 
 TEST_F(QuantizedExecTest, EveryExportedTensorBelongsToALayer) {

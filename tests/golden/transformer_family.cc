@@ -257,27 +257,26 @@ void RunLocalOp(Comparison& comparison) {
 void RunSmoothedLoss(Comparison& comparison) {
   const at::Tensor logits = comparison.Input("logits").requires_grad_();
   const at::Tensor target = comparison.Input("target");
-  const at::Tensor loss = supernet::SmoothedCrossEntropy(logits, target, 0.2);
+  const at::Tensor loss = supernet::CrossEntropy(logits, target, {.smoothing = 0.2});
   comparison.Forward("loss", loss.reshape({1}));
-  comparison.Forward("loss_unsmoothed",
-                     supernet::SmoothedCrossEntropy(logits, target, 0.0).reshape({1}));
+  comparison.Forward("loss_unsmoothed", supernet::CrossEntropy(logits, target).reshape({1}));
   loss.backward();
   comparison.Gradient("grad", logits.grad());
 }
 
 // ---- networks ----
 
-at::Tensor CrossEntropy(const at::Tensor& logits, const at::Tensor& target) {
+at::Tensor PlainLoss(const at::Tensor& logits, const at::Tensor& target) {
   return at::cross_entropy_loss(logits.flatten(0, -2), target.flatten());
 }
 
 // Logits [B,parts,N].
-at::Tensor CrossEntropyOfParts(const at::Tensor& logits, const at::Tensor& target) {
-  return CrossEntropy(Swapped(logits), target);
+at::Tensor LossOfParts(const at::Tensor& logits, const at::Tensor& target) {
+  return PlainLoss(Swapped(logits), target);
 }
 
 at::Tensor SmoothedLoss(const at::Tensor& logits, const at::Tensor& target) {
-  return supernet::SmoothedCrossEntropy(logits, target, 0.2);
+  return supernet::CrossEntropy(logits, target, {.smoothing = 0.2});
 }
 
 // The whole network with the recorded weights: logits in eval mode, also in double precision where
@@ -342,7 +341,7 @@ void RunPointTransformer(Comparison& comparison, supernet::CloudTask task) {
         const bool single = points.scalar_type() == at::kFloat;
         return single ? net.body().Forward(points, levels) : net.body().Forward(points);
       },
-      CrossEntropy);
+      PlainLoss);
 }
 
 void RunPctClassification(Comparison& comparison) {
@@ -374,7 +373,7 @@ void RunPctClassification(Comparison& comparison) {
         const bool single = points.scalar_type() == at::kFloat;
         return single ? net.Forward(points, groups) : net.Forward(points);
       },
-      menghao ? CrossEntropy : SmoothedLoss);
+      menghao ? PlainLoss : SmoothedLoss);
 }
 
 void RunPctPartSegmentation(Comparison& comparison) {
@@ -392,7 +391,7 @@ void RunPctPartSegmentation(Comparison& comparison) {
         const at::Tensor& points = in.at("grad.in");
         return Swapped(net.Forward(points, label.to(points.scalar_type())));
       },
-      CrossEntropyOfParts);
+      LossOfParts);
 }
 
 }  // namespace

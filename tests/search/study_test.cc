@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "common/files.h"
 #include "search/domain/metric.h"
 
 namespace voxbit::search {
@@ -177,6 +180,22 @@ TEST(StudyConfigTest, EveryFieldHasHelpAndEveryDefaultIsAccepted) {
   EXPECT_TRUE(EvaluateFields().Parse(EvaluateFields().ToJson({}), "").ok());
   EXPECT_TRUE(LatencyFields().Parse(LatencyFields().ToJson({}), "").ok());
   EXPECT_TRUE(FinetuneFields().Parse(FinetuneFields().ToJson({}), "").ok());
+}
+
+TEST(StudyConfigTest, DocumentationNamesEverySettingWithItsDefault) {
+  const char* root = std::getenv("VOXBIT_SOURCE_DIR");  // NOLINT(concurrency-mt-unsafe): unchanged
+  ASSERT_NE(root, nullptr) << "run through ctest";
+  const std::string text = ReadFile(std::string(root) + "/docs/settings.md").value();
+  const auto check = [&](const std::string& object, const auto& fields) {
+    for (const FieldHelp& field : fields.Help()) {
+      const std::string row = "| `" + object + "." + field.name + "` | " + field.initial + " |";
+      EXPECT_NE(text.find(row), std::string::npos) << row;
+    }
+  };
+  check("train", TrainFields());
+  check("evaluate", EvaluateFields());
+  check("latency", LatencyFields());
+  check("finetune", FinetuneFields());
 }
 
 TEST(StudyStateTest, MovesAreThoseOfTheTable) {

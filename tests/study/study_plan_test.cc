@@ -144,6 +144,24 @@ TEST_F(StudyPlanTest, RecipesMatterToAnEvaluationThatTrains) {
   EXPECT_NE(digest_of(0, 0.1), digest_of(5, 0.1));
 }
 
+TEST_F(StudyPlanTest, EvaluationsReportQuantizationErrorsToTheAlgorithmThatReadsThem) {
+  const auto asks = [&](const char* algorithm, int64_t finetune_steps) {
+    Json config = ToyStudy("a", 8);
+    config["supernet"]["weight_bits"] = {2, 4, 8};
+    config["search"]["algorithm"] = algorithm;
+    config["evaluate"] = {{"finetune_steps", finetune_steps}};
+    const auto plan = server::StudyPlan::Create(config, "", plugins_).value();
+    const search::Candidate candidate = plan->spec().space().Smallest();
+    return plan->TrialTasks(candidate, {}).at(0).settings.contains("quantization_error");
+  };
+  EXPECT_TRUE(asks("knapsack_bits", 0));
+  EXPECT_TRUE(asks("knapsack_bits", 5));
+  for (const char* other : {"evolution", "greedy_bits", "random"}) {
+    EXPECT_FALSE(asks(other, 0)) << other;
+    EXPECT_FALSE(asks(other, 5)) << other;
+  }
+}
+
 TEST_F(StudyPlanTest, KeptArchitectureHoldsForEveryCandidate) {
   Json config = ToyStudy("a", 8);
   config["supernet"]["weight_bits"] = {2, 4, 8};

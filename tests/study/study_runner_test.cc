@@ -74,6 +74,22 @@ TEST_F(StudyRunnerTest, RunsThroughItsWholeLife) {
   EXPECT_EQ(store_->CheckInvariants().value(), std::vector<std::string>{});
 }
 
+TEST_F(StudyRunnerTest, TheSecondBestIsFinetunedTooWhereTheFrontIsOneTrial) {
+  Json config = ToyStudy("one", 24);
+  config["objectives"] = Json::array({{{"metric", "miou"}}});
+  config["finetune"] = {{"top", 3}, {"steps", 1}};
+  const int64_t id = Create(config);
+  RunToEnd(id);
+  std::vector<double> tuned;
+  std::vector<double> others;
+  for (const auto& trial : store_->ListTrials(id, {}).value()) {
+    (trial.finetuned.empty() ? others : tuned).push_back(trial.measured.at({"miou", ""}).value);
+  }
+  ASSERT_EQ(tuned.size(), 3U);
+  EXPECT_GE(*std::min_element(tuned.begin(), tuned.end()),
+            *std::max_element(others.begin(), others.end()));
+}
+
 TEST_F(StudyRunnerTest, ProposesTheSameHoweverOftenItIsRestarted) {
   const int64_t undisturbed = Create(ToyStudy("undisturbed", 40));
   RunToEnd(undisturbed);

@@ -150,20 +150,34 @@ TEST(RecomputedTest, GivesTheGradientsOfTheBody) {
   EXPECT_LT(LargestDifference(weight.grad(), of_weight), 1e-12);
 }
 
-TEST(SmoothedCrossEntropyTest, SpreadsOverTheOtherClasses) {
+TEST(CrossEntropyTest, SpreadsOverTheOtherClasses) {
   const at::Tensor logits = RandomTensor({4, 5}, 1);
   const at::Tensor target = at::tensor(std::vector<int64_t>{0, 4, 2, 2});
-  const at::Tensor plain = SmoothedCrossEntropy(logits, target, 0.0);
+  const at::Tensor plain = CrossEntropy(logits, target);
   EXPECT_LT(LargestDifference(plain, at::cross_entropy_loss(logits, target)), 1e-6);
-  // Over all classes instead, a smoothing of s spreads s * 4 / 5 over the others.
-  const at::Tensor expected = at::cross_entropy_loss(logits, target, {}, at::Reduction::Mean, -100,
-                                                     /*label_smoothing=*/0.25);
-  EXPECT_LT(LargestDifference(SmoothedCrossEntropy(logits, target, 0.2), expected), 1e-6);
+  // 0.8 for the target and 0.05 for each of the others.
+  at::Tensor wanted = at::full({4, 5}, 0.05);
+  wanted.scatter_(1, target.unsqueeze(1), 0.8);
+  const at::Tensor expected = -(wanted * at::log_softmax(logits, 1)).sum(1).mean();
+  EXPECT_LT(LargestDifference(CrossEntropy(logits, target, {.smoothing = 0.2}), expected), 1e-6);
 }
 
-TEST(SmoothedCrossEntropyTest, HasTheRightGradient) {
+TEST(CrossEntropyTest, LeavesOutWhatIsIgnoredAndWeighsClasses) {
+  const at::Tensor logits = RandomTensor({4, 3}, 1);
+  const at::Tensor target = at::tensor(std::vector<int64_t>{0, 255, 2, 2});
+  const at::Tensor weights = at::tensor(std::vector<float>{3, 1, 0.5});
+  const at::Tensor log_probability = at::log_softmax(logits, 1);
+  const at::Tensor expected =
+      -(3 * log_probability[0][0] + 0.5 * log_probability[2][2] + 0.5 * log_probability[3][2]) / 4;
+  const at::Tensor loss = CrossEntropy(logits, target, {.class_weights = weights, .ignored = 255});
+  EXPECT_LT(LargestDifference(loss, expected), 1e-6);
+}
+
+TEST(CrossEntropyTest, HasTheRightGradient) {
   const at::Tensor target = at::tensor(std::vector<int64_t>{0, 4, 2});
-  const auto loss = [&](const at::Tensor& x) { return SmoothedCrossEntropy(x, target, 0.2); };
+  const auto loss = [&](const at::Tensor& x) {
+    return CrossEntropy(x, target, {.smoothing = 0.2});
+  };
   EXPECT_LT(GradientError(loss, RandomTensor({3, 5}, 1, at::kDouble)), 1e-6);
 }
 

@@ -34,6 +34,16 @@ TEST(TrainerTest, EqualSeedsGiveEqualBits) {
   EXPECT_FALSE(SameBits(one, WeightsAfter(4, settings)));
 }
 
+TEST(TrainerTest, SettingsOfTheLossReachIt) {
+  const supernet::TensorMap plain = WeightsAfter(3, FewSteps(2));
+  search::TrainSettings smoothed = FewSteps(2);
+  smoothed.label_smoothing = 0.2;
+  EXPECT_FALSE(SameBits(plain, WeightsAfter(3, smoothed)));
+  search::TrainSettings weighted = FewSteps(2);
+  weighted.class_weights = "sqrt_inverse";
+  EXPECT_FALSE(SameBits(plain, WeightsAfter(3, weighted)));
+}
+
 // Trained on and scored on the same scans: what is learnt must show.
 TEST(TrainerTest, OverfitsAFewScans) {
   const auto source =

@@ -74,9 +74,11 @@ Result<search::TaskResult> RunEvaluate(ExecContext& context, const TaskCall& cal
                               : ScoreInherited(context, call, *dataset, *net, task.evaluate));
   search::TaskResult result;
   result.measurements = evaluation.measurements;
-  Json errors = WeightErrors(*net, call.spec.candidate, *dataset);
-  if (!errors.empty()) {
-    result.measurements.front().detail["quantization_error"] = std::move(errors);
+  if (task.quantization_error) {
+    Json errors = WeightErrors(*net, call.spec.candidate, *dataset);
+    if (!errors.empty()) {
+      result.measurements.front().detail["quantization_error"] = std::move(errors);
+    }
   }
   result.detail = {{"seconds", evaluation.seconds}, {"dataset_digest", dataset->digest()}};
   return result;

@@ -1,6 +1,6 @@
 // Measures how long this device takes for one scan: from voxel coordinates and features, or from
 // the points of a cloud, to logits. Kernel maps and neighbours are included, because a device pays
-// for them with every new scan.
+// for them with every new scan. Bits are simulated: the kernels compute in float32.
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -32,6 +32,17 @@ double TimedRun(supernet::Network& net, const supernet::NetInput& scan, const at
   if (device.is_cuda()) torch::cuda::synchronize(device.index());
   const std::chrono::duration<double, std::milli> span = std::chrono::steady_clock::now() - start;
   return span.count();
+}
+
+// Whether a weight or an input of the candidate has fewer bits than a float.
+bool IsQuantized(const supernet::Supernet& net, const search::Candidate& candidate,
+                 const OpenedDataset& dataset) {
+  const auto table =
+      net.spec().Expand(candidate, dataset.in_channels(), dataset.dataset().num_classes());
+  const search::LayerSpec whole;
+  return std::any_of(table.begin(), table.end(), [&](const auto& layer) {
+    return layer.weight_bits < whole.weight_bits || layer.activation_bits < whole.activation_bits;
+  });
 }
 
 // Value below which `share` of the sorted values lie, linear between neighbours.
@@ -91,6 +102,9 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
   } else {
     latency.detail["voxels"] = batch.num_rows();
     latency.detail["includes"] = "kernel maps and network; not voxelisation";
+  }
+  if (IsQuantized(*supernet, call.spec.candidate, *dataset)) {
+    latency.detail["arithmetic"] = "float32, bits simulated";
   }
   search::TaskResult result;
   result.measurements.push_back(std::move(latency));

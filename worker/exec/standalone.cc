@@ -10,7 +10,9 @@ Fields<CandidateTask> CandidateTaskFields() {
   Fields<CandidateTask> fields;
   fields.Object("finetune", &CandidateTask::finetune, search::FinetuneFields(), "further training")
       .Object("train", &CandidateTask::train, search::TrainFields(), "the rest of its recipe")
-      .Object("evaluate", &CandidateTask::evaluate, search::EvaluateFields(), "scoring");
+      .Object("evaluate", &CandidateTask::evaluate, search::EvaluateFields(), "scoring")
+      .Bool("quantization_error", &CandidateTask::quantization_error,
+            "whether an evaluation reports the error of each quantized weight");
   return fields;
 }
 

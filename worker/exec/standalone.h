@@ -17,6 +17,7 @@ struct CandidateTask {
   search::FinetuneSettings finetune;
   search::TrainSettings train;  // the study's recipe
   search::EvaluateSettings evaluate;
+  bool quantization_error = false;  // of an evaluation: whether the weights' is reported too
 };
 // Of a task that only scores, the first two may be left out.
 Fields<CandidateTask> CandidateTaskFields();

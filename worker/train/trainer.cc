@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/rng.h"
+#include "supernet/nn/loss.h"
 #include "worker/train/candidate_sampler.h"
 #include "worker/train/class_weights.h"
 #include "worker/train/loader.h"
@@ -108,11 +109,10 @@ class Training {
     DropGradients(net_);
     const at::Tensor logits = net_.Forward(batch.input);
     VOXBIT_RETURN_IF_ERROR(CheckRows(logits, batch));
-    at::Tensor loss =
-        torch::nn::functional::cross_entropy(logits, batch.labels,
-                                             torch::nn::functional::CrossEntropyFuncOptions()
-                                                 .weight(class_weights_)
-                                                 .ignore_index(data::kIgnoredLabel));
+    at::Tensor loss = supernet::CrossEntropy(logits, batch.labels,
+                                             {.smoothing = settings_.label_smoothing,
+                                              .class_weights = class_weights_,
+                                              .ignored = data::kIgnoredLabel});
     if (distillation_ != nullptr) loss = loss + Distilled(logits, batch);
     const auto value = loss.item<double>();
     if (!std::isfinite(value)) return value;
