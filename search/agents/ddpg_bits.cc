@@ -17,6 +17,12 @@
 // - A candidate is proposed once. An episode that ends where an earlier one did is walked again,
 //   at last with the noise of the end of the warm-up; then a random candidate takes its place.
 // - The reward is not relative to the float accuracy: the moving baseline takes off any constant.
+// - An infeasible candidate (a loss that is not finite, out of memory) teaches the worst reward so
+//   far. Failed and cancelled trials teach nothing: lost workers or a full disk are no fault of a
+//   candidate.
+// - Episodes of a round have none before them, so each starts from a table of its own, also with
+//   haq_bug_compat.
+// For users the list is in docs/algorithms.md.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -41,12 +47,17 @@ using search::BitProblem;
 using search::Bits;
 using search::Candidate;
 using search::Fitness;
+using search::Trial;
+using search::TrialState;
 
 constexpr char kName[] = "ddpg_bits";
 constexpr uint64_t kRedraws = 10;
 constexpr uint64_t kHardRedraws = 10;
 constexpr char kOrigin[] = "episode ";
 constexpr char kAfter[] = " after ";
+constexpr char kInfeasible[] = "infeasible";
+// The worst reward where nothing was measured yet is that of this score: the least of a share.
+constexpr double kLeastScore = 0;
 
 std::vector<float> Floats(const search::BitState& state) { return {state.begin(), state.end()}; }
 
@@ -91,8 +102,9 @@ class DdpgBits final : public search::GenerationalSearch {
         settings_(ResolveDdpg(context.settings, "").value()),
         reward_{settings_.reward_scale, settings_.reward_of_fractions, false},
         problem_(context),
-        walk_(problem_.Layers(), problem_.decisions(),
-              search::BitEpisodeOptions{problem_.found().has_activations, false}),
+        walk_(
+            problem_.Layers(), problem_.decisions(),
+            search::BitEpisodeOptions{problem_.found().has_activations, settings_.haq_bug_compat}),
         agent_(settings_, static_cast<int64_t>(walk_.state_size()),
                static_cast<int64_t>(problem_.decisions().size()), context.rng.Fork("agent")) {
     wall_.step = settings_.wall == "lowest_level" ? search::BitWall::Step::kLowestLevel
@@ -114,28 +126,45 @@ class DdpgBits final : public search::GenerationalSearch {
     }
   }
 
+  void NoteResult(const Trial& trial) override {
+    if (trial.state == TrialState::kInfeasible) infeasible_.insert(trial.candidate);
+  }
+
   void AddMore(Json& state) const override {
     state["learned"] = search::CandidatesJson(learned_);
     state["agent"] = agent_.Save();
+    if (!infeasible_.empty()) state[kInfeasible] = search::CandidatesJson(infeasible_);
   }
 
   Status ReadMore(const Json& state) override {
     VOXBIT_ASSIGN_OR_RETURN(std::set<Candidate> learned,
                             search::CandidatesIn(state, "learned", context().space));
+    // Not there when there are none; and older states have no such list.
+    std::set<Candidate> infeasible;
+    if (state.contains(kInfeasible)) {
+      VOXBIT_ASSIGN_OR_RETURN(infeasible,
+                              search::CandidatesIn(state, kInfeasible, context().space));
+    }
     const auto agent = state.find("agent");
     if (agent == state.end()) {
       return DataLoss("the saved state of the algorithm is damaged: no agent");
     }
     VOXBIT_RETURN_IF_ERROR(agent_.Load(*agent));
     learned_ = std::move(learned);
+    infeasible_ = std::move(infeasible);
     return OkStatus();
   }
 
   // Learns from what was told since the last round.
   void LearnResults() {
     std::vector<Fitness> fresh;
+    std::optional<double> worst;  // reward of what was measured so far
     for (Fitness& fitness : Results()) {
-      if (learned_.count(fitness.candidate) == 0) fresh.push_back(std::move(fitness));
+      if (learned_.count(fitness.candidate) == 0) {
+        fresh.push_back(std::move(fitness));
+      } else {
+        worst = Worse(worst, RewardOf(fitness));
+      }
     }
     std::stable_sort(fresh.begin(), fresh.end(),
                      [](const Fitness& a, const Fitness& b) { return a.number < b.number; });
@@ -149,26 +178,41 @@ class DdpgBits final : public search::GenerationalSearch {
       if (next != starts.end()) {
         last = std::min(last, first + static_cast<size_t>(*next - num_learned));
       }
+      for (size_t i = first; i < last; ++i) worst = Worse(worst, RewardOf(fresh[i]));
       // The whole round is walked again before any of it is learned.
       std::vector<std::vector<Transition>> episodes;
       for (size_t i = first; i < last; ++i) {
-        if (fresh[i].scores.empty()) continue;
+        std::optional<double> reward = RewardOf(fresh[i]);
+        if (infeasible_.count(fresh[i].candidate) > 0) {
+          reward = worst.value_or(reward_.Of(kLeastScore, 0, 1));
+        }
+        if (!reward) continue;
         const bool is_ours = OriginOf(fresh[i].origin).num_learned == num_learned;
-        episodes.push_back(TransitionsOf(fresh[i], is_ours));
+        episodes.push_back(TransitionsOf(fresh[i], *reward, is_ours));
       }
       for (const auto& episode : episodes) agent_.Learn(episode);
       for (; first < last; ++first) learned_.insert(fresh[first].candidate);
     }
   }
 
-  std::vector<Transition> TransitionsOf(const Fitness& fitness, bool is_ours) const {
+  // Nothing where nothing was measured.
+  std::optional<double> RewardOf(const Fitness& fitness) const {
+    if (fitness.scores.empty()) return std::nullopt;
+    // A violated measured constraint counts like a loss of as much of the objective.
+    return reward_.Of(fitness.scores[0] - fitness.violation, 0, 1);
+  }
+
+  static std::optional<double> Worse(std::optional<double> a, std::optional<double> b) {
+    if (!a || !b) return a ? a : b;
+    return std::min(*a, *b);
+  }
+
+  std::vector<Transition> TransitionsOf(const Fitness& fitness, double reward, bool is_ours) const {
     std::optional<Episode> again;
     if (is_ours) {
       again = FindEpisode(OriginOf(fitness.origin).episode,
                           [&](const Candidate& tried) { return tried == fitness.candidate; });
     }
-    // A violated measured constraint counts like a loss of as much of the objective.
-    const double reward = reward_.Of(fitness.scores[0] - fitness.violation, 0, 1);
     BitEpisode walk = walk_;
     walk.Reset();
     std::vector<Transition> transitions;
@@ -211,7 +255,7 @@ class DdpgBits final : public search::GenerationalSearch {
       episode.actions.push_back(agent_.Explore(walk.state(), number, rng));
       walk.Step(episode.actions.back());
     }
-    Bits bits = walk.bits();
+    Bits bits = walk.AllowedBits();
     const bool holds = problem_.Lower(wall_, bits);
     episode.candidate = problem_.CandidateOf(bits);
     // Lower bounds may work against the wall.
@@ -226,6 +270,7 @@ class DdpgBits final : public search::GenerationalSearch {
   BitEpisode walk_;
   Ddpg agent_;
   std::set<Candidate> learned_;
+  std::set<Candidate> infeasible_;  // of those that were told
 };
 
 Result<Json> CheckDdpgBits(const search::SearchSettings& settings, const search::SearchSpace& space,

@@ -21,9 +21,14 @@ void ApplyPreset(const std::string& preset, int64_t trials, DdpgSettings& settin
     settings.lr_actor = 3e-4;
     settings.lr_critic = 3e-3;
     settings.warmup_episodes = std::min<int64_t>(20, trials / 6);
-    const auto span = static_cast<double>(std::max<int64_t>(1, trials - settings.warmup_episodes));
-    settings.noise_decay = std::min(0.99, std::pow(kLastNoise / settings.noise, 1 / span));
   }
+}
+
+// Makes the noise fall to kLastNoise at the end of the trials; less than that stays as it is.
+double ShortNoiseDecay(const DdpgSettings& settings, int64_t trials) {
+  if (settings.noise <= kLastNoise) return 1;
+  const auto span = static_cast<double>(std::max<int64_t>(1, trials - settings.warmup_episodes));
+  return std::pow(kLastNoise / settings.noise, 1 / span);
 }
 
 }  // namespace
@@ -70,7 +75,12 @@ Fields<DdpgSettings> DdpgFields() {
             "rewards of shares in [0, 1] instead of percents")
       .Text("wall", &DdpgSettings::wall, {"next_level", "lowest_level"},
             "how far one step of the wall lowers a layer's bits, from the last layer to the first, "
-            "until the constraints hold");
+            "until the constraints hold")
+      .Bool("haq_bug_compat", &DdpgSettings::haq_bug_compat,
+            "states with the faults of the published code: columns that all layers share keep "
+            "their values, however large; without activations the previous bits are plain numbers, "
+            "4 at first; with activations the last column tells the decision just taken; bits are "
+            "not clamped to their levels (those of candidates are)");
   return fields;
 }
 
@@ -81,6 +91,9 @@ Result<DdpgSettings> ResolveDdpg(const search::SearchSettings& search, const std
   DdpgSettings settings;
   ApplyPreset(read.preset, search.trials, settings);
   VOXBIT_RETURN_IF_ERROR(fields.ParseInto(search.agent, pointer, settings));
+  if (settings.preset == "short" && !search.agent.contains("noise_decay")) {
+    settings.noise_decay = ShortNoiseDecay(settings, search.trials);
+  }
   return settings;
 }
 

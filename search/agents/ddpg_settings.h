@@ -32,13 +32,15 @@ struct DdpgSettings {
   double reward_scale = 0.1;
   bool reward_of_fractions = false;
   std::string wall = "next_level";
+  bool haq_bug_compat = false;
   friend bool operator==(const DdpgSettings&, const DdpgSettings&) = default;
 };
 
 Fields<DdpgSettings> DdpgFields();
 
 // The settings of `search.agent`, found at `pointer`: those of the preset that it names, with what
-// it sets itself. The preset "short" depends on search.trials, too. INVALID_ARGUMENT.
+// it sets itself. The preset "short" depends on search.trials, too; its noise_decay also on the
+// noise and the warm-up. INVALID_ARGUMENT.
 Result<DdpgSettings> ResolveDdpg(const search::SearchSettings& search, const std::string& pointer);
 
 }  // namespace voxbit::rl

@@ -103,6 +103,15 @@ void BitEpisode::Follow(int64_t bits) {
   }
 }
 
+Bits BitEpisode::AllowedBits() const {
+  Bits bits = bits_;
+  for (size_t i = 0; i < bits.size(); ++i) {
+    const std::vector<int64_t>& levels = decisions_[i].levels;
+    bits[i] = std::clamp(bits[i], levels.front(), levels.back());
+  }
+  return bits;
+}
+
 double BitReward::Of(double accuracy, double reference, double cost_ratio) const {
   double gain = (accuracy - reference) * (of_fractions ? 1.0 : 100.0);
   if (add_inverse_ratio) gain += 1.0 / cost_ratio;

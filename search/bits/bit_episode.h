@@ -20,7 +20,8 @@ std::vector<BitState> RawLayerStates(const std::vector<BitLayer>& layers);
 // then saturates the networks for good.
 void NormalizeColumns(std::vector<BitState>& rows, bool haq_bug_compat);
 
-// How the published code differs from what its paper says; for comparison with recordings.
+// How the published code differs from what its paper says; for comparison with recordings and with
+// the published agent.
 // false: constant columns are 0, previous bits are a share of the highest level (1 at the start),
 //   column 9 tells the decision ahead, and every episode starts anew.
 // true: constant columns keep their values. Without activations column 8 holds plain bits (4 at the
@@ -50,6 +51,8 @@ class BitEpisode {
 
   bool IsDone() const { return bits_.size() == decisions_.size(); }
   const Bits& bits() const { return bits_; }
+  // bits() within their levels: with `haq_bug_compat` some may lie beside them.
+  Bits AllowedBits() const;
   const std::vector<BitDecision>& decisions() const { return decisions_; }
   // Length of a state.
   size_t state_size() const { return options_.with_activations ? 10 : 9; }

@@ -2,11 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 #include <set>
 #include <string>
 
+#include "common/base64.h"
 #include "search/agents/agents.h"
 #include "search/bits/bit_dimensions.h"
+#include "search/bits/bit_episode.h"
 #include "tests/support/toy_bits.h"
 
 namespace voxbit::rl {
@@ -15,6 +19,7 @@ namespace {
 using search::Algorithm;
 using search::Candidate;
 using search::Trial;
+using search::TrialState;
 using testing::RunToyBits;
 using testing::ToyBits;
 
@@ -40,6 +45,25 @@ std::unique_ptr<Algorithm> Make(const ToyBits& toy, uint64_t seed = 1) {
 }
 
 std::vector<int64_t> Ones(size_t count) { return std::vector<int64_t>(count, 1); }
+
+// Of a trial that gave no result.
+void EndAs(TrialState state, Trial& trial) {
+  trial.state = state;
+  trial.measured.clear();
+}
+
+// The memory of a saved agent: state, action, reward, next state, end of the episode.
+std::vector<std::vector<float>> SavedSteps(const Algorithm& algorithm) {
+  const Json agent = ParseJson(algorithm.Save()).value().at("agent");
+  const std::string bytes = DecodeBase64(agent.at("memory").get<std::string>()).value();
+  std::vector<std::vector<float>> steps(agent.at("transitions").get<size_t>());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const size_t size = bytes.size() / steps.size();
+    steps[i].resize(size / sizeof(float));
+    std::memcpy(steps[i].data(), bytes.data() + i * size, size);
+  }
+  return steps;
+}
 
 TEST(DdpgBitsTest, EveryProposalKeepsTheBudgetAndTheLargestArchitecture) {
   const ToyBits toy = Toy({.sizes = Ones(10), .levels = {2, 4}, .budget = 30});
@@ -136,6 +160,7 @@ TEST(DdpgBitsTest, AgentThatWasKilledMakesTheSameProposals) {
     for (size_t i = 0; i < asked.proposals.size(); ++i) {
       EXPECT_EQ(again.proposals[i].candidate, asked.proposals[i].candidate);
       trials.push_back(toy.Measure(asked.proposals[i], ++number));
+      if (i % 3 == 1) EndAs(TrialState::kInfeasible, trials.back());
     }
     whole->Tell(trials);
     // Dies in the middle of the round, with its last state saved before.
@@ -148,6 +173,115 @@ TEST(DdpgBitsTest, AgentThatWasKilledMakesTheSameProposals) {
   }
 }
 
+TEST(DdpgBitsTest, HistoryWithInfeasibleTrialsMakesTheSameAgent) {
+  const ToyBits toy = Toy({.sizes = Ones(10), .levels = {2, 4}, .budget = 30});
+  const auto original = Make(toy);
+  std::vector<Trial> history;
+  for (int round = 0; round < 4; ++round) {
+    std::vector<Trial> trials;
+    for (const auto& proposal : original->Ask(100).proposals) {
+      const auto number = static_cast<int64_t>(history.size() + trials.size()) + 1;
+      trials.push_back(toy.Measure(proposal, number));
+      if (number % 3 == 0) EndAs(TrialState::kInfeasible, trials.back());
+    }
+    original->Tell(trials);
+    history.insert(history.end(), trials.begin(), trials.end());
+  }
+  const auto replayed = Make(toy);
+  replayed->Tell(history);
+  original->Ask(100);
+  replayed->Ask(100);
+  EXPECT_EQ(replayed->Save(), original->Save());
+}
+
+TEST(DdpgBitsTest, InfeasibleCandidatesTeachTheWorstRewardSoFar) {
+  const ToyBits toy = Toy({.sizes = Ones(10), .levels = {2, 4}});
+  const auto algorithm = Make(toy);
+  std::vector<float> rewards;  // by episode
+  float worst = std::numeric_limits<float>::infinity();
+  int64_t number = 0;
+  // The second round has nothing as bad as the first.
+  for (const double accuracy : {0.5, 0.7}) {
+    const auto proposals = algorithm->Ask(100).proposals;
+    ASSERT_EQ(proposals.size(), 8U);
+    const auto lowest =
+        std::min_element(proposals.begin(), proposals.end(), [&](const auto& a, const auto& b) {
+          return toy.Cost(a.candidate) < toy.Cost(b.candidate);
+        });
+    const auto at = static_cast<size_t>(lowest - proposals.begin());
+    std::vector<Trial> trials;
+    for (const auto& proposal : proposals) {
+      ++number;
+      const double measured = accuracy + 0.01 * static_cast<double>(number % 5);
+      trials.push_back(toy.Measure(proposal, number, measured));
+    }
+    EndAs(TrialState::kInfeasible, trials[at]);
+    EndAs(TrialState::kFailed, trials[(at + 1) % 8]);
+    EndAs(TrialState::kCancelled, trials[(at + 2) % 8]);
+    const auto reward = [](const Trial& trial) {
+      const double measured = trial.measured.at({"accuracy", ""}).value;
+      return static_cast<float>(search::BitReward{}.Of(measured, 0, 1));
+    };
+    for (const Trial& trial : trials) {
+      if (!trial.measured.empty()) worst = std::min(worst, reward(trial));
+    }
+    for (const Trial& trial : trials) {
+      if (trial.state == TrialState::kInfeasible) rewards.push_back(worst);
+      if (trial.state == TrialState::kSucceeded) rewards.push_back(reward(trial));
+    }
+    algorithm->Tell(trials);
+  }
+  algorithm->Ask(1);  // learns before it plans
+  const auto steps = SavedSteps(*algorithm);
+  ASSERT_EQ(steps.size(), 10 * rewards.size());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    ASSERT_EQ(steps[i].size(), 21U);
+    EXPECT_EQ(steps[i][10], rewards[i / 10]) << "step " << i;
+  }
+}
+
+TEST(DdpgBitsTest, InfeasibleCandidatesBeforeAnyResultCountLikeAnAccuracyOfZero) {
+  const ToyBits toy = Toy({.sizes = Ones(10), .levels = {2, 4}});
+  const auto algorithm = Make(toy);
+  std::vector<Trial> trials;
+  for (const auto& proposal : algorithm->Ask(100).proposals) {
+    trials.push_back(toy.Measure(proposal, static_cast<int64_t>(trials.size()) + 1));
+    EndAs(TrialState::kInfeasible, trials.back());
+  }
+  algorithm->Tell(trials);
+  algorithm->Ask(1);
+  const auto steps = SavedSteps(*algorithm);
+  EXPECT_EQ(steps.size(), 80U);
+  for (const auto& step : steps) EXPECT_EQ(step.at(10), 0);
+}
+
+TEST(DdpgBitsTest, PublishedStatesAreThereOnRequest) {
+  const auto first_steps = [](bool with_activations, bool haq_bug_compat) {
+    const ToyBits toy = Toy({.sizes = Ones(4), .with_activations = with_activations},
+                            {{"haq_bug_compat", haq_bug_compat}});
+    const auto algorithm = Make(toy);
+    RunToyBits(toy, *algorithm, 8);
+    algorithm->Ask(1);
+    return SavedSteps(*algorithm);
+  };
+  // Columns: 2 output channels, 1 of all layers; 8 previous bits.
+  const auto ours = first_steps(false, false);
+  EXPECT_EQ(ours.at(0).at(2), 0);
+  EXPECT_EQ(ours.at(0).at(8), 1);
+  EXPECT_LE(ours.at(1).at(8), 1);
+  const auto published = first_steps(false, true);
+  EXPECT_EQ(published.at(0).at(2), 1);
+  EXPECT_EQ(published.at(0).at(8), 4);
+  EXPECT_GE(published.at(1).at(8), 2);
+  // Column 9, before the first layer's activation and the second one's weight.
+  const auto ours_of_both = first_steps(true, false);
+  EXPECT_EQ(ours_of_both.at(1).at(9), 0);
+  EXPECT_EQ(ours_of_both.at(2).at(9), 1);
+  const auto published_of_both = first_steps(true, true);
+  EXPECT_EQ(published_of_both.at(1).at(9), 1);
+  EXPECT_EQ(published_of_both.at(2).at(9), 0);
+}
+
 TEST(DdpgBitsTest, SettingsChangeTheSearch) {
   const testing::ToyBitsOptions options{.sizes = Ones(8), .budget = 28};
   const auto candidates = [&](const Json& agent) {
@@ -158,9 +292,9 @@ TEST(DdpgBitsTest, SettingsChangeTheSearch) {
   };
   const auto plain = candidates(Json::object());
   EXPECT_EQ(plain, candidates(Json::object()));
-  for (const Json& changed :
-       {Json{{"wall", "lowest_level"}}, Json{{"noise", 0.1}}, Json{{"lr_actor", 0.01}},
-        Json{{"reward_of_fractions", true}}, Json{{"warmup_episodes", 30}}}) {
+  for (const Json& changed : {Json{{"wall", "lowest_level"}}, Json{{"noise", 0.1}},
+                              Json{{"lr_actor", 0.01}}, Json{{"reward_of_fractions", true}},
+                              Json{{"warmup_episodes", 30}}, Json{{"haq_bug_compat", true}}}) {
     EXPECT_NE(plain, candidates(changed)) << changed;
   }
 }

@@ -57,12 +57,35 @@ TEST(DdpgSettingsTest, ResolvedSettingsResolveToThemselves) {
   }
 }
 
+// Of the exploration in the last of the trials.
+double LastNoise(const DdpgSettings& settings, int64_t trials) {
+  const auto age = static_cast<double>(trials - 1 - settings.warmup_episodes);
+  return settings.noise * std::pow(settings.noise_decay, age);
+}
+
 TEST(DdpgSettingsTest, ShortStudiesEndWithLittleNoise) {
-  for (const int64_t trials : {20, 60, 150, 400}) {
+  for (const int64_t trials : {64, 96, 150, 400, 5000}) {
+    for (const Json& own : {Json::object(), Json{{"noise", 2}}, Json{{"warmup_episodes", 30}},
+                            Json{{"noise", 0.2}, {"warmup_episodes", 0}}}) {
+      Json agent = own;
+      agent["preset"] = "short";
+      const auto settings = ResolveDdpg(With(agent, trials), "").value();
+      // 0.1 would be that of a trial more; steps are smaller than a tenth of it.
+      EXPECT_NEAR(LastNoise(settings, trials), 0.1, 0.01) << trials << " " << own;
+      EXPECT_GE(LastNoise(settings, trials), 0.1) << trials << " " << own;
+    }
     const auto settings = ResolveDdpg(With({{"preset", "short"}}, trials), "").value();
     EXPECT_LE(4 * settings.warmup_episodes, trials);
-    const auto age = static_cast<double>(trials - settings.warmup_episodes);
-    EXPECT_LE(settings.noise * std::pow(settings.noise_decay, age), 0.1 + 1e-12);
+  }
+}
+
+TEST(DdpgSettingsTest, ShortStudiesKeepADecayOfTheirOwn) {
+  const auto own =
+      ResolveDdpg(With({{"preset", "short"}, {"noise", 2}, {"noise_decay", 0.9}}), "").value();
+  EXPECT_EQ(own.noise_decay, 0.9);
+  for (const double little : {0.0, 0.05, 0.1}) {
+    const auto settings = ResolveDdpg(With({{"preset", "short"}, {"noise", little}}), "").value();
+    EXPECT_EQ(settings.noise_decay, 1) << little;
   }
 }
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "common/rng.h"
 
 namespace voxbit::search {
@@ -17,31 +15,6 @@ std::vector<BitLayer> LayersOf(const std::vector<int64_t>& weights) {
     layers.push_back(layer);
   }
   return layers;
-}
-
-// Weights of one transformer block of the Point Transformer: fc1, fc2, fc_delta, fc_gamma, w_q,
-// w_k, w_v.
-void AddBlock(int64_t points, std::vector<int64_t>& weights) {
-  constexpr int64_t kModel = 512;
-  weights.insert(weights.end(), {points * kModel, kModel * points, 3 * kModel});
-  weights.insert(weights.end(), 6, kModel * kModel);
-}
-
-// The 100 quantised layers of Sharpiless/Point-Transformers-with-Quantization, in order.
-std::vector<int64_t> PublishedWeights() {
-  std::vector<int64_t> weights;
-  AddBlock(32, weights);
-  for (const int64_t out : {64, 128, 256, 512}) {
-    weights.insert(weights.end(), {(out / 2 + 3) * out, out * out});
-  }
-  for (const int64_t points : {64, 128, 256, 512}) AddBlock(points, weights);
-  weights.insert(weights.end(), 3, int64_t{512} * 512);
-  AddBlock(512, weights);
-  for (const int64_t out : {256, 128, 64, 32}) {
-    weights.insert(weights.end(), {2 * out * out, out * out});
-  }
-  for (const int64_t points : {256, 128, 64}) AddBlock(points, weights);
-  return weights;
 }
 
 struct Wall {
@@ -168,61 +141,6 @@ TEST(LatencyTableTest, CostIsTheSumOverTheLayers) {
   bits = {2, 2, 2, 2};
   EXPECT_TRUE(LowerToBudget(decisions, cost, 14, {}, bits));
   EXPECT_EQ(bits, (Bits{2, 2, 1, 1}));
-}
-
-// Shares of the float size that the published log of the Point Transformer shows, by episode. The
-// log shows no bits; these are of the episodes whose bits are known (74) or follow from the wall.
-class PublishedLogTest : public ::testing::Test {
- protected:
-  PublishedLogTest() : wall_(PublishedWeights(), {2, 4}) {}
-
-  double Percent(const Bits& bits) const {
-    return 100 * wall_.cost(bits) / WeightSize(wall_.layers, 32);
-  }
-
-  // Bits of 4 but for 2 at `low`, after the wall at a tenth of the float size.
-  Bits Walled(const std::vector<size_t>& low) const {
-    Bits bits(wall_.layers.size(), 4);
-    for (const size_t i : low) bits[i] = 2;
-    EXPECT_TRUE(wall_.Lower(0.1 * WeightSize(wall_.layers, 32), bits,
-                            {.step = BitWall::Step::kLowestLevel}));
-    return bits;
-  }
-
-  Wall wall_;
-};
-
-TEST_F(PublishedLogTest, LayersAddUpToThePublishedNumberOfWeights) {
-  ASSERT_EQ(wall_.layers.size(), 100U);
-  EXPECT_EQ(WeightSize(wall_.layers, 1), 17741120);
-}
-
-TEST_F(PublishedLogTest, BestPolicyHasThePublishedRatio) {
-  Bits bits(100, 4);
-  for (const size_t i : {4U, 40U, 42U, 45U, 46U, 56U, 57U, 58U, 59U, 60U, 65U}) bits[i] = 2;
-  for (size_t i = 75; i < 100; ++i) bits[i] = 2;
-  EXPECT_NEAR(Percent(bits), 9.9807, 5e-5);
-  // The wall leaves it as it is: it was made by it.
-  Bits walled = bits;
-  EXPECT_TRUE(wall_.Lower(0.1 * WeightSize(wall_.layers, 32), walled));
-  EXPECT_EQ(walled, bits);
-}
-
-TEST_F(PublishedLogTest, SaturatedEpisodesAreCutFromTheTail) {
-  // Episodes 76, 79 and 80: all layers at 4 bits but for at least one of the tail.
-  const Bits bits = Walled({99});
-  EXPECT_EQ(std::accumulate(bits.begin(), bits.begin() + 57, int64_t{0}), 57 * 4);
-  EXPECT_EQ(std::accumulate(bits.begin() + 57, bits.end(), int64_t{0}), 43 * 2);
-  EXPECT_NEAR(Percent(bits), 9.9355, 5e-5);
-  // Episodes 77 and 78: layer 57 was low before the wall, which then stops at layer 59.
-  EXPECT_NEAR(Percent(Walled({57})), 9.9360, 5e-5);
-}
-
-TEST_F(PublishedLogTest, AllAtTheMaximumIsCutLikewise) { EXPECT_EQ(Walled({}), Walled({99})); }
-
-TEST_F(PublishedLogTest, BoundsOfTheRatio) {
-  EXPECT_EQ(Percent(Bits(100, 4)), 12.5);
-  EXPECT_EQ(Percent(Bits(100, 2)), 6.25);
 }
 
 }  // namespace

@@ -95,6 +95,14 @@ TEST(BitEpisodeTest, PublishedStatesHoldPlainBitsAndTheFlagOfTheDecisionTaken) {
   EXPECT_EQ(both.state()[8], 0.5);  // left from the last episode
 }
 
+TEST(BitEpisodeTest, AllowedBitsAreWithinTheLevels) {
+  BitEpisode published(ThreeLayers(), AllDecisions(3, LevelRange(1, 7), false),
+                       {.haq_bug_compat = true});
+  for (const double action : {0.0, 0.5, 1.0}) published.Step(action);
+  EXPECT_EQ(published.bits(), (Bits{0, 4, 8}));
+  EXPECT_EQ(published.AllowedBits(), (Bits{1, 4, 7}));
+}
+
 TEST(BitRewardTest, IsOfPercentsUnlessToldOtherwise) {
   EXPECT_NEAR(BitReward{}.Of(0.6123, 0.70, 1), -0.877, 1e-9);
   EXPECT_NEAR((BitReward{.of_fractions = true}.Of(0.9341, 0.9333, 1)), 8e-5, 1e-12);

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "search/algorithm/selection.h"
-#include "search/pareto/pareto.h"
 #include "tests/search/harness.h"
 
 namespace voxbit::search {
@@ -175,18 +174,6 @@ TEST(EvolutionTest, FindsTheKnownOptimumOfASmallSpace) {
   }
 }
 
-double FrontVolume(const Harness& harness, const std::vector<Trial>& trials) {
-  const double largest =
-      harness.filter().Costs(harness.spec().space().Largest()).at({"macs", ""}).value;
-  std::vector<std::vector<double>> points;
-  points.reserve(trials.size());
-  for (const Trial& trial : trials) {
-    points.push_back(
-        {trial.measured.at({"miou", ""}).value, -trial.measured.at({"macs", ""}).value / largest});
-  }
-  return Hypervolume(points, {0, -1.01});
-}
-
 TEST(EvolutionTest, TwoObjectivesGiveABetterFrontThanRandomSearch) {
   double evolved = 0;
   double random = 0;
@@ -204,29 +191,7 @@ TEST(EvolutionTest, TwoObjectivesGiveABetterFrontThanRandomSearch) {
 }
 
 TEST(EvolutionTest, MeasuredConstraintSteersTheSearch) {
-  // Latency is known only after measuring: the filter cannot help, constraint domination must.
-  Harness harness({.toy = {.stages = 4, .widths = 8}, .population = 16});
-  const double largest =
-      harness.filter().Costs(harness.spec().space().Largest()).at({"macs", ""}).value;
-  harness.constraints() = {{"latency_ms", "local", std::nullopt, 0.1}};
-  const auto algorithm = harness.Make("evolution");
-  std::vector<size_t> num_feasible;
-  int64_t number = 0;
-  for (int generation = 0; generation < 8; ++generation) {
-    size_t feasible = 0;
-    std::vector<Trial> trials;
-    for (const Proposal& proposal : algorithm->Ask(16).proposals) {
-      trials.push_back(harness.Evaluate(proposal, ++number));
-      Measurement latency;
-      latency.metric = "latency_ms";
-      latency.target = "local";
-      latency.value = trials.back().measured.at({"macs", ""}).value / largest;
-      feasible += latency.value <= 0.1 ? 1U : 0U;
-      trials.back().measured[{"latency_ms", "local"}] = latency;
-    }
-    num_feasible.push_back(feasible);
-    algorithm->Tell(trials);
-  }
+  const std::vector<size_t> num_feasible = NumFeasibleByGeneration("evolution", 8);
   EXPECT_LE(num_feasible.front(), 6U);
   EXPECT_GT(num_feasible.back(), num_feasible.front());
 }

@@ -10,6 +10,7 @@
 
 #include "search/algorithm/algorithm.h"
 #include "search/algorithm/feasibility.h"
+#include "search/pareto/pareto.h"
 #include "tests/support/toy_space.h"
 
 namespace voxbit::search {
@@ -117,6 +118,47 @@ inline std::vector<Candidate> Candidates(const std::vector<Trial>& trials) {
   candidates.reserve(trials.size());
   for (const Trial& trial : trials) candidates.push_back(trial.candidate);
   return candidates;
+}
+
+// Of the trade-off between mIoU and MACs that the trials found.
+inline double FrontVolume(const Harness& harness, const std::vector<Trial>& trials) {
+  const double largest =
+      harness.filter().Costs(harness.spec().space().Largest()).at({"macs", ""}).value;
+  std::vector<std::vector<double>> points;
+  points.reserve(trials.size());
+  for (const Trial& trial : trials) {
+    points.push_back(
+        {trial.measured.at({"miou", ""}).value, -trial.measured.at({"macs", ""}).value / largest});
+  }
+  return Hypervolume(points, {0, -1.01});
+}
+
+// A latency constraint that is known only after measuring: the filter cannot help, constraint
+// domination must. How many of each generation of 16 keep it.
+inline std::vector<size_t> NumFeasibleByGeneration(const std::string& name, int num_generations) {
+  Harness harness({.toy = {.stages = 4, .widths = 8}, .population = 16});
+  const double largest =
+      harness.filter().Costs(harness.spec().space().Largest()).at({"macs", ""}).value;
+  harness.constraints() = {{"latency_ms", "local", std::nullopt, 0.1}};
+  const auto algorithm = harness.Make(name);
+  std::vector<size_t> num_feasible;
+  int64_t number = 0;
+  for (int generation = 0; generation < num_generations; ++generation) {
+    size_t feasible = 0;
+    std::vector<Trial> trials;
+    for (const Proposal& proposal : algorithm->Ask(16).proposals) {
+      trials.push_back(harness.Evaluate(proposal, ++number));
+      Measurement latency;
+      latency.metric = "latency_ms";
+      latency.target = "local";
+      latency.value = trials.back().measured.at({"macs", ""}).value / largest;
+      feasible += latency.value <= 0.1 ? 1U : 0U;
+      trials.back().measured[{"latency_ms", "local"}] = latency;
+    }
+    num_feasible.push_back(feasible);
+    algorithm->Tell(trials);
+  }
+  return num_feasible;
 }
 
 }  // namespace voxbit::search
