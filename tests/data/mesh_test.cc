@@ -43,12 +43,14 @@ TEST(OffTest, ReadsAMesh) {
   EXPECT_DOUBLE_EQ(Area(*mesh), 4);
 }
 
-TEST(OffTest, AcceptsCountsGluedToTheFirstWord) {
-  std::string text = kSquareOff;
-  text.erase(3, 1);  // "OFF4 2 0"
-  const auto mesh = ReadOffText(text);
-  ASSERT_TRUE(mesh.ok()) << mesh.status();
-  EXPECT_EQ(mesh->triangles.size(), 2U);
+TEST(OffTest, AcceptsCountsOnTheLineOfTheFirstWord) {
+  for (const std::string between : {"", " ", "\t "}) {
+    std::string text = kSquareOff;
+    text.replace(3, 1, between);  // "OFF4 2 0"
+    const auto mesh = ReadOffText(text);
+    ASSERT_TRUE(mesh.ok()) << mesh.status();
+    EXPECT_EQ(mesh->triangles.size(), 2U);
+  }
 }
 
 TEST(OffTest, CutsPolygonsAndLeavesOutCommentsAndColours) {
@@ -67,10 +69,12 @@ TEST(OffTest, RefusesWrongFilesNamingTheLine) {
   const std::vector<Case> cases = {
       {"", "the file is empty"},
       {"PLY\n", "line 1: expected \"OFF\", found \"PLY\""},
-      {"OFF\n4 2\n", "line 2: expected the numbers of vertices, faces and edges, 3 numbers"},
+      {"OFF\n4 2\n", "line 2: expected the numbers of vertices, faces and edges, 3 numbers",
+       StatusCode::kDataLoss},
       {"OFF\n0 2 0\n", "line 2: expected a number of vertices from 1"},
       {"OFF\n3 1.5 0\n", "expected a number of faces from 1"},
-      {"OFF\n3 1 0\n0 0 0\n1 0\n", "line 4: expected vertex 1, 3 numbers, found 2"},
+      {"OFF\n3 1 0\n0 0 0\n1 0\n", "line 4: expected vertex 1, 3 numbers, found 2",
+       StatusCode::kDataLoss},
       {"OFF\n3 1 0\n0 0 0\n1 nan 0\n", "line 4: expected a finite number, found \"nan\""},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n", "line 4: the file is cut short: expected vertex 2",
        StatusCode::kDataLoss},
@@ -79,7 +83,8 @@ TEST(OffTest, RefusesWrongFilesNamingTheLine) {
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n",
        "line 6: expected face 0 to name a vertex from 0 to 2, found 3"},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 -1\n", "from 0 to 2, found -1"},
-      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n", "line 6: expected face 0, 4 numbers, found 3"},
+      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n", "line 6: expected face 0, 4 numbers, found 3",
+       StatusCode::kDataLoss},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n2 0 1\n", "to have corners, a number from 3"},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", "the faces of the mesh have no area"},
   };

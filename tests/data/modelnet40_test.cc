@@ -107,6 +107,17 @@ TEST(ModelNet40Test, MeshFoldersGiveClassesAndSplits) {
   EXPECT_FALSE((*dataset)->IsCurrent());
 }
 
+TEST(ModelNet40Test, RefusesMoreClassesThanLabelsCanName) {
+  const TempFolder folder;
+  for (int i = 0; i < 256; ++i) {
+    std::filesystem::create_directories(folder.path() + "/class" + std::to_string(i) + "/train");
+  }
+  const auto dataset = OpenKind("modelnet40", {{"root", folder.path()}});
+  ASSERT_FALSE(dataset.ok());
+  EXPECT_EQ(dataset.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(dataset.status().message(), HasSubstr("256 classes; there can be 255"));
+}
+
 TEST(ModelNet40Test, RefusesBadFoldersNamingFileAndFault) {
   struct Case {
     void (*write)(const std::string& root);

@@ -49,7 +49,8 @@ class OffReader {
   Status CheckRow(const std::string& what, size_t least) const {
     if (row_.size() >= least) return OkStatus();
     return rows_.Error("expected " + what + ", " + std::to_string(least) + " numbers, found " +
-                       std::to_string(row_.size()));
+                           std::to_string(row_.size()) + "; the file is cut short or malformed",
+                       StatusCode::kDataLoss);
   }
 
   Status ReadHeader() {

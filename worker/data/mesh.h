@@ -33,9 +33,10 @@ struct SurfacePoint {
 std::vector<SurfacePoint> SampleSurface(const Mesh& mesh, int64_t num, Rng& rng);
 
 // Reads an OFF file; polygons are cut into triangles from their first vertex. The counts may follow
-// "OFF" without a blank, as in some files of ModelNet. INVALID_ARGUMENT naming file and line for
-// what contradicts the format, a coordinate that is not finite, a face that names a vertex there is
-// not, or faces without any area; DATA_LOSS for a file that is cut short.
+// "OFF" on its line, in some files of ModelNet even without a blank. Errors name the file and, but
+// for faces without any area, the line. INVALID_ARGUMENT for what contradicts the format, a
+// coordinate that is not finite, a face that names a vertex there is not, faces without any area;
+// DATA_LOSS for a file that is cut short, between lines or within one.
 Result<Mesh> ReadOff(const std::string& path);
 
 }  // namespace voxbit::data

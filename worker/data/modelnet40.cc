@@ -222,6 +222,10 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
   Result<Index> read = IsFile(root + kClassList) ? ReadTextIndex(root) : ReadMeshIndex(root);
   if (!read.ok()) return read.status();
   Index index = std::move(read).value();
+  if (index.classes.size() > static_cast<size_t>(kIgnoredLabel)) {
+    return InvalidArgument(root + ": " + std::to_string(index.classes.size()) +
+                           " classes; there can be " + std::to_string(kIgnoredLabel));
+  }
   HoldOut(config.val_share, index);
   VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
   auto dataset = std::make_unique<ModelNet40>(config, index);

@@ -28,7 +28,9 @@ bool RowReader::NextLine(std::string_view& line) {
 template <class T>
 Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
   numbers.clear();
-  while (!line.empty()) {
+  for (;;) {
+    line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
+    if (line.empty()) return OkStatus();
     const size_t length = std::min(line.find_first_of(kSeparators), line.size());
     const std::string_view word = line.substr(0, length);
     T value{};
@@ -38,9 +40,7 @@ Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
     }
     numbers.push_back(value);
     line.remove_prefix(length);
-    line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
   }
-  return OkStatus();
 }
 
 template <class T>
