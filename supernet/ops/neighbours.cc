@@ -350,12 +350,14 @@ at::Tensor TorchWeights(const at::Tensor& squares, InterpolationDistance distanc
   return at::where(sum > 0, inverse / sum, at::full_like(inverse, equal));
 }
 
+// By index() and not index_select(): on a GPU the gradient of the former sums in sorted order, that
+// of the latter in any.
 at::Tensor TorchGather(const at::Tensor& feats, const at::Tensor& index) {
   const int64_t n = feats.size(1);
   const at::Tensor offset = at::arange(feats.size(0), index.options()).unsqueeze(1) * n;
   const at::Tensor rows = (index + offset).reshape({-1});
   return feats.reshape({-1, feats.size(2)})
-      .index_select(0, rows)
+      .index({rows})
       .view({index.size(0), index.size(1), feats.size(2)});
 }
 

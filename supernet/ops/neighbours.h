@@ -46,8 +46,8 @@ at::Tensor NearestNeighbours(const at::Tensor& query, const at::Tensor& points, 
 // Source: PointNet++; the original reads out of range where there is none.
 at::Tensor BallQuery(const at::Tensor& query, const at::Tensor& points, double radius, int64_t num);
 
-// Rows of feats [B,N,C] at index [B,...]: [B,...,C]. Gradient for feats; on the CPU its sums run in
-// the order of the index, elsewhere in any order. Requires: 0 <= index < N (the kernels check).
+// Rows of feats [B,N,C] at index [B,...]: [B,...,C]. Gradient for feats, whose sums run in a fixed
+// order; on the CPU in that of the index. Requires: 0 <= index < N (the kernels check).
 at::Tensor GatherPoints(const at::Tensor& feats, const at::Tensor& index);
 
 // Distance that interpolation weights are the inverse of.

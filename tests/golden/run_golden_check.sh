@@ -7,7 +7,7 @@ shared=${VOXBIT_SHARED:-$source_dir/../shared}
 set -- "$1" "$source_dir/tests/golden"
 for folder in sparse mini/sparse point_transformer mini/point_transformer pct mini/pct \
               haq mini/haq metrics mini/metrics \
-              procgen_check.safetensors; do
+              pointnet2/ops.safetensors procgen_check.safetensors; do
   if [ -e "$shared/golden/$folder" ]; then
     set -- "$@" "$shared/golden/$folder"
   elif [ "${CI:-}" = true ]; then

@@ -20,14 +20,6 @@ namespace {
 
 using testing::NetCase;
 
-std::vector<search::Candidate> SomeCandidates(const Supernet& net, int num) {
-  Rng rng(5);
-  const search::SearchSpace& space = net.spec().space();
-  std::vector<search::Candidate> candidates = {space.Smallest(), space.Largest()};
-  for (int i = 0; i < num; ++i) candidates.push_back(space.Sample(rng));
-  return candidates;
-}
-
 class SupernetTest : public ::testing::TestWithParam<NetCase> {
  protected:
   std::shared_ptr<Supernet> Make(uint64_t seed = 1) const {
@@ -48,7 +40,7 @@ TEST_P(SupernetTest, LargestAndSmallestRunForwardAndBackward) {
   const auto net = Make();
   net->train();
   const NetInput input = Input(*net);
-  for (const search::Candidate& candidate : SomeCandidates(*net, 2)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 2)) {
     net->zero_grad();
     const at::Tensor logits = net->Forward(input, candidate);
     EXPECT_EQ(logits.sizes(), (std::vector<int64_t>{NumRows(input), GetParam().num_classes}));
@@ -65,7 +57,7 @@ TEST_P(SupernetTest, LargestAndSmallestRunForwardAndBackward) {
 
 TEST_P(SupernetTest, LayerTableCountsTheParametersOfTheModule) {
   const auto net = Make();
-  for (const search::Candidate& candidate : SomeCandidates(*net, 5)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 5)) {
     int64_t total = 0;
     for (const auto& layer : Expand(*net, candidate)) total += layer.ParameterCount();
     EXPECT_EQ(net->Standalone(candidate)->CountParameters(), total);
@@ -74,7 +66,7 @@ TEST_P(SupernetTest, LayerTableCountsTheParametersOfTheModule) {
 
 TEST_P(SupernetTest, EveryTensorBelongsToOneLayer) {
   const auto net = Make();
-  for (const search::Candidate& candidate : SomeCandidates(*net, 3)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 3)) {
     const TensorMap tensors = net->Extract(candidate);
     std::set<std::string> of_layers;
     for (const auto& layer : Expand(*net, candidate)) {
@@ -92,7 +84,7 @@ TEST_P(SupernetTest, EveryTensorBelongsToOneLayer) {
 // A layer is found by the module path in the name of its weight.
 TEST_P(SupernetTest, EveryLayerIsAModuleWithAWeight) {
   const auto net = Make();
-  for (const search::Candidate& candidate : SomeCandidates(*net, 3)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 3)) {
     std::set<std::string> modules;
     for (const auto& layer : QuantizableLayers(*net->Standalone(candidate))) {
       modules.insert(layer.name);
@@ -110,7 +102,7 @@ TEST_P(SupernetTest, CountsAllWorkloadThatLayersName) {
   const auto net = Make();
   const NetInput input = Input(*net);
   const std::map<std::string, double> counts = net->CountWorkload(input);
-  for (const search::Candidate& candidate : SomeCandidates(*net, 5)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 5)) {
     for (const auto& layer : Expand(*net, candidate)) {
       ASSERT_EQ(counts.count(layer.workload), 1U) << layer.name << ": " << layer.workload;
       EXPECT_GT(counts.at(layer.workload), 0) << layer.workload;
@@ -123,7 +115,7 @@ TEST_P(SupernetTest, StandaloneGivesTheSameLogitsAndGoesThroughAFile) {
   const auto other = Make(/*seed=*/2);
   const NetInput input = Input(*net);
   net->train();
-  const auto candidates = SomeCandidates(*net, 3);
+  const auto candidates = testing::SomeCandidates(*net, 3);
   for (const search::Candidate& candidate : candidates) net->Forward(input, candidate);
   net->eval();
   other->eval();
@@ -152,7 +144,7 @@ TEST_P(SupernetTest, OneInputServesManyCandidatesWithoutNewMaps) {
   net->eval();
   const at::NoGradGuard no_grad;
   const NetInput input = Input(*net);
-  const auto candidates = SomeCandidates(*net, 4);
+  const auto candidates = testing::SomeCandidates(*net, 4);
   const at::Tensor first = net->Forward(input, candidates[0]);
   const size_t maps = NumCached(input);
   EXPECT_GT(maps, 0U);
@@ -167,7 +159,7 @@ TEST_P(SupernetTest, CalibrationOfACandidateIsUndoneByRestore) {
   net->eval();
   const at::NoGradGuard no_grad;
   const NetInput input = Input(*net);
-  const search::Candidate candidate = SomeCandidates(*net, 1).back();
+  const search::Candidate candidate = testing::SomeCandidates(*net, 1).back();
   const at::Tensor before = net->Forward(input, candidate);
   const BatchNormState saved = net->SaveBatchNorm();
   net->BeginCalibration();
@@ -184,7 +176,7 @@ TEST_P(SupernetTest, TorchOperationsGiveTheSameLogits) {
   const auto net = Make();
   net->eval();
   const at::NoGradGuard no_grad;
-  for (const search::Candidate& candidate : SomeCandidates(*net, 1)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 1)) {
     const at::Tensor ours = net->Forward(Input(*net), candidate);
     const ComputePathGuard guard(ComputePath::kTorch);
     EXPECT_LT(LargestDifference(net->Forward(Input(*net), candidate), ours), 1e-5);

@@ -69,14 +69,6 @@ ElasticLayer& LayerAt(const Network& net, const search::LayerSpec& row) {
   throw std::runtime_error("no layer " + path);
 }
 
-std::vector<search::Candidate> SomeCandidates(const Supernet& net, int num) {
-  Rng rng(5);
-  const search::SearchSpace& space = net.spec().space();
-  std::vector<search::Candidate> candidates = {space.Smallest(), space.Largest()};
-  for (int i = 0; i < num; ++i) candidates.push_back(space.Sample(rng));
-  return candidates;
-}
-
 int64_t NumDistinct(const at::Tensor& values) { return std::get<0>(at::_unique(values)).numel(); }
 
 // A network and a quantizer of weights.
@@ -139,7 +131,7 @@ TEST_P(QuantizedNetTest, FullWidthIsTheFloatNetworkBitForBit) {
   const auto net = Make({{"weight_bits", {4, 32}}, {"activation_bits", {4, 32}}});
   const NetInput input = InputFor(*net);
   const search::SearchSpace& space = net->spec().space();
-  for (search::Candidate candidate : SomeCandidates(*net, 2)) {
+  for (search::Candidate candidate : testing::SomeCandidates(*net, 2)) {
     for (size_t d = 0; d < space.size(); ++d) {
       if (space.dimensions()[d].name.find("_bits") == std::string::npos) continue;
       const auto highest = static_cast<int32_t>(space.dimensions()[d].choices.size()) - 1;
@@ -160,7 +152,7 @@ TEST_P(QuantizedNetTest, FullWidthIsTheFloatNetworkBitForBit) {
 TEST_P(QuantizedNetTest, EveryLayerHasTheBitsOfTheCandidate) {
   const auto net = Make({{"activation_bits", {2, 8}}, {"pinned_bits", 8}});
   const NetInput input = InputFor(*net);
-  for (const search::Candidate& candidate : SomeCandidates(*net, 2)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 2)) {
     net->Select(candidate);
     const auto alone = net->Standalone(candidate);
     Calibrate(*alone, input);
@@ -186,7 +178,7 @@ TEST_P(QuantizedNetTest, StandaloneIsTheCandidateOfTheSupernet) {
   for (const Json& activation_bits : {Json::array(), Json({4, 8})}) {
     const auto net = Make({{"activation_bits", activation_bits}});
     const NetInput input = InputFor(*net);
-    for (const search::Candidate& candidate : SomeCandidates(*net, 3)) {
+    for (const search::Candidate& candidate : testing::SomeCandidates(*net, 3)) {
       const auto alone = net->Standalone(candidate);
       Calibrate(*alone, input);
       const at::Tensor shared = CalibratedLogits(*net, candidate, input);
@@ -198,7 +190,7 @@ TEST_P(QuantizedNetTest, StandaloneIsTheCandidateOfTheSupernet) {
 TEST_P(QuantizedNetTest, StateOfAStandaloneNetworkIsListedByTheSpecAndCarriesItsResults) {
   const auto net = Make({{"activation_bits", {4, 8}}});
   const NetInput input = InputFor(*net);
-  const search::Candidate candidate = SomeCandidates(*net, 1).back();
+  const search::Candidate candidate = testing::SomeCandidates(*net, 1).back();
   const auto alone = net->Standalone(candidate);
   Calibrate(*alone, input);
   std::multiset<std::string> listed;
@@ -223,7 +215,7 @@ TEST_P(QuantizedNetTest, StateOfAStandaloneNetworkIsListedByTheSpecAndCarriesIts
 TEST_P(QuantizedNetTest, GradientsReachEveryWeightThroughTheQuantizers) {
   const auto net = Make({{"weight_bits", {2, 8}}, {"activation_bits", {4}}});
   const NetInput input = InputFor(*net);
-  const search::Candidate candidate = SomeCandidates(*net, 1).back();
+  const search::Candidate candidate = testing::SomeCandidates(*net, 1).back();
   const auto alone = net->Standalone(candidate);
   Calibrate(*alone, input);
   alone->train();
@@ -274,7 +266,7 @@ TEST_P(QuantizedNetTest, SizeModelCountsTheBytesThatPackingGives) {
     if (per_channel && HasCodebook()) continue;
     const auto net = Make(more);
     const NetInput input = InputFor(*net);
-    for (const search::Candidate& candidate : SomeCandidates(*net, 1)) {
+    for (const search::Candidate& candidate : testing::SomeCandidates(*net, 1)) {
       const auto alone = net->Standalone(candidate);
       Calibrate(*alone, input);
       const TensorMap tensors = alone->NamedTensors();
@@ -306,7 +298,7 @@ TEST_P(QuantizedNetTest, SizeModelCountsTheBytesThatPackingGives) {
 TEST_P(QuantizedNetTest, StepsOfAnOptimizerKeepTheNumberOfLevels) {
   const auto net = Make({{"weight_bits", {1, 2, 3}}});
   const NetInput input = InputFor(*net);
-  const search::Candidate candidate = SomeCandidates(*net, 1).back();
+  const search::Candidate candidate = testing::SomeCandidates(*net, 1).back();
   const auto alone = net->Standalone(candidate);
   Calibrate(*alone, input);
   const at::Tensor before = Logits(*alone, input);
@@ -382,7 +374,7 @@ TEST_P(QuantizedNetTest, LogitsFollowTheBitsAndTheWeights) {
 TEST_P(QuantizedNetTest, EvaluationsOfCandidatesDoNotInfluenceEachOther) {
   const auto net = Make({{"activation_bits", {2, 4}}});
   const NetInput input = InputFor(*net);
-  const auto candidates = SomeCandidates(*net, 2);
+  const auto candidates = testing::SomeCandidates(*net, 2);
   std::vector<at::Tensor> first;
   for (const auto& candidate : candidates) {
     first.push_back(CalibratedLogits(*net, candidate, input));
@@ -396,7 +388,7 @@ TEST_P(QuantizedNetTest, AnExportedWeightLoadsIntoTheSameResults) {
   Json more = {{"activation_bits", {8}}, {"per_channel", !HasCodebook()}};
   const auto net = Make(more);
   const NetInput input = InputFor(*net);
-  const search::Candidate candidate = SomeCandidates(*net, 1).back();
+  const search::Candidate candidate = testing::SomeCandidates(*net, 1).back();
   const auto alone = net->Standalone(candidate);
   Calibrate(*alone, input);
   const auto other = net->Standalone(candidate);
@@ -439,7 +431,7 @@ TEST(SignedInputTest, LayersOfUnsignedInputsReadNothingBelowZero) {
     const auto net = testing::MakeNet(net_case);
     const NetInput input = testing::MakeInput(net->spec(), net_case.in_channels, 3);
     int64_t num_unsigned = 0;
-    for (const search::Candidate& candidate : SomeCandidates(*net, 1)) {
+    for (const search::Candidate& candidate : testing::SomeCandidates(*net, 1)) {
       net->Select(candidate);
       const search::LayerTable rows =
           net->spec().Expand(candidate, net_case.in_channels, net_case.num_classes);
@@ -477,7 +469,7 @@ NetInput InputFor(const Supernet& net) { return testing::MakeInput(net.spec(), 4
 TEST(QuantizedSpvnasTest, TorchOperationsGiveTheSameLogits) {
   const auto net = MakeSpvnas({{"weight_bits", {2, 4}}});
   const NetInput input = InputFor(*net);
-  for (const search::Candidate& candidate : SomeCandidates(*net, 1)) {
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 1)) {
     const at::Tensor ours = CalibratedLogits(*net, candidate, input);
     const ComputePathGuard guard(ComputePath::kTorch);
     // As exact as whole networks are compared with recordings: relative to the largest logit.

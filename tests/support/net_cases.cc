@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "common/rng.h"
 #include "tests/supernet/test_tensors.h"
 
 namespace voxbit::testing {
@@ -79,6 +80,14 @@ supernet::NetInput MakeInput(const search::SupernetSpec& spec, int64_t in_channe
   const at::Tensor coords = supernet::RandomVoxels(num, 2, 10, seed);
   return supernet::MakeNetInput(coords,
                                 supernet::RandomTensor({coords.size(0), in_channels}, seed + 1), 2);
+}
+
+std::vector<search::Candidate> SomeCandidates(const supernet::Supernet& net, int num) {
+  Rng rng(5);
+  const search::SearchSpace& space = net.spec().space();
+  std::vector<search::Candidate> candidates = {space.Smallest(), space.Largest()};
+  for (int i = 0; i < num; ++i) candidates.push_back(space.Sample(rng));
+  return candidates;
 }
 
 }  // namespace voxbit::testing

@@ -25,6 +25,9 @@ const std::vector<NetCase>& SmallNets();
 
 std::shared_ptr<supernet::Supernet> MakeNet(const NetCase& net_case, uint64_t seed = 1);
 
+// The smallest, the largest and `num` random candidates, the same ones every time.
+std::vector<search::Candidate> SomeCandidates(const supernet::Supernet& net, int num);
+
 // Random input of the form that `spec` reads: three clouds, or two scans, of `num` points each.
 supernet::NetInput MakeInput(const search::SupernetSpec& spec, int64_t in_channels, uint64_t seed,
                              int64_t num = 60);
