@@ -121,7 +121,8 @@ class Experiment:
     def __init__(self, json_object, where):
         check(json_object, where,
               {"seeds": LIST, "metric": TEXT, "study": OBJECT, "searches": LIST},
-              {"server": OBJECT, "finals": LIST, "again": OBJECT, "front": OBJECT})
+              {"server": OBJECT, "finals": LIST, "final_seeds": COUNT, "again": OBJECT,
+               "front": OBJECT})
         self.where = where
         self.seeds = json_object["seeds"]
         self.metric = json_object["metric"]
@@ -129,6 +130,7 @@ class Experiment:
         self.study = json_object["study"]
         self.searches = json_object["searches"]
         self.finals = json_object.get("finals", [])
+        self.final_seeds = json_object.get("final_seeds", len(self.seeds))
         self.again = json_object.get("again")
         self.front = json_object.get("front")
         self._check_base()
@@ -176,6 +178,8 @@ class Experiment:
             self._check_label(final["of"], where + "/of")
             check_patch(final.get("study", {}), where + "/study")
         check_labels(self.finals, f"{self.where}/finals")
+        if self.final_seeds < 1:
+            raise Problem(f"{self.where}/final_seeds: expected at least 1")
 
     def _check_front(self):
         if self.front is None:
@@ -637,14 +641,15 @@ def run_experiment(runner, seeds):
     found, finals, scores = {}, {}, {}
     for seed in seeds:
         found[seed] = run_searches(runner, seed)
-        finals[seed] = run_finals(runner, seed, found[seed])
+        if seed in seeds[:experiment.final_seeds]:
+            finals[seed] = run_finals(runner, seed, found[seed])
     if experiment.again is not None and len(seeds) > 1:
         scores = run_again(runner, seeds, found)
     return {"metric": experiment.metric, "seeds": seeds,
             "searches": [search_row(experiment, search, seeds, found, scores)
                          for search in experiment.searches],
             "finals": [{"label": final["label"], "of": final["of"],
-                        "seeds": [finals[seed][final["label"]] for seed in seeds]}
+                        "seeds": [entries[final["label"]] for entries in finals.values()]}
                        for final in experiment.finals],
             "front": front_results(experiment, seeds, found)}
 

@@ -149,6 +149,10 @@ def cell(values, sign=""):
     return text + (f" ({len(known)} of {len(values)})" if len(known) < len(values) else "")
 
 
+def names(seeds):
+    return ", ".join(map(str, seeds))
+
+
 def count_cell(counts):
     """One number, or the smallest and the largest.
 
@@ -210,7 +214,10 @@ def final_table(results):
               known_mean(column(row, "quantized_size_ratio"), ".4f")] for row in rows]
     header = ["network", results["metric"], f"difference to {first['label']}", "size_bytes",
               "quantized_size_ratio"]
-    return ["## Networks", ""] + markdown(header, lines)
+    text = ["## Networks", ""] + markdown(header, lines)
+    if len(first["seeds"]) < len(results["seeds"]):
+        text += [f"Of the seeds {names(column(first, 'seed'))}.", ""]
+    return text
 
 
 def front_table(results):
@@ -230,9 +237,8 @@ def tables(results):
         lines += final_table(results)
     if results["front"]:
         lines += front_table(results)
-    seeds = ", ".join(map(str, results["seeds"]))
-    lines.append(f"Mean ± standard deviation over the seeds {seeds}; differences are taken seed "
-                 "by seed before that.")
+    lines.append(f"Mean ± standard deviation over the seeds {names(results['seeds'])}; differences "
+                 "are taken seed by seed before that.")
     return "\n".join(lines) + "\n"
 
 

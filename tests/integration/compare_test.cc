@@ -51,6 +51,7 @@ constexpr char kForm[] = R"({
     {"label": "float", "of": "bits", "study": {"supernet": {"quantization": null}}},
     {"label": "tuned", "of": "bits", "study": {"finetune": {"top": 1, "steps": 1}}}
   ],
+  "final_seeds": 1,
   "again": {},
   "front": {
     "objectives": ["miou", "bitops"],
@@ -217,6 +218,7 @@ TEST_F(CompareTest, NetworksHaveTheValueAfterFineTuningWhereTheyAskForIt) {
 TEST_F(CompareTest, NetworkWithoutBitsHasTheArchitectureOfTheWinner) {
   const auto plain = Text(Entry("finals", 0, 0), "candidate");
   const auto best = Text(Entry("searches", 0, 0), "candidate");
+  EXPECT_EQ(comparison().Results().at("finals").at(0).at("seeds").size(), 1U) << "final_seeds";
   EXPECT_EQ(best.rfind(plain + ".", 0), 0U) << plain << " of " << best;
   EXPECT_DOUBLE_EQ(Number(Entry("finals", 0, 0), "quantized_size_ratio"), 1);
 }
