@@ -33,7 +33,7 @@ echo "test: building (a cold build takes several minutes on two cores)"
 deploy/build.sh release
 echo "test: built after $((SECONDS - started)) s"
 
-ctest --test-dir build/release --output-on-failure --no-tests=error
+ctest --test-dir build/release -j "$(nproc)" --output-on-failure --no-tests=error
 
 if [[ -n "$lint" ]]; then deploy/ci/lint.sh; fi
 echo "test: passed after $((SECONDS - started)) s"
