@@ -36,12 +36,17 @@ void Work(const std::string& name, const std::string& server, const std::string&
   const SystemClock clock;
   worker::CoordinatorClient client({.address = server});
   const auto cache = worker::ArtifactCache::Open({.folder = cache_folder}, client, clock).value();
-  FakeExecutor executor([sleep_ms](const search::TaskSpec& spec, worker::ArtifactAccess&,
-                                   const worker::ProgressSink&, const std::stop_token&) {
+  FakeExecutor executor([sleep_ms](const search::TaskSpec& spec, worker::ArtifactAccess& artifacts,
+                                   const worker::ProgressSink&,
+                                   const std::stop_token&) -> Result<search::TaskResult> {
     if (spec.kind == search::TaskKind::kEvaluate) {
       std::this_thread::sleep_for(std::chrono::milliseconds(sleep_ms));
     }
-    return Result<search::TaskResult>(ToyResult(spec));
+    search::TaskResult result = ToyResult(spec);
+    for (auto& [role, digest] : result.artifacts) {
+      VOXBIT_ASSIGN_OR_RETURN(digest, artifacts.Put(role));  // the server asks for the bytes
+    }
+    return result;
   });
   worker::WorkerLoop loop(client, executor, clock, ToyWorker(name), *cache, {});
   (void)loop.Run(stop);
@@ -82,6 +87,11 @@ double TrialsPerMinute(int num_workers, const Options& options) {
   workers.clear();
   const double rate = reporter.GetProgress(study)->trials_per_minute;
   rpc->Shutdown();
+  const search::Study ended = store->GetStudy(study.id).value();
+  if (ended.state != search::StudyState::kCompleted) {
+    std::fprintf(stderr, "the study failed: %s\n", ended.message.c_str());
+    std::exit(1);
+  }
   return rate;
 }
 
