@@ -13,8 +13,8 @@ struct CrossEntropyOptions {
   int64_t ignored = -100;         // a target that does not count
 };
 
-// Mean cross entropy of logits [N,C] against target [N] int64. Requires: C > 1. Gradient for
-// logits. Source: PCT_Pytorch util.py (cal_loss), where smoothing is 0.2.
+// Mean cross entropy of logits [N,C] against target [N] int64. Gradient for logits.
+// Source: PCT_Pytorch util.py (cal_loss), where smoothing is 0.2.
 at::Tensor CrossEntropy(const at::Tensor& logits, const at::Tensor& target,
                         const CrossEntropyOptions& options = {});
 

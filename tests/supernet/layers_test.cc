@@ -173,6 +173,11 @@ TEST(CrossEntropyTest, LeavesOutWhatIsIgnoredAndWeighsClasses) {
   EXPECT_LT(LargestDifference(loss, expected), 1e-6);
 }
 
+TEST(CrossEntropyTest, IsZeroForOneClass) {
+  const at::Tensor loss = CrossEntropy(RandomTensor({3, 1}, 1), at::zeros({3}, at::kLong));
+  EXPECT_EQ(loss.item<float>(), 0.0F);
+}
+
 TEST(CrossEntropyTest, HasTheRightGradient) {
   const at::Tensor target = at::tensor(std::vector<int64_t>{0, 4, 2});
   const auto loss = [&](const at::Tensor& x) {
