@@ -13,7 +13,7 @@ constexpr size_t kMaxNameLength = 100;
 constexpr size_t kMaxObjectives = 4;
 constexpr char kDefaultTarget[] = "local";
 
-constexpr std::array<NameRow<StudyState>, 5> kStates = {{
+constexpr std::array<NameRow<StudyState>, 5> kStudyStates = {{
     {StudyState::kActive, "active"},
     {StudyState::kPaused, "paused"},
     {StudyState::kStopped, "stopped"},
@@ -211,11 +211,11 @@ Status CheckHasTable(const std::vector<T>& entries, const std::string& key,
 
 }  // namespace
 
-std::string_view Name(StudyState state) { return NameIn(kStates, state); }
+std::string_view Name(StudyState state) { return NameIn(kStudyStates, state); }
 std::string_view Name(StudyPhase phase) { return NameIn(kPhases, phase); }
 
 Result<StudyState> ParseStudyState(std::string_view name) {
-  return ParseIn(kStates, "study state", name);
+  return ParseIn(kStudyStates, "study state", name);
 }
 Result<StudyPhase> ParseStudyPhase(std::string_view name) {
   return ParseIn(kPhases, "study phase", name);

@@ -16,7 +16,7 @@ constexpr std::array<NameRow<TaskKind>, 6> kKinds = {{
     {TaskKind::kExport, "export"},
 }};
 
-constexpr std::array<NameRow<TaskState>, 5> kStates = {{
+constexpr std::array<NameRow<TaskState>, 5> kTaskStates = {{
     {TaskState::kQueued, "queued"},
     {TaskState::kLeased, "leased"},
     {TaskState::kDone, "done"},
@@ -103,12 +103,12 @@ const Fields<TaskFailure>& FailureFields() {
 }  // namespace
 
 std::string_view Name(TaskKind kind) { return NameIn(kKinds, kind); }
-std::string_view Name(TaskState state) { return NameIn(kStates, state); }
+std::string_view Name(TaskState state) { return NameIn(kTaskStates, state); }
 std::string_view Name(FailureKind kind) { return NameIn(kFailures, kind); }
 
 Result<TaskKind> ParseTaskKind(std::string_view name) { return ParseIn(kKinds, "task kind", name); }
 Result<TaskState> ParseTaskState(std::string_view name) {
-  return ParseIn(kStates, "task state", name);
+  return ParseIn(kTaskStates, "task state", name);
 }
 Result<FailureKind> ParseFailureKind(std::string_view name) {
   return ParseIn(kFailures, "failure kind", name);

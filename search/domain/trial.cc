@@ -5,7 +5,7 @@
 namespace voxbit::search {
 namespace {
 
-constexpr std::array<NameRow<TrialState>, 6> kStates = {{
+constexpr std::array<NameRow<TrialState>, 6> kTrialStates = {{
     {TrialState::kPending, "pending"},
     {TrialState::kRunning, "running"},
     {TrialState::kSucceeded, "succeeded"},
@@ -16,10 +16,10 @@ constexpr std::array<NameRow<TrialState>, 6> kStates = {{
 
 }  // namespace
 
-std::string_view Name(TrialState state) { return NameIn(kStates, state); }
+std::string_view Name(TrialState state) { return NameIn(kTrialStates, state); }
 
 Result<TrialState> ParseTrialState(std::string_view name) {
-  return ParseIn(kStates, "trial state", name);
+  return ParseIn(kTrialStates, "trial state", name);
 }
 
 }  // namespace voxbit::search

@@ -12,8 +12,6 @@
 namespace voxbit::quant {
 namespace {
 
-constexpr double kUnset = -1;
-
 class LinearWeight final : public Quantizer {
  public:
   explicit LinearWeight(const QuantizerSettings& settings) : Quantizer(settings) {

@@ -14,8 +14,6 @@
 namespace voxbit::quant {
 namespace {
 
-constexpr double kUnset = -1;
-
 class Lsq final : public Quantizer {
  public:
   explicit Lsq(const QuantizerSettings& settings)

@@ -47,6 +47,9 @@ struct QuantizerSettings {
   bool free_high_bits = false;  // above 6 bits the quantizer is disabled until set_enabled(true)
 };
 
+// What a range or step is before it is set from values.
+inline constexpr double kUnset = -1;
+
 // Not thread-safe. State (ranges, steps) are registered parameters and buffers.
 class Quantizer : public torch::nn::Module {
  public:

@@ -286,24 +286,16 @@ class Artifacts final : public v1::ArtifactService::Service {
 
 }  // namespace
 
-struct FakeServer::Services {
-  explicit Services(FakeServer& fake)
-      : studies(fake), trials(fake), workers(fake), artifacts(fake) {}
-  Studies studies;
-  Trials trials;
-  Workers workers;
-  Artifacts artifacts;
-};
-
-FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
+FakeServer::FakeServer() {
+  services_.push_back(std::make_unique<Studies>(*this));
+  services_.push_back(std::make_unique<Trials>(*this));
+  services_.push_back(std::make_unique<Workers>(*this));
+  services_.push_back(std::make_unique<Artifacts>(*this));
   grpc::ServerBuilder builder;
   int port = 0;
   rpc::ApplyServerArguments(builder);
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&services_->studies);
-  builder.RegisterService(&services_->trials);
-  builder.RegisterService(&services_->workers);
-  builder.RegisterService(&services_->artifacts);
+  for (const auto& service : services_) builder.RegisterService(service.get());
   server_ = builder.BuildAndStart();
   address = "127.0.0.1:" + std::to_string(port);
 }

@@ -59,8 +59,7 @@ struct FakeServer {
   int get_study_calls = 0;
 
  private:
-  struct Services;
-  std::unique_ptr<Services> services_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
 };
 

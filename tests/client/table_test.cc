@@ -13,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-Table Sample() {
+Table SampleTable() {
   Table table({{"number", "#", true, 0, 0},
                {"state", "state", false, 0, 0},
                {"measured.miou", "miou", true, 0, 0},
@@ -43,21 +43,21 @@ std::vector<std::string> Lines(const std::string& text) {
 }
 
 TEST(TableTest, NumbersStandRightAndTextLeft) {
-  EXPECT_EQ(RenderText(Sample(), {80, false}),
+  EXPECT_EQ(RenderText(SampleTable(), {80, false}),
             " #  state        miou    macs  origin\n"
             " 1  succeeded  0.6123  1.25 G  random\n"
             "12  failed          -   940 M  crossover of 3 and 5\n");
 }
 
 TEST(TableTest, LongTextIsCutBeforeColumnsGo) {
-  EXPECT_EQ(RenderText(Sample(), {42, false}),
+  EXPECT_EQ(RenderText(SampleTable(), {42, false}),
             " #  state        miou    macs  origin\n"
             " 1  succeeded  0.6123  1.25 G  random\n"
             "12  failed          -   940 M  crossover …\n");
 }
 
 TEST(TableTest, TheLeastImportantColumnsGoFirstAndAreNamed) {
-  EXPECT_EQ(RenderText(Sample(), {30, false}),
+  EXPECT_EQ(RenderText(SampleTable(), {30, false}),
             " #  state        miou    macs\n"
             " 1  succeeded  0.6123  1.25 G\n"
             "12  failed          -   940 M\n"
@@ -66,7 +66,7 @@ TEST(TableTest, TheLeastImportantColumnsGoFirstAndAreNamed) {
 
 TEST(TableTest, NoLineIsWiderThanTheTerminal) {
   for (size_t width = 24; width <= 120; ++width) {
-    for (const std::string& line : Lines(RenderText(Sample(), {width, false}))) {
+    for (const std::string& line : Lines(RenderText(SampleTable(), {width, false}))) {
       EXPECT_LE(DisplayWidth(line), width) << line;
     }
   }
@@ -107,12 +107,12 @@ TEST(TableTest, WithoutRowsOnlyTheTitlesAreShown) {
 }
 
 TEST(TableTest, ColoursAreOnlyThereWhenAskedFor) {
-  EXPECT_THAT(RenderText(Sample(), {80, false}), Not(HasSubstr("\x1b")));
-  EXPECT_THAT(RenderText(Sample(), {80, true}), HasSubstr("\x1b[31mfailed   \x1b[0m"));
+  EXPECT_THAT(RenderText(SampleTable(), {80, false}), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(RenderText(SampleTable(), {80, true}), HasSubstr("\x1b[31mfailed   \x1b[0m"));
 }
 
 TEST(TableTest, CsvHasFlatNamesAndFullPrecision) {
-  EXPECT_EQ(RenderCsv(Sample()),
+  EXPECT_EQ(RenderCsv(SampleTable()),
             "number,state,measured.miou,measured.macs,origin,digest\n"
             "1,succeeded,0.61234567,1250000000.0,random,aa\n"
             "12,failed,,940123456,crossover of 3 and 5,bb\n");
@@ -127,7 +127,7 @@ TEST(TableTest, CsvQuotesWhatNeedsIt) {
 }
 
 TEST(TableTest, JsonKeepsTypes) {
-  const Json rows = RenderJson(Sample());
+  const Json rows = RenderJson(SampleTable());
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0]["number"], 1);
   EXPECT_EQ(rows[0]["measured.miou"], 0.61234567);

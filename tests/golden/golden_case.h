@@ -21,6 +21,7 @@ struct Case {
   exporter::Safetensors file;
 
   bool Has(const std::string& tensor) const { return file.Contains(tensor); }
+  const std::string& Metadata(const std::string& key) const { return file.metadata().at(key); }
   bool HasMetadata(const std::string& key) const { return file.metadata().count(key) > 0; }
 };
 

@@ -32,12 +32,8 @@ using search::BitWall;
 
 constexpr double kEndless = -1;  // what a recording holds where the reference did not end
 
-const std::string& Metadata(const Case& recorded, const std::string& key) {
-  return recorded.file.metadata().at(key);
-}
-
 int64_t IntMetadata(const Case& recorded, const std::string& key) {
-  return std::stoll(Metadata(recorded, key));
+  return std::stoll(recorded.Metadata(key));
 }
 
 std::vector<double> Doubles(Comparison& comparison, const std::string& name) {
@@ -75,7 +71,7 @@ std::vector<BitLayer> LayersOf(const Case& recorded, Comparison& comparison) {
                       count(i, 5), value(i, 6)});
   }
   if (!recorded.HasMetadata("layers")) return layers;
-  const Json described = Json::parse(Metadata(recorded, "layers"));
+  const Json described = Json::parse(recorded.Metadata("layers"));
   for (size_t i = 0; i < layers.size(); ++i) {
     const Json& layer = described.at(i);
     BitLayer& ours = layers[i];
@@ -318,11 +314,11 @@ std::map<std::string, at::Tensor> ParametersOf(const torch::nn::Module& module) 
 
 rl::DdpgSettings SettingsOf(const Case& recorded) {
   rl::DdpgSettings settings;
-  const Json hidden = Json::parse(Metadata(recorded, "hidden"));
+  const Json hidden = Json::parse(recorded.Metadata("hidden"));
   settings.hidden1 = hidden.at(0).get<int64_t>();
   settings.hidden2 = hidden.at(1).get<int64_t>();
   if (!recorded.HasMetadata("hyper")) return settings;
-  const Json hyper = Json::parse(Metadata(recorded, "hyper"));
+  const Json hyper = Json::parse(recorded.Metadata("hyper"));
   settings.lr_actor = hyper.at("lr_actor").get<double>();
   settings.lr_critic = hyper.at("lr_critic").get<double>();
   settings.tau = hyper.at("tau").get<double>();

@@ -21,10 +21,6 @@ using supernet::GatherPoints;
 using supernet::Neighbours;
 using supernet::Sampling;
 
-const std::string& Metadata(const Case& recorded, const std::string& key) {
-  return recorded.file.metadata().at(key);
-}
-
 // [B,M,N] squared distances, from a search for all neighbours.
 at::Tensor AllSquares(const at::Tensor& query, const at::Tensor& points) {
   const Neighbours all = FindNeighbours(query, points, points.size(1));
@@ -47,7 +43,7 @@ void RunSampling(Comparison& comparison, const at::Tensor& xyz, int64_t num) {
 
 // The least distance of a point from the surface of a ball shows that rounding decides no member.
 void CheckMargin(Comparison& comparison, const at::Tensor& squares, double rounding) {
-  const double radius = std::stod(Metadata(comparison.recorded(), "radius"));
+  const double radius = std::stod(comparison.recorded().Metadata("radius"));
   const double ours = (squares.to(at::kDouble) - radius * radius).abs().min().item<double>();
   const double recorded = comparison.Input("ball.margin").item<double>();
   if (!(std::abs(ours - recorded) <= rounding)) {
@@ -80,9 +76,9 @@ void RunInterpolation(Comparison& comparison, const at::Tensor& dense, const at:
 // Primitive operators of the Point Transformer repositories.
 void RunPointTransformerOps(Comparison& comparison) {
   const Case& recorded = comparison.recorded();
-  const int64_t num = std::stoll(Metadata(recorded, "npoint"));
-  const int64_t samples = std::stoll(Metadata(recorded, "nsample"));
-  const double radius = std::stod(Metadata(recorded, "radius"));
+  const int64_t num = std::stoll(recorded.Metadata("npoint"));
+  const int64_t samples = std::stoll(recorded.Metadata("nsample"));
+  const double radius = std::stod(recorded.Metadata("radius"));
   const at::Tensor xyz = comparison.Input("xyz");
   comparison.Forward("square_distance.out", AllSquares(comparison.Input("square_distance.src"),
                                                        comparison.Input("square_distance.dst")));
@@ -121,9 +117,9 @@ void RunPointTransformerOps(Comparison& comparison) {
 // The same of PointNet++, whose distances have the rounding error of their expanded form.
 void RunPointNetOps(Comparison& comparison) {
   const Case& recorded = comparison.recorded();
-  const int64_t num = std::stoll(Metadata(recorded, "npoint"));
-  const int64_t samples = std::stoll(Metadata(recorded, "nsample"));
-  const double radius = std::stod(Metadata(recorded, "radius"));
+  const int64_t num = std::stoll(recorded.Metadata("npoint"));
+  const int64_t samples = std::stoll(recorded.Metadata("nsample"));
+  const double radius = std::stod(recorded.Metadata("radius"));
   const at::Tensor xyz = comparison.Input("xyz");
   const at::Tensor feats = comparison.Input("group.features");
   RunSampling(comparison, xyz, num);

@@ -24,10 +24,6 @@ using supernet::ConvOptions;
 using supernet::SparseTensor;
 using supernet::Triple;
 
-const std::string& Metadata(const Case& recorded, const std::string& key) {
-  return recorded.file.metadata().at(key);
-}
-
 // ---- stacks of convolutions ----
 
 ConvOptions OptionsOf(const Json& layer) {
@@ -41,7 +37,7 @@ ConvOptions OptionsOf(const Json& layer) {
 }
 
 void RunConvStack(Comparison& comparison) {
-  const Json layers = Json::parse(Metadata(comparison.recorded(), "layers"));
+  const Json layers = Json::parse(comparison.recorded().Metadata("layers"));
   const at::Tensor input = comparison.Input("input").requires_grad_();
   SparseTensor x = supernet::MakeSparseTensor(comparison.Input("coords"), input);
   struct Layer {
@@ -80,7 +76,7 @@ void RunConvStack(Comparison& comparison) {
 void RunVoxelize(Comparison& comparison) {
   const at::Tensor points = comparison.Input("points").contiguous();
   const int64_t n = points.size(0);
-  const auto voxel = std::stof(Metadata(comparison.recorded(), "voxel_size"));
+  const auto voxel = std::stof(comparison.recorded().Metadata("voxel_size"));
   at::Tensor grid = at::empty({n, 3}, at::kInt);
   const int64_t bad = kernels::RoundToGrid(points.data_ptr<float>(), n, points.size(1), voxel,
                                            grid.data_ptr<int32_t>());
@@ -135,7 +131,7 @@ void RunInitialVoxelize(Comparison& comparison, supernet::PointTensor* points, a
   const supernet::PointTensor raw = supernet::MakePointTensor(comparison.Input("point_coords_in"),
                                                               comparison.Input("point_features"));
   const supernet::Voxelized made = supernet::InitialVoxelize(
-      raw, std::stod(Metadata(recorded, "init_res")), std::stod(Metadata(recorded, "after_res")));
+      raw, std::stod(recorded.Metadata("init_res")), std::stod(recorded.Metadata("after_res")));
   *points = made.points;
   *coords = comparison.Input("voxel_coords");
   if (made.voxels.coords.sizes() != coords->sizes()) {
@@ -221,7 +217,7 @@ supernet::NetInput InputOf(Comparison& comparison, supernet::UNetKind kind) {
   if (kind != supernet::UNetKind::kSpvcnn) return supernet::MakeNetInput(coords, feats, samples);
   // SPVCNN voxelises its input again at the resolution of the recording. In float32 c * r / r is
   // not always c, so some points move by a rounding step, a few of them into another voxel.
-  const double resolution = std::stod(Metadata(comparison.recorded(), "voxel_size"));
+  const double resolution = std::stod(comparison.recorded().Metadata("voxel_size"));
   return supernet::MakePointInput(coords.to(at::kFloat), feats, samples, resolution, resolution);
 }
 
@@ -291,14 +287,14 @@ void RunFixedNet(Comparison& comparison, supernet::UNetKind kind) {
   const auto classes = state.find("classifier.0.bias");
   if (classes == state.end()) return comparison.Fail("no state.classifier.0.bias");
   const supernet::UNetArch arch =
-      supernet::PlainArch(supernet::FixedChannels(std::stod(Metadata(recorded, "cr"))),
+      supernet::PlainArch(supernet::FixedChannels(std::stod(recorded.Metadata("cr"))),
                           input.voxels.feats.size(1), classes->second.size(0));
   supernet::UNet net(arch, {kind, /*dropout=*/0.0});
   if (const Status loaded = exporter::LoadState(net, state); !loaded.ok()) {
     return comparison.Fail(loaded.message());
   }
   if (recorded.HasMetadata("params")) {
-    const int64_t params = std::stoll(Metadata(recorded, "params"));
+    const int64_t params = std::stoll(recorded.Metadata("params"));
     comparison.Equal("number of parameters", net.CountParameters(), params);
     comparison.Equal("parameters by layer", supernet::AllocatedParameters(arch, kind), params);
   }
@@ -347,7 +343,7 @@ void RunSupernet(Comparison& comparison) {
   const auto classes = state.find("classifier.linear.bias");
   if (classes == state.end()) return comparison.Fail("no state.classifier.linear.bias");
   const auto channels =
-      Json::parse(Metadata(recorded, "output_channels")).get<std::array<int64_t, 9>>();
+      Json::parse(recorded.Metadata("output_channels")).get<std::array<int64_t, 9>>();
   const supernet::UNetArch largest =
       supernet::PlainArch(channels, input.voxels.feats.size(1), classes->second.size(0));
   supernet::UNet net(largest, {supernet::UNetKind::kSpvnas, /*dropout=*/0.0});

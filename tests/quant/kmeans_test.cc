@@ -8,15 +8,10 @@
 #include <limits>
 #include <set>
 
+#include "tests/quant/normal_values.h"
+
 namespace voxbit::quant {
 namespace {
-
-std::vector<float> Normal(int64_t num, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> values;
-  for (int64_t i = 0; i < num; ++i) values.push_back(static_cast<float>(rng.Normal()));
-  return values;
-}
 
 double Distance(float value, float centroid) { return std::abs(double{value} - double{centroid}); }
 

@@ -7,17 +7,10 @@
 #include <numeric>
 #include <vector>
 
-#include "common/rng.h"
+#include "tests/quant/normal_values.h"
 
 namespace voxbit::quant {
 namespace {
-
-std::vector<float> Normal(int64_t num, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> values;
-  for (int64_t i = 0; i < num; ++i) values.push_back(static_cast<float>(rng.Normal()));
-  return values;
-}
 
 TEST(ThresholdTest, HistogramCountsEveryValueOnce) {
   const std::vector<float> values = Normal(1000, 3);

@@ -5,19 +5,10 @@
 #include <limits>
 
 #include "common/rng.h"
+#include "tests/search/bit_layers.h"
 
 namespace voxbit::search {
 namespace {
-
-std::vector<BitLayer> LayersOf(const std::vector<int64_t>& weights) {
-  std::vector<BitLayer> layers;
-  for (const int64_t count : weights) {
-    BitLayer layer;
-    layer.num_weights = count;
-    layers.push_back(layer);
-  }
-  return layers;
-}
 
 class BitBaselinesTest : public ::testing::Test {
  protected:

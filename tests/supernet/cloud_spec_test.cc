@@ -10,18 +10,13 @@
 #include "supernet/models/pct/spec.h"
 #include "supernet/models/point_transformer/spec.h"
 #include "supernet/models/specs.h"
+#include "tests/supernet/table_totals.h"
 
 namespace voxbit::supernet {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-int64_t Parameters(const search::LayerTable& table) {
-  int64_t total = 0;
-  for (const auto& layer : table) total += layer.ParameterCount();
-  return total;
-}
 
 int64_t Weights(const search::LayerTable& table) {
   int64_t total = 0;

@@ -11,7 +11,7 @@
 namespace voxbit::kernels {
 namespace {
 
-std::vector<float> RandomValues(int64_t n, Rng& rng) {
+std::vector<float> NormalValues(int64_t n, Rng& rng) {
   std::vector<float> values(static_cast<size_t>(n));
   for (float& value : values) value = static_cast<float>(rng.Normal());
   return values;
@@ -21,7 +21,7 @@ TEST(NormKernelsTest, MergedMomentsAreThoseOfAllRows) {
   Rng rng(5);
   const int64_t rows = 1000;
   const int64_t channels = 7;
-  std::vector<float> x = RandomValues(rows * channels, rng);
+  std::vector<float> x = NormalValues(rows * channels, rng);
   for (float& value : x) value += 100.0F;  // a mean far from zero must not cost precision
   for (const Isa isa : {Isa::kRef, Isa::kAvx2}) {
     if (!IsaAvailable(isa)) continue;
@@ -56,10 +56,10 @@ TEST(NormKernelsTest, InstructionSetsAgree) {
   const NormKernels& fast = NormKernelsFor(Isa::kAvx2);
   for (const int64_t channels : {1, 3, 8, 13, 32}) {
     const int64_t rows = 37;
-    const auto x = RandomValues(rows * channels, rng);
-    const auto residual = RandomValues(rows * channels, rng);
-    const auto scale = RandomValues(channels, rng);
-    const auto shift = RandomValues(channels, rng);
+    const auto x = NormalValues(rows * channels, rng);
+    const auto residual = NormalValues(rows * channels, rng);
+    const auto scale = NormalValues(channels, rng);
+    const auto shift = NormalValues(channels, rng);
     for (const bool relu : {false, true}) {
       for (const float* other : {static_cast<const float*>(nullptr), residual.data()}) {
         std::vector<float> a(x.size());

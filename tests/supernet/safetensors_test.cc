@@ -13,14 +13,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string File(const std::string& header, const std::string& data) {
+std::string RawFile(const std::string& header, const std::string& data) {
   std::string bytes;
   for (size_t i = 0; i < 8; ++i)
     bytes.push_back(static_cast<char>((header.size() >> (8 * i)) & 255));
   return bytes + header + data;
 }
 
-void ExpectDataLoss(const std::string& bytes, const std::string& why) {
+void ExpectRefused(const std::string& bytes, const std::string& why) {
   const Result<Safetensors> file = Safetensors::Parse(bytes);
   ASSERT_FALSE(file.ok()) << why;
   EXPECT_EQ(file.status().code(), StatusCode::kDataLoss);
@@ -58,37 +58,40 @@ TEST(SafetensorsTest, EveryTruncationIsDataLoss) {
 
 TEST(SafetensorsTest, BrokenFilesAreDataLossWithTheReason) {
   const std::string four(4, 'x');
-  ExpectDataLoss(std::string(7, '\0'), "prefix");
-  ExpectDataLoss(std::string(8, '\xFF') + "{}", "header");
-  ExpectDataLoss(File("not json", ""), "JSON");
-  ExpectDataLoss(File("[1]", ""), "JSON object");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[1]}})", four), "data_offsets");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}})", four), "dtype");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four),
-                 "8 bytes");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four),
-                 "dimension");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four),
-                 "ascending");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", ""), "4 bytes");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four + four),
-                 "the file has 8");
-  ExpectDataLoss(
-      File(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}})", four),
+  ExpectRefused(std::string(7, '\0'), "prefix");
+  ExpectRefused(std::string(8, '\xFF') + "{}", "header");
+  ExpectRefused(RawFile("not json", ""), "JSON");
+  ExpectRefused(RawFile("[1]", ""), "JSON object");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[1]}})", four), "data_offsets");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}})", four),
+                "dtype");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four),
+                "8 bytes");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four),
+                "dimension");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four),
+                "ascending");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", ""),
+                "4 bytes");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four + four),
+                "the file has 8");
+  ExpectRefused(
+      RawFile(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}})",
+              four),
       "shape");
-  ExpectDataLoss(File(R"({"__metadata__":{"a":1}})", ""), "text");
+  ExpectRefused(RawFile(R"({"__metadata__":{"a":1}})", ""), "text");
 }
 
 TEST(SafetensorsTest, OverlapAndHoleAreDataLoss) {
   const std::string data(12, 'x');
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                      R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
-                      data),
-                 "overlap");
-  ExpectDataLoss(File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
-                      R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
-                      data),
-                 "unused");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                        R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+                        data),
+                "overlap");
+  ExpectRefused(RawFile(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+                        data),
+                "unused");
 }
 
 TEST(SafetensorsTest, WriterRefusesDataThatDoesNotFitTheShape) {

@@ -8,18 +8,13 @@
 
 #include "common/rng.h"
 #include "supernet/models/specs.h"
+#include "tests/supernet/table_totals.h"
 
 namespace voxbit::supernet {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-int64_t Parameters(const search::LayerTable& table) {
-  int64_t total = 0;
-  for (const auto& layer : table) total += layer.ParameterCount();
-  return total;
-}
 
 SpvnasSpec MakeSpec(const Json& config) {
   return SpvnasSpec(ParseSpvnasConfig(config, "").value());

@@ -11,8 +11,6 @@
 namespace voxbit::train {
 namespace {
 
-const at::Device kCpu(at::kCPU);
-
 std::vector<std::string> NamesOf(const Batch& batch) {
   std::vector<std::string> names;
   for (const Batch::Sample& sample : batch.samples) names.push_back(sample.name);
@@ -33,9 +31,9 @@ TEST(LoaderTest, EveryEpochIsAPermutationOfItsOwn) {
 
 TEST(LoaderTest, EqualSeedsGiveEqualTrainingBatches) {
   const auto source = OpenTiny();
-  const auto one = TrainingBatches(*source, 5, 3, 9, kCpu);
-  const auto same = TrainingBatches(*source, 5, 3, 9, kCpu);
-  const auto other = TrainingBatches(*source, 5, 3, 10, kCpu);
+  const auto one = TrainingBatches(*source, 5, 3, 9, at::kCPU);
+  const auto same = TrainingBatches(*source, 5, 3, 9, at::kCPU);
+  const auto other = TrainingBatches(*source, 5, 3, 10, at::kCPU);
   bool differs = false;
   for (int step = 0; step < 5; ++step) {
     const Batch a = one->Next({}).value();
@@ -52,7 +50,7 @@ TEST(LoaderTest, EqualSeedsGiveEqualTrainingBatches) {
 
 TEST(LoaderTest, AScanIsAugmentedAnewInEveryEpoch) {
   const auto source = OpenTiny({{"train_scans", 1}});
-  const auto batches = TrainingBatches(*source, 2, 1, 1, kCpu);
+  const auto batches = TrainingBatches(*source, 2, 1, 1, at::kCPU);
   const Batch first = batches->Next({}).value();
   const Batch second = batches->Next({}).value();
   EXPECT_EQ(NamesOf(first), NamesOf(second));
@@ -61,13 +59,13 @@ TEST(LoaderTest, AScanIsAugmentedAnewInEveryEpoch) {
 
 TEST(LoaderTest, CloudsAreAugmentedInTrainingOnly) {
   const auto source = OpenClouds(data::Scoring::kParts);
-  const auto batches = TrainingBatches(*source, 2, 12, 1, kCpu);
+  const auto batches = TrainingBatches(*source, 2, 12, 1, at::kCPU);
   const Batch first = batches->Next({}).value();
   EXPECT_EQ(first.input.clouds.sizes(), at::IntArrayRef({12, 48, 5}));
   EXPECT_FALSE(at::equal(first.input.clouds, batches->Next({}).value().input.clouds));
   const int64_t scan = 3;
   const auto evaluate = [&] {
-    return EvaluationBatch(*source, data::Split::kTrain, std::span(&scan, 1), kCpu).value();
+    return EvaluationBatch(*source, data::Split::kTrain, std::span(&scan, 1), at::kCPU).value();
   };
   EXPECT_TRUE(at::equal(evaluate().input.clouds, evaluate().input.clouds));
 }
@@ -131,13 +129,13 @@ TEST(LoaderTest, StopsWhenAsked) {
   const auto scans = WholeSplit(*source, data::Split::kVal);
   EXPECT_EQ(scans->ForEach([](const Batch&) { return OkStatus(); }, stop.get_token()).code(),
             StatusCode::kCancelled);
-  const auto batches = TrainingBatches(*source, 3, 1, 1, kCpu);
+  const auto batches = TrainingBatches(*source, 3, 1, 1, at::kCPU);
   EXPECT_EQ(batches->Next(stop.get_token()).status().code(), StatusCode::kCancelled);
 }
 
 TEST(LoaderTest, PassesOnWhatTheDatasetSays) {
   const auto source = OpenTiny({{"features", {"x", "y", "z"}}});
-  EvaluationSet beyond(*source, data::Split::kVal, {5}, 1, kCpu);
+  EvaluationSet beyond(*source, data::Split::kVal, {5}, 1, at::kCPU);
   EXPECT_EQ(beyond.ForEach([](const Batch&) { return OkStatus(); }, {}).code(),
             StatusCode::kInvalidArgument);
 }

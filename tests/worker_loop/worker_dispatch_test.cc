@@ -25,7 +25,7 @@ using testing::Gate;
 using testing::ResultWithMiou;
 using testing::TempDir;
 
-constexpr Milliseconds kLong{60'000};
+constexpr Milliseconds kPatience{60'000};
 constexpr Milliseconds kLease{60'000};
 
 server::DispatchSettings Settings() {
@@ -42,7 +42,7 @@ FakeExecutor::Work Evaluates() {
   };
 }
 
-FakeExecutor::Work WaitsFor(Gate& gate, Gate& started) {
+FakeExecutor::Work EvaluatesAfter(Gate& gate, Gate& started) {
   return [&](const TaskSpec& spec, ArtifactAccess&, const ProgressSink&,
              const std::stop_token& stop) -> Result<TaskResult> {
     started.Open();
@@ -73,7 +73,7 @@ class WorkerDispatchTest : public ::testing::Test {
       WorkerLoop::Settings settings;
       settings.backoff = {Milliseconds(1), Milliseconds(2)};
       settings.finish_grace = Milliseconds(0);
-      settings.leave_budget = kLong;
+      settings.leave_budget = kPatience;
       loop =
           std::make_unique<WorkerLoop>(coordinator, executor, test.clock_, info, *cache, settings);
     }
@@ -159,7 +159,7 @@ TEST_F(WorkerDispatchTest, EveryTrialIsMeasuredOnce) {
   Worker worker(*this, "w", Evaluates());
   for (int turn = 0; turn < 1'000 && !AllFinal(); ++turn) {
     worker.Step();
-    ASSERT_TRUE(worker.loop->WaitForTask(kLong));
+    ASSERT_TRUE(worker.loop->WaitForTask(kPatience));
   }
   ExpectAllMeasuredOnce();
   EXPECT_EQ(worker.executor.executions(), 8);
@@ -175,7 +175,7 @@ TEST_F(WorkerDispatchTest, LostMessagesAndRestartsChangeNothing) {
   for (int turn = 0; turn < 10'000 && !AllFinal(); ++turn) {
     for (Worker* worker : {&one, &two}) {
       worker->Step();
-      ASSERT_TRUE(worker->loop->WaitForTask(kLong));
+      ASSERT_TRUE(worker->loop->WaitForTask(kPatience));
     }
     clock_.Advance(Milliseconds(100));
   }
@@ -186,7 +186,7 @@ TEST_F(WorkerDispatchTest, LostMessagesAndRestartsChangeNothing) {
 
 TEST_F(WorkerDispatchTest, APausedWorkerLosesItsTaskToAnother) {
   AddTrials(1);
-  Worker paused(*this, "paused", WaitsFor(gate_, started_));
+  Worker paused(*this, "paused", EvaluatesAfter(gate_, started_));
   Worker other(*this, "other", Evaluates());
   RegisterAndClaim(paused);
   started_.Wait();
@@ -194,10 +194,10 @@ TEST_F(WorkerDispatchTest, APausedWorkerLosesItsTaskToAnother) {
   ASSERT_EQ(*server_.dispatcher().Sweep(), 1);
   clock_.Advance(Milliseconds(5'000));  // the back-off
   RegisterAndClaim(other);
-  ASSERT_TRUE(other.loop->WaitForTask(kLong));
+  ASSERT_TRUE(other.loop->WaitForTask(kPatience));
   // Both now have a result, or could have one; the paused worker hears first that it is too late.
   paused.Step();
-  ASSERT_TRUE(paused.loop->WaitForTask(kLong));
+  ASSERT_TRUE(paused.loop->WaitForTask(kPatience));
   paused.Step();
   other.Step();
   ExpectAllMeasuredOnce();
@@ -207,12 +207,12 @@ TEST_F(WorkerDispatchTest, APausedWorkerLosesItsTaskToAnother) {
 
 TEST_F(WorkerDispatchTest, ALateResultThatNobodyTookOverCounts) {
   AddTrials(1);
-  Worker worker(*this, "w", WaitsFor(gate_, started_));
+  Worker worker(*this, "w", EvaluatesAfter(gate_, started_));
   RegisterAndClaim(worker);
   started_.Wait();
   clock_.Advance(kLease * 3);
   gate_.Open();
-  ASSERT_TRUE(worker.loop->WaitForTask(kLong));
+  ASSERT_TRUE(worker.loop->WaitForTask(kPatience));
   worker.Step();
   ExpectAllMeasuredOnce();
   EXPECT_EQ(FirstTask().attempt, 1);
@@ -220,7 +220,7 @@ TEST_F(WorkerDispatchTest, ALateResultThatNobodyTookOverCounts) {
 
 TEST_F(WorkerDispatchTest, AResultThatCameTooLateIsNotCounted) {
   AddTrials(1);
-  Worker late(*this, "late", WaitsFor(gate_, started_));
+  Worker late(*this, "late", EvaluatesAfter(gate_, started_));
   Worker other(*this, "other", Evaluates());
   RegisterAndClaim(late);
   started_.Wait();
@@ -228,9 +228,9 @@ TEST_F(WorkerDispatchTest, AResultThatCameTooLateIsNotCounted) {
   ASSERT_EQ(*server_.dispatcher().Sweep(), 1);
   clock_.Advance(Milliseconds(5'000));
   RegisterAndClaim(other);
-  ASSERT_TRUE(other.loop->WaitForTask(kLong));
+  ASSERT_TRUE(other.loop->WaitForTask(kPatience));
   gate_.Open();
-  ASSERT_TRUE(late.loop->WaitForTask(kLong));
+  ASSERT_TRUE(late.loop->WaitForTask(kPatience));
   late.Step();
   other.Step();
   ExpectAllMeasuredOnce();
@@ -239,13 +239,13 @@ TEST_F(WorkerDispatchTest, AResultThatCameTooLateIsNotCounted) {
 
 TEST_F(WorkerDispatchTest, ALeavingWorkerHandsItsTaskOverAtOnce) {
   AddTrials(1);
-  Worker leaving(*this, "leaving", WaitsFor(gate_, started_));
+  Worker leaving(*this, "leaving", EvaluatesAfter(gate_, started_));
   Worker other(*this, "other", Evaluates());
   RegisterAndClaim(leaving);
   started_.Wait();
   leaving.loop->Leave();
   RegisterAndClaim(other);
-  ASSERT_TRUE(other.loop->WaitForTask(kLong));
+  ASSERT_TRUE(other.loop->WaitForTask(kPatience));
   other.Step();
   ExpectAllMeasuredOnce();
 }
@@ -262,19 +262,19 @@ TEST_F(WorkerDispatchTest, ATaskWhoseAnswerWasLostIsHandedBackByALeavingWorker) 
   leaving.loop->Leave();
   EXPECT_EQ(leaving.executor.executions(), 0);
   RegisterAndClaim(other);
-  ASSERT_TRUE(other.loop->WaitForTask(kLong));
+  ASSERT_TRUE(other.loop->WaitForTask(kPatience));
   other.Step();
   ExpectAllMeasuredOnce();
 }
 
 TEST_F(WorkerDispatchTest, AStoppedStudyCancelsTheRunningTask) {
   AddTrials(1);
-  Worker worker(*this, "w", WaitsFor(gate_, started_));
+  Worker worker(*this, "w", EvaluatesAfter(gate_, started_));
   RegisterAndClaim(worker);
   started_.Wait();
   ASSERT_TRUE(server_.store().MoveStudy(study_, search::StudyState::kStopped, "enough").ok());
   worker.Step();
-  ASSERT_TRUE(worker.loop->WaitForTask(kLong));
+  ASSERT_TRUE(worker.loop->WaitForTask(kPatience));
   worker.Step();
   EXPECT_EQ(Trials().at(0).state, search::TrialState::kCancelled);
   EXPECT_TRUE(server_.store().CheckInvariants()->empty());
@@ -282,13 +282,13 @@ TEST_F(WorkerDispatchTest, AStoppedStudyCancelsTheRunningTask) {
 
 TEST_F(WorkerDispatchTest, AResultSurvivesARestartAndAForgottenRegistration) {
   AddTrials(1);
-  Worker worker(*this, "w", WaitsFor(gate_, started_));
+  Worker worker(*this, "w", EvaluatesAfter(gate_, started_));
   RegisterAndClaim(worker);
   started_.Wait();
   worker.coordinator.SetFaults({.lose_call = 1});
   worker.Step();
   gate_.Open();
-  ASSERT_TRUE(worker.loop->WaitForTask(kLong));
+  ASSERT_TRUE(worker.loop->WaitForTask(kPatience));
   worker.Step();
   server_.Restart();
   worker.coordinator.SetFaults({});
@@ -309,7 +309,7 @@ TEST_F(WorkerDispatchTest, ArtifactsArriveBeforeTheResult) {
                 7, {.lose_call = 0.3, .lose_answer = 0.3});
   for (int turn = 0; turn < 1'000 && !AllFinal(); ++turn) {
     worker.Step();
-    ASSERT_TRUE(worker.loop->WaitForTask(kLong));
+    ASSERT_TRUE(worker.loop->WaitForTask(kPatience));
   }
   ExpectAllMeasuredOnce();
   const search::Trial trial = Trials().at(0);

@@ -17,10 +17,6 @@ namespace {
 constexpr const char* kPosition[] = {"x", "y", "z"};
 constexpr const char* kNormal[] = {"nx", "ny", "nz"};
 
-Status ScanError(const Scan& scan, const std::string& message) {
-  return InvalidArgument((scan.source.empty() ? scan.name : scan.source) + ": " + message);
-}
-
 const ExtraChannel* FindChannel(const Scan& scan, const std::string& name) {
   const auto found =
       std::find_if(scan.extra.begin(), scan.extra.end(),

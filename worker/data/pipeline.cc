@@ -13,14 +13,6 @@
 namespace voxbit::data {
 namespace {
 
-const std::string& SourceOf(const Scan& scan) {
-  return scan.source.empty() ? scan.name : scan.source;
-}
-
-Status ScanError(const Scan& scan, const std::string& message) {
-  return InvalidArgument(SourceOf(scan) + ": " + message);
-}
-
 Status CheckScan(const Scan& scan, bool training) {
   if (scan.points.size() % 4 != 0) {
     return ScanError(

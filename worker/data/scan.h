@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common/status.h"
+
 namespace voxbit::data {
 
 // Train id of a point that neither trains nor scores.
@@ -29,7 +31,13 @@ struct Scan {
   int32_t category = -1;  // of the object as a whole; -1: none
 
   int64_t num_points() const { return static_cast<int64_t>(points.size() / 4); }
+  const std::string& origin() const { return source.empty() ? name : source; }
 };
+
+// What is wrong with a scan, with where it comes from.
+inline Status ScanError(const Scan& scan, const std::string& message) {
+  return InvalidArgument(scan.origin() + ": " + message);
+}
 
 // What is left of a scan for a network: M rows of C features. Of the N points of the scan,
 //   voxels: M voxels in lexicographic order of (x, y, z), each with the features of its first point
