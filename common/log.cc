@@ -106,8 +106,8 @@ void Configure(Format format, Level level, std::string_view program) {
   logger.format = format;
   logger.program = program;
   logger.sink->set_level(ToSpdlog(level));
-  logger.sink->set_pattern(format == Format::kJson ? "%v"
-                                                   : "%H:%M:%S %-5!l " + logger.program + "  %v");
+  logger.sink->set_pattern(
+      format == Format::kJson ? "%v" : "%Y-%m-%d %H:%M:%S %-5!l " + logger.program + "  %v");
   logger.sink->flush_on(spdlog::level::debug);
 }
 

@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case "${1:-}" in
+  -h|--help) sed -n '2s/^# //p' "$0"; exit 0 ;;
+  -*) echo "build: unknown argument $1; see --help" >&2; exit 2 ;;
+esac
 preset="${1:-release}"
 shift || true
 options=()

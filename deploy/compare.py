@@ -130,7 +130,7 @@ class Experiment:
         self.study = json_object["study"]
         self.searches = json_object["searches"]
         self.finals = json_object.get("finals", [])
-        self.final_seeds = json_object.get("final_seeds", len(self.seeds))
+        self.final_seeds = json_object.get("final_seeds")  # None: all
         self.again = json_object.get("again")
         self.front = json_object.get("front")
         self._check_base()
@@ -178,7 +178,7 @@ class Experiment:
             self._check_label(final["of"], where + "/of")
             check_patch(final.get("study", {}), where + "/study")
         check_labels(self.finals, f"{self.where}/finals")
-        if self.final_seeds < 1:
+        if self.final_seeds is not None and self.final_seeds < 1:
             raise Problem(f"{self.where}/final_seeds: expected at least 1")
 
     def _check_front(self):

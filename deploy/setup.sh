@@ -1,7 +1,15 @@
 #!/usr/bin/env bash
 # Installs what Voxbit needs to build and run, from Debian packages. Safe to run again: it does
 # nothing when everything is there. Needs root or sudo.
+#   deploy/setup.sh          what building and testing needs
+#   deploy/setup.sh --lint   also clang, clang-format and clang-tidy
 set -euo pipefail
+
+case "${1:-}" in
+  ""|--lint) ;;
+  -h|--help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "setup: unknown argument $1; see --help" >&2; exit 2 ;;
+esac
 
 packages=(
   # tool chain

@@ -129,14 +129,17 @@ pid_t LocalWorkers::Spawn(size_t index) const {
                                         "--device",
                                         device,
                                         "--name",
-                                        "local-" + std::to_string(index) + "-" + device,
-                                        "--target",
-                                        "local",
+                                        kLocalWorkerPrefix + std::to_string(index) + "-" + device,
                                         "--log-format",
                                         settings_.log_format,
                                         "--parent-pid",
                                         std::to_string(::getpid())};
-  if (device == "cpu" && settings_.threads > 0) {
+  // Latencies of unlike devices are never filed under one name.
+  const bool is_cpu = device == "cpu";
+  if (is_cpu == (settings_.devices.front() == "cpu")) {
+    arguments.insert(arguments.end(), {"--target", "local"});
+  }
+  if (settings_.threads > 0) {
     arguments.insert(arguments.end(), {"--threads", std::to_string(settings_.threads)});
   }
   if (!settings_.cache.empty()) arguments.insert(arguments.end(), {"--cache", settings_.cache});
@@ -145,9 +148,8 @@ pid_t LocalWorkers::Spawn(size_t index) const {
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
 
-  // The server blocks SIGINT and SIGTERM for its own waiter; the child must not inherit that.
-  // A process group of its own keeps the terminal's Ctrl-C for the server, which then asks the
-  // worker to stop in order.
+  // A child takes signals whatever mask this thread has. A process group of its own keeps the
+  // terminal's Ctrl-C for the server, which then asks the worker to stop in order.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;

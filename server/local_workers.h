@@ -13,6 +13,9 @@
 
 namespace voxbit::server {
 
+// What the names of the workers that a server starts begin with.
+inline constexpr char kLocalWorkerPrefix[] = "local-";
+
 // Starts them, starts them again (with a growing pause) when they end by themselves, and ends them
 // with the server: on SIGTERM by the supervisor, and by the kernel if the server is killed.
 class LocalWorkers {

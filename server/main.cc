@@ -1,5 +1,7 @@
 // search-server: wires store, dispatcher, study runners and gRPC together.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -39,8 +41,12 @@ struct Flags {
   std::string log_format = "text";
 };
 
-int Report(const Status& status) {
-  std::cerr << "search-server: " << status.message() << "\n";
+int Report(const Flags& flags, const Status& status) {
+  if (flags.log_format == "json") {
+    log::Error(status.message(), {{"reason", status.reason()}});
+  } else {
+    std::cerr << "search-server: " << status.message() << "\n";
+  }
   return status.code() == StatusCode::kInvalidArgument ||
                  status.code() == StatusCode::kFailedPrecondition ||
                  status.code() == StatusCode::kNotFound
@@ -68,13 +74,22 @@ void WarnOfEnded(const search::Study& study) {
                "; give it another name or another /server/store");
 }
 
+// The stored study with what this version fills in: an older one knew fewer settings.
+bool IsSameStudy(const std::string& stored, const std::string& wanted, const Plugins& plugins) {
+  if (stored == wanted) return true;
+  const auto json = ParseJson(stored);
+  if (!json.ok()) return false;
+  const auto plan = StudyPlan::Create(*json, "", plugins);
+  return plan.ok() && (*plan)->config_json() == wanted;
+}
+
 // A study of the file that the store has already goes on; other settings under its name are an
 // error, because its trials would not be comparable.
 Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
   for (const StudyEntry& entry : config.studies) {
     const auto existing = store.GetStudy(entry.name);
     if (existing.ok()) {
-      if (existing->config_json != entry.config_json) {
+      if (!IsSameStudy(existing->config_json, entry.config_json, plugins)) {
         return FailedPrecondition(entry.where + ": the store " + config.server.store +
                                   " has a study \"" + entry.name +
                                   "\" with other settings; give this one another name or store");
@@ -102,19 +117,30 @@ Result<std::vector<search::Study>> OwnStudies(const ServerConfig& config, storag
   return studies;
 }
 
+// Whether a worker that this server did not start was heard of lately.
+Result<bool> HasOtherWorker(const Dispatcher& dispatcher) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto workers, dispatcher.ListWorkers());
+  return std::any_of(workers.begin(), workers.end(), [](const search::WorkerRow& worker) {
+    return worker.state != "lost" && worker.info.name.rfind(kLocalWorkerPrefix, 0) != 0;
+  });
+}
+
 // Waits for a signal, or with `until_done` for the end of the file's studies; an error when that
-// cannot come because no local worker works. `workers` may be null.
-Status WaitForEnd(const Flags& flags, const ServerConfig& config, storage::Store& store,
-                  ChangeSignal& changes, const LocalWorkers* workers, const std::stop_token& stop) {
+// cannot come because no local worker works, nor one elsewhere. `workers` may be null.
+Status WaitForEnd(const Flags& flags, const ServerConfig& config, const ServiceContext& context,
+                  const LocalWorkers* workers, const std::stop_token& stop) {
+  ChangeSignal& changes = context.changes;
   while (!stop.stop_requested()) {
     const int64_t seen = changes.version();
     if (flags.until_done) {
-      VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, store));
+      VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, context.store));
       bool all_ended = true;
       for (const auto& study : studies) all_ended = all_ended && search::IsFinal(study.state);
       if (all_ended) return OkStatus();
       if (workers != nullptr && workers->AllFailing()) {
-        return Internal("every local worker ends right after its start; the log says why");
+        VOXBIT_ASSIGN_OR_RETURN(const bool helped, HasOtherWorker(context.dispatcher));
+        if (!helped)
+          return Internal("every local worker ends right after its start; the log says why");
       }
     }
     changes.Wait(seen, Milliseconds(500), stop);
@@ -195,8 +221,7 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
   }
 
   VOXBIT_RETURN_IF_ERROR(supervisor.StartAll());
-  VOXBIT_RETURN_IF_ERROR(
-      WaitForEnd(flags, config, *store, changes, workers.get(), signals.token()));
+  VOXBIT_RETURN_IF_ERROR(WaitForEnd(flags, config, context, workers.get(), signals.token()));
   if (signals.signal() != 0) {
     log::Info("stopping: running tasks are handed back");
     workers.reset();  // while the server still answers, so that tasks are handed back
@@ -242,13 +267,14 @@ int Main(int argc, char** argv) {
   // gRPC reports a port in use by itself; the server says it better. A value that the user has set
   // wins.
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go; the work stays
   ShutdownSignals signals;
   log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
                  log::Level::kInfo, "search-server");
   rl::UseOneThread();  // the other cores are the workers'
   const Plugins plugins = BuiltinPlugins();
   const auto config = ReadServerConfig(flags.config, flags.overrides, plugins);
-  if (!config.ok()) return Report(config.status());
+  if (!config.ok()) return Report(flags, config.status());
   if (flags.check) {
     Json resolved = {{"server", ServerFields().ToJson(config->server)}, {"studies", Json::array()}};
     for (const auto& entry : config->studies) {
@@ -258,7 +284,7 @@ int Main(int argc, char** argv) {
     return kDone;
   }
   const auto code = Serve(flags, *config, plugins, signals);
-  return code.ok() ? *code : Report(code.status());
+  return code.ok() ? *code : Report(flags, code.status());
 }
 
 }  // namespace

@@ -133,10 +133,14 @@ Result<std::vector<Task>> Store::ListTasks(int64_t study_id, std::optional<searc
   return impl_->Read<std::vector<Task>>([&](Database& database) {
     const std::string_view kind_name = kind.has_value() ? Name(*kind) : "";
     const std::string_view state_name = state.has_value() ? Name(*state) : "";
-    return ReadAll(database.Prepare(kSelectTask + "WHERE study_id = ?1 AND (?2 = '' OR kind = ?2) "
-                                                  "AND (?3 = '' OR state = ?3) ORDER BY id",
-                                    study_id, kind_name, state_name),
-                   &ReadTask);
+    // A study has a hundred thousand tasks, of which few are leased: the index on states finds
+    // those.
+    const char* by_state = state.has_value() ? "AND state = ?3 " : "AND ?3 = '' ";
+    return ReadAll(
+        database.Prepare(kSelectTask + "WHERE study_id = ?1 AND (?2 = '' OR kind = ?2) " +
+                             by_state + "ORDER BY id",
+                         study_id, kind_name, state_name),
+        &ReadTask);
   });
 }
 

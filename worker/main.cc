@@ -38,8 +38,12 @@ struct Flags {
   int parent_pid = 0;
 };
 
-int Report(const Status& status) {
-  std::cerr << "search-worker: " << status.message() << "\n";
+int Report(const Flags& flags, const Status& status) {
+  if (flags.log_format == "json") {
+    log::Error(status.message(), {{"reason", status.reason()}});
+  } else {
+    std::cerr << "search-worker: " << status.message() << "\n";
+  }
   if (status.code() == StatusCode::kUnavailable) return kUnreachable;
   return status.code() == StatusCode::kInvalidArgument ? kUsage : kFailed;
 }
@@ -67,8 +71,8 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
                  "folder for weights; may be shared [" + DefaultCacheFolder() + "]")
       ->type_name("DIR");
   app.add_option("--cache-bytes", serve.cache_bytes,
-                 "size that the cache is kept below; units as in 500MB or 20GiB")
-      ->transform(CLI::AsSizeValue(false))
+                 "bytes that the cache is kept below; or with a unit, as in 500MB or 20GiB")
+      ->transform(CLI::AsSizeValue(true))
       ->capture_default_str();
   app.add_option("--connect-timeout", serve.connect_timeout_s,
                  "seconds to wait for the server at the start; 0: for ever")
@@ -115,10 +119,10 @@ bool FollowParent(int parent_pid) {
 
 int RunServe(const Flags& flags, ShutdownSignals& signals) {
   const Result<ServeFlags> serve = Resolve(flags.serve);
-  if (!serve.ok()) return Report(serve.status());
+  if (!serve.ok()) return Report(flags, serve.status());
   if (!FollowParent(flags.parent_pid)) return kDone;
   const Status status = Serve(*serve, signals.token());
-  if (!status.ok()) return Report(status);
+  if (!status.ok()) return Report(flags, status);
   return signals.signal() == SIGINT ? kInterrupted : kDone;
 }
 
@@ -142,6 +146,8 @@ int Main(int argc, char** argv) {
   // gRPC reports refused connections by itself; the worker says it better. A value that the user
   // has set wins.
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  // cuda:N is then the card that the driver's list has at N, whose name latencies are filed under.
+  ::setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", /*overwrite=*/0);
   log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
                  kLevels.at(flags.log_level), "search-worker");
   if (devices.parsed()) {
@@ -151,8 +157,9 @@ int Main(int argc, char** argv) {
   if (synth.parsed()) {
     std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
     const Status status = Synthesise(flags.synth);
-    return status.ok() ? kDone : Report(status);
+    return status.ok() ? kDone : Report(flags, status);
   }
+  std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go; the work stays
   ShutdownSignals signals;
   return RunServe(flags, signals);
 }

@@ -77,6 +77,11 @@ Status Serve(const ServeFlags& flags, const std::stop_token& stop) {
   settings.connect_timeout = Milliseconds(static_cast<int64_t>(flags.connect_timeout_s * 1000));
   WorkerLoop loop(server, *executor, clock, info, *cache, settings);
   const Status status = loop.Run(stop);
+  if (loop.is_working()) {
+    // A dead share or device holds its thread; waiting for it would be for ever.
+    log::Error("the task does not stop; the process ends without it", {{"why", status.ToString()}});
+    std::_Exit(1);
+  }
   return status.ok() ? status : status.Annotate("server " + flags.server);
 }
 

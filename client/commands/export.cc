@@ -82,6 +82,7 @@ class Export final : public Command {
     VOXBIT_ASSIGN_OR_RETURN(std::vector<search::Trial> trials,
                             session.api().ListTrials(study_, {search::TrialState::kSucceeded}));
     if (trials.empty()) return FailedPrecondition("study " + study_ + ": no succeeded trial yet");
+    VOXBIT_RETURN_IF_ERROR(KeepAllowed(session, trials));
     const Result<std::string> key = ResolveMetric(best_, MetricKeys(trials, {}));
     if (!key.ok()) return key.status().Annotate("--best");
     SortByMetric(*key, trials);
@@ -89,6 +90,21 @@ class Export final : public Command {
     session.Note("trial " + std::to_string(trials.front().number) + " has the best " + *key + ": " +
                  HumanMetric(MetricName(*key), value));
     return std::vector<int64_t>{trials.front().number};
+  }
+
+  // A trial that breaks a constraint on what was measured has succeeded, but nobody wants it.
+  Status KeepAllowed(Session& session, std::vector<search::Trial>& trials) const {
+    VOXBIT_ASSIGN_OR_RETURN(const v1::Study study, session.api().GetStudy(study_));
+    VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(study.config_json()));
+    const auto found = config.find("constraints");
+    if (found == config.end()) return OkStatus();
+    VOXBIT_ASSIGN_OR_RETURN(const auto constraints,
+                            search::ParseConstraints(*found, "/constraints"));
+    std::erase_if(trials, [&](const search::Trial& trial) {
+      return search::TotalViolation(constraints, trial.measured) > 0;
+    });
+    if (!trials.empty()) return OkStatus();
+    return FailedPrecondition("study " + study_ + ": no trial meets the constraints");
   }
 
   Result<Bundle> Fetch(Session& session, const v1::Export& queued) const {

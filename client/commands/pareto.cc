@@ -26,7 +26,8 @@ class Pareto final : public Command {
                    "the other metric [default for the picture: of the first two objectives, the "
                    "one where more is better]")
         ->option_text("METRIC");
-    app.add_option("--plot", plot_, "write the front and all succeeded trials as a picture")
+    app.add_option("--plot", plot_,
+                   "write the front and the trials it was compared with as a picture")
         ->option_text("FILE.svg");
   }
 

@@ -21,7 +21,9 @@ class StudyChange final : public Command {
       session.Note(study.name() + " is " + StateName(study.state()),
                    {{"study", study.name()}, {"state", StateName(study.state())}});
     } else {
-      session.Print(StudyTable({study}, session.NowMs()), ToJson(study));
+      // The answer to a change says nothing of progress.
+      VOXBIT_ASSIGN_OR_RETURN(const v1::Study whole, session.api().GetStudy(name_));
+      session.Print(StudyTable({whole}, session.NowMs()), ToJson(whole));
     }
     return OkStatus();
   }

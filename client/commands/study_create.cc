@@ -44,7 +44,13 @@ class StudyCreate final : public Command {
                               study.status().code() == StatusCode::kInfeasible;
       return about_file ? study.status().Annotate(source) : study.status();
     }
-    Report(session, *study);
+    if (validate_only_ || session.options().output == OutputFormat::kTable) {
+      Report(session, *study);
+      return OkStatus();
+    }
+    // The answer to a change says nothing of progress.
+    VOXBIT_ASSIGN_OR_RETURN(const v1::Study whole, session.api().GetStudy(study->name()));
+    Report(session, whole);
     return OkStatus();
   }
 

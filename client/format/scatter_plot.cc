@@ -402,7 +402,7 @@ class Painter {
     Add("<circle cx=\"" + Fixed(kLeft + 236) + "\" cy=\"" + Fixed(y) + "\" r=\"3.6\" fill=\"" +
         kOtherColor + "\" fill-opacity=\"0.5\"/>");
     Text(kLeft + 248, y + 4.5, text,
-         "other succeeded trials (" + std::to_string(dominated_.size()) + ")");
+         "other compared trials (" + std::to_string(dominated_.size()) + ")");
   }
 
   const ScatterPlot& plot_;

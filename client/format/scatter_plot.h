@@ -32,7 +32,7 @@ struct ScatterPlot {
   PlotAxis y;
   std::vector<PlotPoint> front;      // connected by a step line where no other one is better in
                                      // both of the two metrics
-  std::vector<PlotPoint> dominated;  // the other succeeded trials
+  std::vector<PlotPoint> dominated;  // the other compared trials
 };
 
 // UTF-8 SVG 1.1 of 960 x 640 units; no script, no reference outside itself. Points with a value

@@ -28,7 +28,7 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr Milliseconds kFirstPause{200};
 constexpr Milliseconds kLastPause{5'000};
-// A front has every succeeded trial of a study in one message.
+// A front and thousands of dominated trials are one message.
 constexpr int kMaxMessageBytes = 256 << 20;
 // Trials carry per-class values: a page stays well below the limit of other readers.
 constexpr int kTrialPage = 200;

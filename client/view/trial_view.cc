@@ -10,6 +10,12 @@
 namespace voxbit::client {
 namespace {
 
+std::string Listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 using search::Direction;
 using search::Measurement;
 using search::Measurements;
@@ -178,18 +184,17 @@ std::vector<std::string> MetricKeys(const std::vector<Trial>& trials,
 
 Result<std::string> ResolveMetric(const std::string& name, const std::vector<std::string>& keys) {
   std::vector<std::string> matches;
-  std::string known;
   for (const std::string& key : keys) {
     if (key == name) return key;
     if (MetricName(key) == name) matches.push_back(key);
-    known += (known.empty() ? "" : ", ") + key;
   }
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) {
-    return InvalidArgument("metric \"" + name + "\" has several targets; name one of " + known);
+    return InvalidArgument("metric \"" + name + "\" has several targets; name one of " +
+                           Listed(matches));
   }
-  if (known.empty()) return InvalidArgument("metric \"" + name + "\": nothing is measured yet");
-  return InvalidArgument("metric \"" + name + "\" is not in this study; it has " + known);
+  if (keys.empty()) return InvalidArgument("metric \"" + name + "\": nothing is measured yet");
+  return InvalidArgument("metric \"" + name + "\" is not in this study; it has " + Listed(keys));
 }
 
 std::optional<double> MeasuredValue(const Trial& trial, const std::string& key) {

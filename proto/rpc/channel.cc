@@ -15,9 +15,7 @@ constexpr int kMaxReconnectMs = 5'000;
 
 }  // namespace
 
-Milliseconds TransferDeadline(int64_t bytes) {
-  return Milliseconds(30'000 + bytes / (int64_t{1} << 20) * 1'000);
-}
+Milliseconds TransferDeadline(int64_t bytes) { return Milliseconds(30'000 + bytes / 100); }
 
 void SetDeadline(grpc::ClientContext& context, Milliseconds span) {
   // gRPC's own clock: its deadlines are moments, ours are spans.

@@ -19,7 +19,8 @@ inline constexpr Milliseconds kIdleMargin{10'000};
 // Artifacts travel in pieces of this size; a gRPC message may have 4 MiB.
 inline constexpr size_t kChunkBytes = size_t{1} << 20;
 
-// Deadline for moving `bytes` bytes: generous enough for 1 MiB/s.
+// Deadline for moving `bytes` bytes: enough for 100 kB/s. A dead peer is noticed long
+// before, by pings.
 Milliseconds TransferDeadline(int64_t bytes);
 
 // Ends the call, DEADLINE_EXCEEDED, when it takes longer than `span` from now.

@@ -162,13 +162,9 @@ Status CheckBounds(const std::string& pointer, const Constraint& constraint) {
 
 Json BoundJson(const std::optional<double>& bound) { return bound ? Json(*bound) : Json(); }
 
-Status ParseConstraints(const Json& found, const std::string& pointer, StudyConfig& out) {
-  auto fields = ObjectiveFields<Constraint>();
-  fields.Custom("min", "number", "smallest value allowed", &ParseBound<&Constraint::min>,
-                [](const Constraint& in) { return BoundJson(in.min); });
-  fields.Custom("max", "number", "largest value allowed", &ParseBound<&Constraint::max>,
-                [](const Constraint& in) { return BoundJson(in.max); });
-  return ParseEntries<Constraint>(found, pointer, fields, &CheckBounds, out.constraints);
+Status ParseConstraintsOf(const Json& found, const std::string& pointer, StudyConfig& out) {
+  VOXBIT_ASSIGN_OR_RETURN(out.constraints, ParseConstraints(found, pointer));
+  return OkStatus();
 }
 
 Json PrintObjectives(const StudyConfig& in) {
@@ -210,6 +206,18 @@ Status CheckHasTable(const std::vector<T>& entries, const std::string& key,
 }
 
 }  // namespace
+
+Result<std::vector<Constraint>> ParseConstraints(const Json& found, const std::string& pointer) {
+  auto fields = ObjectiveFields<Constraint>();
+  fields.Custom("min", "number", "smallest value allowed", &ParseBound<&Constraint::min>,
+                [](const Constraint& in) { return BoundJson(in.min); });
+  fields.Custom("max", "number", "largest value allowed", &ParseBound<&Constraint::max>,
+                [](const Constraint& in) { return BoundJson(in.max); });
+  std::vector<Constraint> constraints;
+  VOXBIT_RETURN_IF_ERROR(
+      ParseEntries<Constraint>(found, pointer, fields, &CheckBounds, constraints));
+  return constraints;
+}
 
 std::string_view Name(StudyState state) { return NameIn(kStudyStates, state); }
 std::string_view Name(StudyPhase phase) { return NameIn(kPhases, phase); }
@@ -353,7 +361,7 @@ Fields<StudyConfig> StudyFields() {
                 &ParseObjectives, &PrintObjectives);
   fields.Required();
   fields.Custom("constraints", "list", "what must hold: {\"metric\", \"target\", \"min\", \"max\"}",
-                &ParseConstraints, &PrintConstraints);
+                &ParseConstraintsOf, &PrintConstraints);
   fields.Custom(kLatencyTable, "object",
                 "times behind latency_lut_ms, or the path of a file with them", &ParseLatencyTable,
                 [](const StudyConfig& in) { return in.latency_table; });

@@ -101,6 +101,9 @@ Fields<EvaluateSettings> EvaluateFields();
 Fields<LatencySettings> LatencyFields();
 Fields<FinetuneSettings> FinetuneFields();
 
+// The list "constraints" of a study, checked as ParseStudyConfig does.
+Result<std::vector<Constraint>> ParseConstraints(const Json& found, const std::string& pointer);
+
 // Parses and checks what one study says on its own: field types and ranges, known metrics,
 // a name of [a-z0-9._-] up to 100 characters that starts with a letter or digit, one to four
 // objectives, no metric twice, a latency table where a metric needs one (the table itself: whoever

@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kMaxWaitMs = rpc::kIdleWait.count();
 // How often back-offs, leases and ends of waits are looked at when nothing else happens.
 constexpr Milliseconds kTick{200};
+// A pause between two looks that is no busy moment any more.
+constexpr Milliseconds kStandstill{1'000};
 // How often work that nobody serves is looked for.
 constexpr Milliseconds kUnservedCheck{10'000};
 // How often kept answers that are too old are forgotten.
@@ -151,7 +153,21 @@ void ParkedCalls::TellOfUnserved() {
   told_ = std::move(now);
 }
 
+// While this process stood still (suspended, or its disk full) no worker could renew: then every
+// lease begins anew instead of being swept.
+void ParkedCalls::LookAtLeases() {
+  const int64_t now_ms = clock_.NowMs();
+  const Milliseconds half = dispatcher_.settings().lease.lease_duration / 2;
+  const bool stood_still = now_ms - leases_seen_ms_ > std::max(half, kStandstill).count();
+  const Status done = stood_still ? dispatcher_.RefreshLeases() : dispatcher_.Sweep().status();
+  leases_seen_ms_ = done.ok() ? now_ms : 0;
+  if (!done.ok()) {
+    log::Error("lease sweep failed, will be tried again", {{"why", done.ToString()}});
+  }
+}
+
 void ParkedCalls::Run(const std::stop_token& stop) {
+  leases_seen_ms_ = clock_.NowMs();
   int64_t next_look_ms = clock_.MonotonicMs() + kUnservedCheck.count();
   int64_t next_purge_ms = clock_.MonotonicMs() + kPurge.count();
   while (!stop.stop_requested()) {
@@ -166,9 +182,7 @@ void ParkedCalls::Run(const std::stop_token& stop) {
         log::Error("old answers cannot be forgotten", {{"why", purged.ToString()}});
       }
     }
-    if (const auto swept = dispatcher_.Sweep(); !swept.ok()) {
-      log::Error("lease sweep failed, will be tried again", {{"why", swept.status().ToString()}});
-    }
+    LookAtLeases();
     std::list<Call*> calls;
     {
       MutexLock lock(mutex_);

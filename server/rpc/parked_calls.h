@@ -43,6 +43,7 @@ class ParkedCalls {
   void FinishIdle(Call& call);
   void Cancel(Call* call);
   void Run(const std::stop_token& stop);
+  void LookAtLeases();
   // Logs once for each study, kind and target that no worker serves (any more).
   void TellOfUnserved();
 
@@ -53,6 +54,7 @@ class ParkedCalls {
   Mutex mutex_;
   std::list<Call*> parked_ VOXBIT_GUARDED_BY(mutex_);
   bool closed_ VOXBIT_GUARDED_BY(mutex_) = false;
+  int64_t leases_seen_ms_ = 0;  // wall clock, which goes on in a suspend; of the thread alone
   std::set<std::string> told_;  // what nobody serves; of the thread alone
   std::jthread thread_;
 };

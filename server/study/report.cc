@@ -187,9 +187,12 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
   }
   progress.front_size = static_cast<int64_t>(summary.front.size());
   progress.hypervolume = summary.hypervolume;
-  if (const int64_t span = summary.last_finished_ms - summary.first_created_ms; span > 0) {
-    progress.trials_per_minute =
-        static_cast<double>(summary.last_sequence) * 60'000.0 / static_cast<double>(span);
+  if (summary.recent_ms.size() < 2) return progress;
+  const auto [first, last] =
+      std::minmax_element(summary.recent_ms.begin(), summary.recent_ms.end());
+  if (*last > *first) {
+    progress.trials_per_minute = static_cast<double>(summary.recent_ms.size() - 1) * 60'000.0 /
+                                 static_cast<double>(*last - *first);
   }
   return progress;
 }
@@ -198,10 +201,9 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
 void Reporter::Add(const search::Study& study, const std::vector<Trial>& trials, Summary& summary) {
   Points points = std::move(summary.front);
   for (const Trial& trial : trials) {
-    summary.first_created_ms = summary.last_sequence == 0
-                                   ? trial.created_ms
-                                   : std::min(summary.first_created_ms, trial.created_ms);
-    summary.last_finished_ms = std::max(summary.last_finished_ms, trial.finished_ms);
+    if (summary.recent_ms.empty()) summary.recent_ms.push_back(trial.created_ms);
+    summary.recent_ms.push_back(trial.finished_ms);
+    if (summary.recent_ms.size() > kRateTrials + 1) summary.recent_ms.pop_front();
     summary.last_sequence = trial.sequence;
     auto score = ComparableScores(trial, study.config.objectives, study.config.constraints);
     if (!score.has_value()) continue;

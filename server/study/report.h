@@ -2,6 +2,7 @@
 // server's own closing words all show it.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -43,12 +44,15 @@ std::string WhyNoFront(const std::vector<search::Trial>& trials,
 // "miou" or "latency_ms[local]" as an objective; INVALID_ARGUMENT for an unknown metric.
 Result<search::Objective> ParseMetricKey(const std::string& key);
 
+// Few, so that pauses and stops of the server are soon forgotten.
+inline constexpr size_t kRateTrials = 32;
+
 struct Progress {
   int64_t trials_total = 0;
   storage::TrialCounts counts;
   int64_t front_size = 0;
   double hypervolume = 0;
-  double trials_per_minute = 0;  // over the trials finished so far
+  double trials_per_minute = 0;  // of the last kRateTrials trials that finished
   std::vector<search::Task> running;
 };
 
@@ -67,8 +71,8 @@ class Reporter {
   // Of the final trials up to `last_sequence`, which is also how many they are.
   struct Summary {
     int64_t last_sequence = 0;
-    int64_t first_created_ms = 0;
-    int64_t last_finished_ms = 0;
+    // When the first trial began, then when each one ended; the last kRateTrials + 1 of these.
+    std::deque<int64_t> recent_ms;
     Points front;             // scores of its members
     std::vector<double> low;  // of all that can be compared, for each objective
     std::vector<double> high;

@@ -102,6 +102,7 @@ DispatchSettings ServerSettings::Dispatch() const {
   settings.lease.max_lost_attempts = max_lost_attempts;
   settings.lease.max_failed_attempts = max_failed_attempts;
   settings.lease.first_backoff = Milliseconds(first_backoff_ms);
+  settings.lease.max_backoff = std::max(settings.lease.max_backoff, settings.lease.first_backoff);
   settings.sync_interval = Milliseconds(sync_interval_ms);
   settings.lost_after = Milliseconds(lease_duration_ms);
   return settings;

@@ -20,7 +20,6 @@ using quant::Coding;
 // "VXBP", version, bytes of the compressed header, bytes of its text: then the header, the parts
 // of the tensors without gaps, and the SHA-256 of all of that.
 constexpr std::string_view kMagic = "VXBP";
-constexpr uint32_t kVersion = 2;
 constexpr size_t kPrefixBytes = 16;
 constexpr size_t kSealBytes = 32;
 constexpr size_t kMaxHeaderText = size_t{4} << 20;
@@ -369,9 +368,9 @@ Result<PackedFile> PackedFile::Parse(std::string bytes) {
   if (SealOf(sealed) != all.substr(sealed.size())) {
     return Broken("damaged or cut off: its SHA-256 is another than the one at its end");
   }
-  if (const uint32_t version = NumberAt(all, 4); version != kVersion) {
+  if (const uint32_t version = NumberAt(all, 4); version != kPackedVersion) {
     return InvalidArgument("packed file: version " + std::to_string(version) +
-                           " of the format; known: " + std::to_string(kVersion));
+                           " of the format; known: " + std::to_string(kPackedVersion));
   }
   const size_t header_bytes = NumberAt(all, 8);
   const size_t text_bytes = NumberAt(all, 12);
@@ -417,7 +416,7 @@ Result<std::string> SerializePacked(const Json& metadata, std::vector<PackedView
   }
   const std::string header = Deflate(text);
   std::string bytes(kMagic);
-  AppendNumber(kVersion, bytes);
+  AppendNumber(kPackedVersion, bytes);
   AppendNumber(header.size(), bytes);
   AppendNumber(text.size(), bytes);
   bytes += header;

@@ -15,6 +15,9 @@
 
 namespace voxbit::exporter {
 
+// Of the format that is written and read here.
+inline constexpr uint32_t kPackedVersion = 2;
+
 // One tensor: what is said of it, and its parts. Values are row-major; codes and masks are packed
 // as in supernet/quant/codes/packing.h; floats are little-endian. Parts may be unaligned.
 struct PackedView {

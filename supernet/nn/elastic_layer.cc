@@ -76,6 +76,8 @@ void ElasticLayer::PrepareWeight(const at::Tensor& weight) const {
 }
 
 at::Tensor ElasticLayer::QuantizedWeight(const WeightSlice& slice) const {
+  // An optimiser writes behind the version counter.
+  if (is_training()) kept_ = {};
   const at::Tensor whole = Weight();
   const bool may_keep = !is_training() && !at::GradMode::is_enabled();
   const int64_t version = whole._version();

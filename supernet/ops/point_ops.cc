@@ -211,9 +211,10 @@ at::Tensor MixRows(const at::Tensor& feats, const std::shared_ptr<const RowMap>&
   }
   const RowMap::Entries entries = map->OnDevice(feats.device());
   const at::Tensor terms =
-      feats.index_select(0, entries.cols) * entries.weights.to(feats.scalar_type()).unsqueeze(1);
+      feats.index({entries.cols}) * entries.weights.to(feats.scalar_type()).unsqueeze(1);
+  // Repeated rows and columns: index and index_put sum them in one order on a GPU, index_add not.
   return at::zeros({map->num_rows, feats.size(1)}, feats.options())
-      .index_add(0, entries.rows, terms);
+      .index_put({entries.rows}, terms, /*accumulate=*/true);
 }
 
 SparseTensor PointToVoxel(const SparseTensor& voxels, const PointTensor& points) {

@@ -3,10 +3,12 @@
 // loopback, a store on the disk of the temporary folder.
 //
 //   study_throughput_bench [SLEEP_MS] [TRIALS] [ALGORITHM]
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -85,7 +87,15 @@ double TrialsPerMinute(int num_workers, const Options& options) {
   }
   for (std::jthread& worker : workers) worker.request_stop();
   workers.clear();
-  const double rate = reporter.GetProgress(study)->trials_per_minute;
+  int64_t first_ms = std::numeric_limits<int64_t>::max();
+  int64_t last_ms = 0;
+  const std::vector<search::Trial> trials = store->ListTrials(study.id, {}).value();
+  for (const search::Trial& trial : trials) {
+    first_ms = std::min(first_ms, trial.created_ms);
+    last_ms = std::max(last_ms, trial.finished_ms);
+  }
+  const double rate =
+      static_cast<double>(trials.size()) * 60'000.0 / static_cast<double>(last_ms - first_ms);
   rpc->Shutdown();
   const search::Study ended = store->GetStudy(study.id).value();
   if (ended.state != search::StudyState::kCompleted) {

@@ -124,6 +124,21 @@ TEST_F(ExportTest, BestPicksByFinalValue) {
   EXPECT_THAT(wrong.err, HasSubstr("--best"));
 }
 
+TEST_F(ExportTest, BestKeepsToTheConstraints) {
+  const auto limit = [&](int max_ms) {
+    server_.studies[0].set_config_json(
+        R"({"constraints":[{"metric":"latency_ms","target":"local","max":)" +
+        std::to_string(max_ms) + "}]}");
+  };
+  limit(25);
+  EXPECT_EQ(Run({"export", "first", "--best", "miou"}).code, kExitDone);
+  EXPECT_EQ(server_.exports.back().trial_number(), 2);
+  limit(5);
+  const RunOutcome none = Run({"export", "first", "--best", "miou"});
+  EXPECT_NE(none.code, kExitDone);
+  EXPECT_THAT(none.err, HasSubstr("no trial meets the constraints"));
+}
+
 TEST_F(ExportTest, ParetoExportsTheWholeFront) {
   const RunOutcome run = Run({"export", "first", "--pareto"});
   EXPECT_EQ(run.code, kExitDone);

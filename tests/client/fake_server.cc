@@ -64,6 +64,8 @@ class Studies final : public v1::StudyService::Service {
     const Result<Json> config = ParseJson(request->config_json());
     *study = MakeStudy(config.ok() ? config->value("name", "unnamed") : "unreadable",
                        v1::STUDY_STATE_ACTIVE);
+    if (!request->validate_only()) fake_.studies.push_back(*study);
+    study->clear_progress();  // as the real one
     return grpc::Status::OK;
   }
 
@@ -116,8 +118,11 @@ class Studies final : public v1::StudyService::Service {
     fake_.changes.push_back(verb + " " + request.name() + " " + request.request_id());
     grpc::Status failure;
     if (TakeFailure(fake_, context, failure)) return failure;
+    for (v1::Study& kept : fake_.studies) {
+      if (kept.name() == request.name()) kept.set_state(state);
+    }
     const grpc::Status found = Find(request.name(), study);
-    study.set_state(state);
+    study.clear_progress();  // as the real one
     return found;
   }
 

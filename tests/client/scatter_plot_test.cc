@@ -70,7 +70,7 @@ TEST(ScatterPlotTest, FrontPointsAreLabelledAndOthersAreNot) {
   ExpectSound(svg);
   EXPECT_THAT(Labels(svg), ::testing::ElementsAre("4", "7", "9"));
   EXPECT_THAT(svg, HasSubstr("front (3)"));
-  EXPECT_THAT(svg, HasSubstr("other succeeded trials (2)"));
+  EXPECT_THAT(svg, HasSubstr("other compared trials (2)"));
   EXPECT_THAT(svg, HasSubstr("trial 1: latency_ms[local] 25, miou 0.5"));
 }
 

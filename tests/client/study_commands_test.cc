@@ -229,6 +229,7 @@ TEST_F(StudyCommandsTest, PauseResumeAndStopMakeTheirCall) {
                                            StartsWith("stop first ")));
   const Json study = Json::parse(Run({"study", "stop", "first", "-o", "json"}).out);
   EXPECT_EQ(study["state"], "stopped");
+  EXPECT_EQ(study["progress"]["trials_succeeded"], 20);
   EXPECT_EQ(Run({"study", "stop", "nope"}).code, kExitNotFound);
 }
 

@@ -206,7 +206,7 @@ TEST_F(TrialCommandsTest, PlotShowsCostToTheRightAndQualityUpwards) {
   const std::string svg = *ReadFile(file);
   EXPECT_THAT(svg, HasSubstr("latency_ms on local [ms]"));
   EXPECT_THAT(svg, HasSubstr("front (3)"));
-  EXPECT_THAT(svg, HasSubstr("other succeeded trials (1)"));
+  EXPECT_THAT(svg, HasSubstr("other compared trials (1)"));
   EXPECT_THAT(svg, HasSubstr("trial 3: latency_ms[local] 25, miou 0.5"));
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/data/data_folders.h"
 #include "tests/exec/exec_fixture.h"
 
@@ -70,6 +72,19 @@ TEST_F(DatasetChangeTest, FilesThatChangeDuringATaskSpoilItsResult) {
   const Status status = Run(ProfileSpec(), change).status();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
   EXPECT_EQ(status.reason(), "DATASET_CHANGED") << status;
+}
+
+// A share that is not mounted costs no candidate its chances; a wrong folder in a new study is told
+// at once.
+TEST_F(DatasetChangeTest, FilesThatAreAwayAreTheWorkersTroubleOnceTheyWereSeen) {
+  const std::string digest = Digest();
+  std::filesystem::rename(folder_.path() + "/velodyne", folder_.path() + "/away");
+  const Status known = Run(ProfileSpec(digest)).status();
+  EXPECT_EQ(known.code(), StatusCode::kUnavailable) << known;
+  EXPECT_EQ(known.reason(), "DATASET_UNREADABLE") << known;
+  EXPECT_EQ(Run(ProfileSpec()).status().code(), StatusCode::kNotFound);
+  std::filesystem::rename(folder_.path() + "/away", folder_.path() + "/velodyne");
+  EXPECT_TRUE(Run(ProfileSpec(digest)).ok());
 }
 
 TEST_F(DatasetChangeTest, TheSameFilesInAnotherFolderServeTheStudy) {

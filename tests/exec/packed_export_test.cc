@@ -102,10 +102,13 @@ TEST_F(PackedExportTest, TheManifestNamesThePackedFileAndItsPromisedSize) {
   ASSERT_TRUE(result.ok()) << result.status();
   const Json manifest = ManifestOf(*result);
   const Json& packed = manifest.at("packed");
+  const std::string bytes =
+      ReadFile(artifacts_.PathOf(result->artifacts.at("weights.vxb"))).value();
   EXPECT_EQ(packed.at("file"), "weights.vxb");
+  // "VXBP", then the version as a little-endian integer.
+  EXPECT_EQ(packed.at("version"), bytes.at(4));
   EXPECT_EQ(packed.at("sha256"), result->artifacts.at("weights.vxb"));
-  EXPECT_EQ(packed.at("bytes"),
-            ReadFile(artifacts_.PathOf(result->artifacts.at("weights.vxb")))->size());
+  EXPECT_EQ(packed.at("bytes"), bytes.size());
   EXPECT_NEAR(packed.at("bytes").get<double>() / packed.at("size_bytes").get<double>(), 1, 0.01);
   EXPECT_TRUE(manifest.at("weights").contains("values"));
 }

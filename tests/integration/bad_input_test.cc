@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "common/files.h"
+#include "search/domain/study.h"
+#include "storage/store.h"
 #include "tests/integration/study_fixture.h"
 
 namespace voxbit::testing {
@@ -158,6 +160,24 @@ TEST(BadInputTest, ChangedStudyUnderItsOldNameIsRefused) {
       {"search-server", "--config", WriteConfig(dir, SmallStudy("a", 9), "127.0.0.1:0", 0)});
   EXPECT_EQ(finished.code, 2) << finished.output;
   EXPECT_NE(finished.output.find("other settings"), std::string::npos) << finished.output;
+}
+
+// A study that a version with fewer settings has stored is the same study.
+TEST(BadInputTest, StudyOfAnOlderVersionGoesOn) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  const Finished checked = RunProgram({"search-server", "--config", config, "--check"});
+  ASSERT_EQ(checked.code, 0) << checked.output;
+  Json study = ParseJson(checked.output)->at("studies").at(0);
+  ASSERT_EQ(study.at("train").erase("label_smoothing"), 1U);
+  {
+    const SystemClock clock;
+    const auto store = storage::Store::Open(dir.path() + "/store", clock).value();
+    const auto parsed = search::ParseStudyConfig(study, "").value();
+    ASSERT_TRUE(store->CreateStudy(parsed, CanonicalJson(study)).ok());
+  }
+  auto server = StartServer(dir, config);
+  EXPECT_NE(AddressOf(dir, *server), "") << ReadText(dir.path() + "/server.log");
 }
 
 // The disk is full for the server while a study runs: it says so and goes on. Afterwards everything

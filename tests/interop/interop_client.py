@@ -24,7 +24,7 @@ PROTOS = ["types", "study_service", "trial_service", "worker_service", "artifact
 CALL_SECONDS = 10
 REASON_KEY = "voxbit-reason"
 # Direction of every metric an objective may name; docs/metrics.md has the table.
-HIGHER_IS_BETTER = {"miou", "accuracy", "instance_miou", "class_miou"}
+HIGHER_IS_BETTER = {"miou", "accuracy", "instance_miou", "class_miou", "balanced_accuracy"}
 
 # The only message of the standard health service (grpc.health.v1) is a single field in each
 # direction; spelled out here, because its .proto is not part of this repository.

@@ -192,6 +192,7 @@ TEST(StudyConfigTest, DocumentationNamesEverySettingWithItsDefault) {
       EXPECT_NE(text.find(row), std::string::npos) << row;
     }
   };
+  check("search", SearchFields());
   check("train", TrainFields());
   check("evaluate", EvaluateFields());
   check("latency", LatencyFields());

@@ -157,15 +157,17 @@ TEST_F(ArtifactCacheTest, UploadsWhatTheTaskStoredAndNothingElse) {
   EXPECT_EQ(server_.artifacts().at(*stored), "stored");
 }
 
-TEST_F(ArtifactCacheTest, UploadInsistsWhileTheServerIsAwayOrFull) {
+TEST_F(ArtifactCacheTest, UploadInsistsWhileTheServerIsAwayOrItsDiskFails) {
   server_.FailUpload(Unavailable("away"));
   server_.FailUpload(ResourceExhausted("disk full", "STORE_DISK_FULL"));
+  server_.FailUpload(Status(StatusCode::kPermissionDenied, "read-only file system"));
+  server_.FailUpload(Internal("input/output error"));
   const auto cache = Open();
   cache->BeginTask({});
   const Result<std::string> stored = cache->Put("stored");
   ASSERT_TRUE(stored.ok());
   EXPECT_TRUE(cache->Upload({{"weights", *stored}}).ok());
-  EXPECT_EQ(server_.uploads(), 3);
+  EXPECT_EQ(server_.uploads(), 5);
 }
 
 TEST_F(ArtifactCacheTest, RefusesToReportAnArtifactThatNobodyStored) {

@@ -11,6 +11,9 @@ TEST(ToFailureTest, FollowsTheExecutorsContract) {
   EXPECT_EQ(ToFailure(Infeasible("nan"), false).kind, FailureKind::kInfeasible);
   EXPECT_EQ(ToFailure(Unavailable("peer"), false).kind, FailureKind::kTransient);
   EXPECT_EQ(ToFailure(ResourceExhausted("disk"), false).kind, FailureKind::kTransient);
+  EXPECT_EQ(ToFailure(FailedPrecondition("other version", "SPACE_MISMATCH"), false).kind,
+            FailureKind::kTransient);
+  EXPECT_EQ(ToFailure(FailedPrecondition("state"), false).kind, FailureKind::kFailed);
   EXPECT_EQ(ToFailure(Internal("bug"), false).kind, FailureKind::kFailed);
   EXPECT_EQ(ToFailure(InvalidArgument("space"), false).kind, FailureKind::kFailed);
   EXPECT_EQ(ToFailure(NotFound("file"), false).kind, FailureKind::kFailed);

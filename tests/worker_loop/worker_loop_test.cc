@@ -310,6 +310,21 @@ TEST_F(WorkerLoopTest, NamesACancelledTaskUntilItHasEnded) {
   EXPECT_FALSE(last().finished);
 }
 
+TEST_F(WorkerLoopTest, EndsWhenADroppedTaskNeverStops) {
+  Make([&](const TaskSpec&, ArtifactAccess&, const ProgressSink&, const std::stop_token&) {
+    gate_.Wait();
+    return ResultWithMiou(0.5);
+  });
+  Step();
+  server_.Answer(RunTask(7, "token"));
+  server_.Answer(Tell(Desired::kCancel));
+  for (int i = 0; i < 2; ++i) Step();
+  clock_.Advance(settings_.hung_after);
+  EXPECT_EQ(loop_->Run({}).code(), StatusCode::kInternal);
+  EXPECT_TRUE(loop_->is_working());
+  gate_.Open();
+}
+
 TEST_F(WorkerLoopTest, DropsAResultThatCameTooLate) {
   Make(Returns(0.5));
   Step();

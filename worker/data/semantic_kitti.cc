@@ -4,10 +4,12 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "common/digest.h"
 #include "common/files.h"
+#include "common/log.h"
 #include "worker/data/class_map.h"
 #include "worker/data/lidar_dataset.h"
 #include "worker/data/source_files.h"
@@ -305,6 +307,16 @@ Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published)
   return ParseClassMap(table, path);
 }
 
+// Scores on scans that were trained on are no scores; sometimes that is wanted.
+void WarnOfShared(const std::vector<Entry>& train, const std::vector<Entry>& val) {
+  std::set<std::string> names;
+  for (const Entry& entry : train) names.insert(entry.name);
+  const auto shared = std::count_if(val.begin(), val.end(),
+                                    [&](const Entry& entry) { return names.contains(entry.name); });
+  if (shared == 0) return;
+  log::Warning("scans that are scored are trained on too", {{"scans", shared}, {"of", val.size()}});
+}
+
 Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
                                       const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ReadConfig(json, pointer));
@@ -328,6 +340,7 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
     kept = EveryNth(std::move(listed).value(), config.sample_stride);
     VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split));
   }
+  WarnOfShared(entries[0], entries[1]);
   auto dataset =
       std::make_unique<SemanticKitti>(std::move(config), published, index_stamp, std::move(map),
                                       std::move(entries[0]), std::move(entries[1]));

@@ -143,10 +143,8 @@ Result<std::shared_ptr<supernet::Supernet>> ExecContext::Supernet(const TaskCall
 train::RunContext ExecContext::Run(const TaskCall& call, const std::string& phase) const {
   const auto report = [&call, phase](const train::Progress& progress) {
     if (!call.progress) return;
-    Json json = {{"phase", phase},
-                 {"step", progress.step},
-                 {"steps", progress.steps},
-                 {"eta_s", progress.eta_s}};
+    Json json = {{"phase", phase}, {"step", progress.step}, {"steps", progress.steps}};
+    if (std::isfinite(progress.eta_s)) json["eta_s"] = progress.eta_s;
     if (std::isfinite(progress.loss)) json["loss"] = progress.loss;
     call.progress(json);
   };

@@ -26,6 +26,13 @@ bool SaysOutOfMemory(std::string_view message) {
 
 bool IsOutOfMemory(const Status& status) { return status.reason() == kOutOfMemory; }
 
+// The profile, which sets the digest, has read all files of the dataset. If they cannot be read
+// now, it is this machine or the moment (a share that is not mounted), not the study.
+bool IsMissingHere(const Status& status, const search::TaskSpec& task) {
+  return !task.dataset_digest.empty() &&
+         (status.code() == StatusCode::kNotFound || status.code() == StatusCode::kPermissionDenied);
+}
+
 class Executor final : public TaskExecutor {
  public:
   Executor(const ExecutorSettings& settings, ExecPlugins plugins)
@@ -49,6 +56,7 @@ class Executor final : public TaskExecutor {
       // A candidate is too large for this task everywhere; a training says nothing of candidates.
       if (!task.candidate.choices.empty()) status = Infeasible(status.message(), status.reason());
     }
+    if (IsMissingHere(status, task)) status = Unavailable(status.message(), "DATASET_UNREADABLE");
     return status.Annotate(search::Name(task.kind));
   }
 
@@ -67,6 +75,10 @@ class Executor final : public TaskExecutor {
 
   static Status FromMessage(const std::string& message) {
     if (SaysOutOfMemory(message)) return ResourceExhausted(message, kOutOfMemory);
+    // A broken GPU says nothing of the task.
+    if (message.find("CUDA error") != std::string::npos) {
+      return Unavailable(message, "DEVICE_FAILED");
+    }
     return Internal(message);
   }
 

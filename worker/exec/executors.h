@@ -27,9 +27,10 @@ Status CheckDevice(const std::string& device);
 // supernets of the last checkpoints between tasks; a task that runs out of memory is run once more
 // without them. Errors as task_executor.h says, and
 //   FAILED_PRECONDITION, SPACE_MISMATCH: the task's search space is not ours, another version of
-//   the
-//     program wrote it
+//     the program wrote it
 //   UNAVAILABLE, DATASET_MISMATCH: our files are not those of the study
+//   UNAVAILABLE, DATASET_UNREADABLE: files that the study's profile has read cannot be read here
+//   UNAVAILABLE, DEVICE_FAILED: the GPU has failed
 //   UNAVAILABLE, DATASET_CHANGED: files were changed while the task ran
 //   INFEASIBLE, OUT_OF_MEMORY: this candidate does not fit
 //   RESOURCE_EXHAUSTED, OUT_OF_MEMORY: a task of no single candidate does not fit here

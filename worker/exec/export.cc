@@ -140,7 +140,8 @@ Result<Packed> Pack(const TaskCall& call, const OpenedDataset& dataset,
     promised += row.StoredBytes();
   }
   packed.manifest = {{"file", kPackedFile},
-                     {"format", "docs/packed_format.md, version 1"},
+                     {"format", "docs/packed_format.md"},
+                     {"version", exporter::kPackedVersion},
                      {"sha256", Sha256Hex(packed.bytes)},
                      {"bytes", packed.bytes.size()},
                      {"size_bytes", promised},

@@ -66,7 +66,9 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
   const at::NoGradGuard no_grad;
   const auto net = supernet->Standalone(call.spec.candidate);
   net->eval();
-  context.SetThreads(settings.threads);
+  // Beside a GPU the host builds the kernel maps, with all that it has.
+  const int64_t threads = context.device().is_cpu() ? settings.threads : context.settings().threads;
+  context.SetThreads(threads);
 
   std::vector<double> times;
   const auto run = context.Run(call, "measure_latency");
@@ -87,7 +89,7 @@ Result<search::TaskResult> RunMeasureLatency(ExecContext& context, const TaskCal
   latency.samples = settings.repeats;
   latency.detail = {{"device", context.settings().device},
                     {"device_model", DeviceModel(context.settings().device)},
-                    {"threads", settings.threads},
+                    {"threads", threads},
                     {"hardware_threads", std::thread::hardware_concurrency()},
                     {"instruction_set", kernels::IsaName(kernels::ActiveIsa())},
                     {"clock", CpuClockInfo()},

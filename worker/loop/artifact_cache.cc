@@ -179,8 +179,20 @@ Result<std::string> ArtifactCache::Put(std::string_view bytes) {
 }
 
 Status ArtifactCache::UploadOne(const std::string& sha256, const std::stop_token& stop) {
+  // A result may be hours of work: whatever the server's disk has is waited for. Only what another
+  // try cannot mend ends it.
   const auto again = [](const Status& status) {
-    return ServerIsAway(status) || status.code() == StatusCode::kResourceExhausted;
+    switch (status.code()) {
+      case StatusCode::kOk:
+      case StatusCode::kCancelled:
+      case StatusCode::kInvalidArgument:
+      case StatusCode::kNotFound:
+      case StatusCode::kFailedPrecondition:
+      case StatusCode::kDataLoss:
+        return false;
+      default:
+        return true;
+    }
   };
   return Insist([&] { return coordinator_.Upload(FilePath(sha256), sha256, stop); }, again,
                 settings_.backoff, stop, {{"upload", sha256}});

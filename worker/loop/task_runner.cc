@@ -96,6 +96,10 @@ search::TaskFailure ToFailure(const Status& status, bool leaving) {
     case StatusCode::kUnavailable:
     case StatusCode::kResourceExhausted:
       return {FailureKind::kTransient, status.ToString()};
+    case StatusCode::kFailedPrecondition:
+      // This worker's version knows another search space; one of the server's may do it.
+      if (status.reason() == "SPACE_MISMATCH") return {FailureKind::kTransient, status.ToString()};
+      return {FailureKind::kFailed, status.ToString()};
     case StatusCode::kCancelled:
       if (leaving) return {FailureKind::kReleased, "the worker is leaving"};
       return {FailureKind::kFailed, "gave up although nobody asked: " + status.message()};

@@ -73,7 +73,22 @@ Status WorkerLoop::Run(const std::stop_token& stop) {
 
 Milliseconds WorkerLoop::Step(const std::stop_token& stop) {
   CollectOutcome();
+  if (HasHung()) {
+    refused_ = Internal("task " + std::to_string(lease_->task_id) +
+                        " was asked to stop long ago and runs on");
+    return Milliseconds(0);
+  }
   return session_.empty() ? RegisterStep() : SyncStep(stop);
+}
+
+void WorkerLoop::Drop() {
+  lease_->dropped = true;
+  lease_->dropped_ms = clock_.MonotonicMs();
+}
+
+bool WorkerLoop::HasHung() const {
+  return lease_ && lease_->dropped &&
+         clock_.MonotonicMs() - lease_->dropped_ms >= settings_.hung_after.count();
 }
 
 Milliseconds WorkerLoop::RegisterStep() {
@@ -208,7 +223,7 @@ Milliseconds WorkerLoop::OnBusyReply(const search::SyncReply& reply) {
                     (reply.desired == search::Desired::kRun && same_task);
   if (!keep && !lease_->dropped) {
     log::Info("task cancelled by the server", {{"task", lease_->task_id}, {"why", reply.reason}});
-    lease_->dropped = true;
+    Drop();
     runner_.RequestStop();
   }
   return BusyInterval(reply);
@@ -236,7 +251,7 @@ void WorkerLoop::Begin(const search::SyncReply& reply) {
   log::Info("task started", {{"task", reply.task_id},
                              {"kind", search::Name(reply.spec.kind)},
                              {"attempt", reply.attempt}});
-  lease_ = Lease{reply.task_id, reply.lease_token, false};
+  lease_ = Lease{.task_id = reply.task_id, .token = reply.lease_token};
   runner_.Start(reply.spec);
 }
 
@@ -260,7 +275,7 @@ void WorkerLoop::FinishOrRelease() {
   CollectOutcome();
   if (!lease_ || lease_->dropped) return;
   // It does not stop: let somebody else have it now rather than when the lease runs out.
-  lease_->dropped = true;
+  Drop();
   finished_ = search::FinishedTask{
       lease_->task_id, lease_->token, std::nullopt,
       search::TaskFailure{search::FailureKind::kReleased, "the worker is leaving"}};

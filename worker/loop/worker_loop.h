@@ -33,6 +33,7 @@ class WorkerLoop {
     Milliseconds finish_grace{2'000};     // a leaving worker lets its task finish for this long,
     Milliseconds stop_budget{10'000};     // then waits this long for it to stop,
     Milliseconds leave_budget{5'000};     // then tries this long to hand in the outcome
+    Milliseconds hung_after{600'000};     // a dropped task that runs on for this long has hung
   };
 
   // The references must outlive the loop.
@@ -41,7 +42,7 @@ class WorkerLoop {
 
   // Works until `stop` is raised, then leaves in order: OK. UNAVAILABLE: never reached the server
   // within the connect timeout. INVALID_ARGUMENT, FAILED_PRECONDITION (PROTOCOL_MISMATCH,
-  // WORKER_NAME_TAKEN): the server refuses this worker.
+  // WORKER_NAME_TAKEN): the server refuses this worker. INTERNAL: a task that was dropped has hung.
   Status Run(const std::stop_token& stop);
 
   // One turn of the conversation: registers, or syncs once. Returns how long to wait for the next
@@ -49,6 +50,8 @@ class WorkerLoop {
   Milliseconds Step(const std::stop_token& stop);
   // Waits until the running task has ended; false after `span`. True at once without a task.
   bool WaitForTask(Milliseconds span);
+  // Whether a task runs still. After Run: it cannot be stopped, nor its thread joined.
+  bool is_working() const { return lease_.has_value() && !runner_.HasOutcome(); }
   // Hands in or releases what there is and says good-bye. No task is accepted any more.
   void Leave();
 
@@ -58,8 +61,11 @@ class WorkerLoop {
     int64_t task_id = 0;
     std::string token;
     bool dropped = false;  // nobody wants the outcome any more
+    int64_t dropped_ms = 0;
   };
 
+  void Drop();
+  bool HasHung() const;
   Milliseconds RegisterStep();
   Milliseconds SyncStep(const std::stop_token& stop);
   void CollectOutcome();

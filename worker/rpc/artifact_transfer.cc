@@ -110,7 +110,7 @@ Status UploadArtifact(v1::ArtifactService::Stub& artifacts, const std::string& p
     if (std::ferror(file.get()) != 0) {
       context.TryCancel();
       (void)stream->Finish();
-      return FromErrno(errno, path);
+      return DataLoss(FromErrno(errno, path).message());
     }
     more = data.size() == rpc::kChunkBytes;
     // False: the server has said what there is to say, Finish tells it.

@@ -1,6 +1,7 @@
 // Calibration of one candidate: batch-norm statistics and ranges of quantized inputs.
 #pragma once
 
+#include <exception>
 #include <stop_token>
 
 #include "common/status.h"
@@ -14,7 +15,13 @@ namespace voxbit::train {
 class BatchNormGuard {
  public:
   explicit BatchNormGuard(supernet::Network& net) : net_(net), saved_(net.SaveBatchNorm()) {}
-  ~BatchNormGuard() { net_.RestoreBatchNorm(saved_); }
+  ~BatchNormGuard() {
+    try {
+      net_.RestoreBatchNorm(saved_);
+    } catch (const std::exception&) {
+      // The device has failed, and what runs on it says so.
+    }
+  }
   BatchNormGuard(const BatchNormGuard&) = delete;
   BatchNormGuard& operator=(const BatchNormGuard&) = delete;
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <stop_token>
 #include <string>
 
@@ -16,12 +17,12 @@
 
 namespace voxbit::train {
 
-// Where a long computation stands. "loss" is of the step just done; NaN where there is none.
+// Where a long computation stands. NaN: not known; "loss" is of the step just done.
 struct Progress {
   int64_t step = 0;   // done
   int64_t steps = 0;  // in all
-  double loss = 0;
-  double eta_s = 0;  // at the mean speed so far
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  double eta_s = std::numeric_limits<double>::quiet_NaN();  // at the mean speed so far
 };
 
 // What training and evaluation are given from outside.
