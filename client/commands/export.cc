@@ -6,6 +6,8 @@
 #include "client/rpc/bundle.h"
 #include "client/view/study_view.h"
 #include "client/view/trial_view.h"
+#include "search/domain/objective.h"
+#include "search/domain/study.h"
 
 namespace voxbit::client {
 namespace {
