@@ -107,6 +107,14 @@ FakeExecutor::Work WaitsFor(Gate& gate, Gate& started) {
   };
 }
 
+// Works until the gate opens, whoever asks it to stop.
+FakeExecutor::Work IsDeafUntil(Gate& gate) {
+  return [&](const TaskSpec&, ArtifactAccess&, const ProgressSink&, const std::stop_token&) {
+    gate.Wait();
+    return ResultWithMiou(0.5);
+  };
+}
+
 TEST_F(WorkerLoopTest, RegistersRunsATaskAndHandsInItsResult) {
   Make(Returns(0.5));
   EXPECT_EQ(Step().count(), 0);
@@ -293,10 +301,7 @@ TEST_F(WorkerLoopTest, StopsACancelledTaskAndDropsItsOutcome) {
 }
 
 TEST_F(WorkerLoopTest, NamesACancelledTaskUntilItHasEnded) {
-  Make([&](const TaskSpec&, ArtifactAccess&, const ProgressSink&, const std::stop_token&) {
-    gate_.Wait();
-    return ResultWithMiou(0.5);
-  });
+  Make(IsDeafUntil(gate_));
   Step();
   server_.Answer(RunTask(7, "token"));
   server_.Answer(Tell(Desired::kCancel));
@@ -311,10 +316,7 @@ TEST_F(WorkerLoopTest, NamesACancelledTaskUntilItHasEnded) {
 }
 
 TEST_F(WorkerLoopTest, EndsWhenADroppedTaskNeverStops) {
-  Make([&](const TaskSpec&, ArtifactAccess&, const ProgressSink&, const std::stop_token&) {
-    gate_.Wait();
-    return ResultWithMiou(0.5);
-  });
+  Make(IsDeafUntil(gate_));
   Step();
   server_.Answer(RunTask(7, "token"));
   server_.Answer(Tell(Desired::kCancel));
