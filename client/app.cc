@@ -82,7 +82,7 @@ class CommandLine {
   }
 
  private:
-  // Every leaf has them too, so that they may stand anywhere and every --help shows them.
+  // Nouns and leaves have them too, so that they may stand anywhere and every --help shows them.
   void AddGlobals(CLI::App& app) {
     const std::string group = "Everywhere";
     app.set_help_flag("-h,--help", "show this and leave")->group(group);
@@ -123,7 +123,7 @@ class CommandLine {
     if (app != nullptr) return *app;
     app = app_.add_subcommand(noun, Nouns().at(noun));
     app->require_subcommand(1);
-    app->set_help_flag("-h,--help", "show this and leave");
+    AddGlobals(*app);
     return *app;
   }
 

@@ -27,4 +27,15 @@ Status InlineJsonFile(const std::string& pointer, uintmax_t max_bytes, Json& val
   return OkStatus();
 }
 
+bool MakePathAbsolute(Json& value) {
+  if (!value.is_string()) return false;
+  const std::filesystem::path path = value.get<std::string>();
+  if (path.empty() || path.is_absolute()) return false;
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return false;
+  value = absolute.lexically_normal().string();
+  return true;
+}
+
 }  // namespace voxbit

@@ -1,9 +1,9 @@
 #include "worker/serve.h"
 
-#include <charconv>
 #include <memory>
 #include <utility>
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/device_info.h"
@@ -14,17 +14,6 @@
 
 namespace voxbit::worker {
 namespace {
-
-Status CheckAddress(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon != std::string::npos && colon > 0) {
-    const char* end = address.data() + address.size();
-    const auto [rest, error] = std::from_chars(address.data() + colon + 1, end, port);
-    if (error == std::errc() && rest == end && port > 0 && port <= 65'535) return OkStatus();
-  }
-  return InvalidArgument("--server " + address + ": expected HOST:PORT, as in 127.0.0.1:50051");
-}
 
 search::WorkerInfo Describe(const ServeFlags& flags) {
   search::WorkerInfo info;
@@ -44,7 +33,10 @@ search::WorkerInfo Describe(const ServeFlags& flags) {
 }  // namespace
 
 Result<ServeFlags> Resolve(ServeFlags flags) {
-  VOXBIT_RETURN_IF_ERROR(CheckAddress(flags.server));
+  if (!IsHostPort(flags.server, /*min_port=*/1)) {
+    return InvalidArgument("--server " + flags.server +
+                           ": expected HOST:PORT, as in 127.0.0.1:50051");
+  }
   if (const Status device = CheckDevice(flags.device); !device.ok()) {
     return InvalidArgument("--device: " + device.message());
   }

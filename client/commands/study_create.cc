@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <iterator>
 
 #include "client/commands/command.h"
@@ -30,7 +29,8 @@ class StudyCreate final : public Command {
       return InvalidArgument(source +
                              ": holds a server configuration; here one study object is right");
     }
-    bool has_changed = MakeRootAbsolute(*json);
+    const Json::json_pointer root("/dataset/root");
+    bool has_changed = json->contains(root) && MakePathAbsolute((*json)[root]);
     const auto table = json->find("latency_table");
     if (table != json->end() && table->is_string()) {
       has_changed = true;
@@ -64,21 +64,6 @@ class StudyCreate final : public Command {
     Result<std::string> text = ReadFile(file_);
     if (!text.ok()) return InvalidArgument(text.status().message());
     return text;
-  }
-
-  // The server and its workers have working directories of their own: a relative folder of data is
-  // meant from here.
-  static bool MakeRootAbsolute(Json& study) {
-    static const Json::json_pointer kRoot("/dataset/root");
-    if (!study.is_object() || !study.value("dataset", Json()).is_object()) return false;
-    if (!study.contains(kRoot) || !study[kRoot].is_string()) return false;
-    const std::filesystem::path root = study[kRoot].get<std::string>();
-    if (root.empty() || root.is_absolute()) return false;
-    std::error_code error;
-    const std::filesystem::path absolute = std::filesystem::absolute(root, error);
-    if (error) return false;
-    study[kRoot] = absolute.lexically_normal().string();
-    return true;
   }
 
   void Report(Session& session, const v1::Study& study) const {

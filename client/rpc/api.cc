@@ -34,10 +34,6 @@ constexpr int kMaxMessageBytes = 256 << 20;
 constexpr int kTrialPage = 200;
 constexpr int kStudyPage = 100;
 
-std::chrono::system_clock::time_point After(Milliseconds span) {
-  return std::chrono::system_clock::time_point(Milliseconds(SystemClock().NowMs()) + span);
-}
-
 // Cancels a call when the user interrupts.
 class CancelOnStop {
  public:
@@ -97,7 +93,7 @@ class Api::Connection {
                         const Request& request) {
     Response response;
     const Status status = Repeat([&](grpc::ClientContext& context) {
-      context.set_deadline(After(rpc::kControlDeadline));
+      rpc::SetDeadline(context, rpc::kControlDeadline);
       return (stub.*method)(&context, request, &response);
     });
     if (!status.ok()) return status;
@@ -146,7 +142,7 @@ class Api::Connection {
   Status Connect() {
     if (connected_) return OkStatus();
     const int64_t give_up = SystemClock().MonotonicMs() + options_.connect.count();
-    while (!channel_->WaitForConnected(After(Milliseconds(50)))) {
+    while (!channel_->WaitForConnected(std::chrono::system_clock::now() + Milliseconds(50))) {
       if (options_.stop.stop_requested()) return Cancelled("interrupted");
       if (SystemClock().MonotonicMs() >= give_up) {
         return Unavailable("cannot reach a server at " + options_.server +
@@ -305,7 +301,7 @@ Status Api::ReadArtifact(const std::string& sha256, const ChunkSink& sink) {
   Status sink_status;
   const Status status = connection_->Repeat(
       [&](grpc::ClientContext& context) {
-        context.set_deadline(After(rpc::TransferDeadline(found.size_bytes() - received)));
+        rpc::SetDeadline(context, rpc::TransferDeadline(found.size_bytes() - received));
         v1::ReadArtifactRequest request;
         request.set_sha256(sha256);
         request.set_offset(received);

@@ -71,12 +71,6 @@ Json ProgressJson(const v1::StudyProgress& progress) {
           {"running", std::move(running)}};
 }
 
-std::string Joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 Cell NumberCell(double value) { return {HumanCount(value), value, Tone::kPlain}; }
 
 }  // namespace
@@ -256,12 +250,12 @@ Table WorkerTable(const std::vector<search::WorkerRow>& workers, int64_t now_ms)
          TextCell(info.device),
          TextCell(worker.task_label),
          {HumanAge(now_ms, worker.last_seen_ms), worker.last_seen_ms, Tone::kPlain},
-         TextCell(Joined(info.targets)),
+         TextCell(Joined(info.targets, " ")),
          TextCell(info.device_model),
          IntCell(info.threads),
          {HumanBytes(static_cast<double>(info.memory_bytes)), info.memory_bytes, Tone::kPlain},
-         TextCell(Joined(info.supernets)),
-         TextCell(Joined(info.datasets)),
+         TextCell(Joined(info.supernets, " ")),
+         TextCell(Joined(info.datasets, " ")),
          worker.task_id == 0 ? EmptyCell() : IntCell(worker.task_id),
          TextCell(info.version)});
   }

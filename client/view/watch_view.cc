@@ -29,12 +29,6 @@ bool IsTraining(v1::TaskKind kind) {
          kind == v1::TASK_KIND_PROFILE;
 }
 
-std::string Joined(const std::vector<std::string>& parts, const std::string& between) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : between) + part;
-  return text;
-}
-
 }  // namespace
 
 void WatchView::Update(const v1::Study& study, int64_t now_ms) {

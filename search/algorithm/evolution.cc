@@ -16,12 +16,6 @@
 namespace voxbit::search {
 namespace {
 
-constexpr double kHardMutation = 0.5;
-
-size_t PopulationOf(const SearchSettings& settings) {
-  return static_cast<size_t>(std::max<int64_t>(2, settings.population));
-}
-
 class Evolution final : public GenerationalSearch {
  public:
   explicit Evolution(const AlgorithmContext& context)

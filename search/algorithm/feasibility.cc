@@ -5,13 +5,13 @@
 #include <numeric>
 #include <utility>
 
+#include "search/algorithm/feasible_sampler.h"
 #include "search/bits/bit_dimensions.h"
 
 namespace voxbit::search {
 namespace {
 
 constexpr char kInfeasible[] = "CONSTRAINTS_INFEASIBLE";
-constexpr size_t kEnumerateLimit = 20'000;
 constexpr uint64_t kRandomClimbs = 8;
 
 std::string Text(double value) { return CanonicalJson(Json(value)); }
@@ -138,7 +138,7 @@ Status CostFilter::FindAnchor() {
       return OkStatus();
     }
   }
-  const std::vector<Candidate> all = space.Enumerate(kEnumerateLimit);
+  const std::vector<Candidate> all = space.Enumerate(FeasibleSampler::kEnumerateLimit);
   for (const Candidate& candidate : all) {
     if (Violation(candidate) > 0) continue;
     anchor_ = candidate;

@@ -5,9 +5,6 @@
 namespace voxbit::search {
 namespace {
 
-constexpr size_t kEnumerateLimit = 20'000;
-constexpr uint64_t kRedraws = 100;
-constexpr uint64_t kRepairs = 20;
 constexpr int kWalkSteps = 1000;
 
 }  // namespace

@@ -1,6 +1,8 @@
 // New feasible candidates for the algorithms, by ever stronger means and in bounded time.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <vector>
@@ -12,13 +14,20 @@ namespace voxbit::search {
 // Refers to both arguments. Thread-compatible.
 class FeasibleSampler {
  public:
+  // Spaces of up to so many candidates are listed in whole.
+  static constexpr size_t kEnumerateLimit = 20'000;
+  // How often a candidate is drawn until a new and feasible one comes; then, how often a draw is
+  // repaired.
+  static constexpr uint64_t kRedraws = 100;
+  static constexpr uint64_t kRepairs = 20;
+
   FeasibleSampler(const SearchSpace& space, const CandidateFilter& filter)
       : space_(space), filter_(filter) {}
 
   // A feasible candidate that is not in `known`; empty when none was found. Depends only on
-  // `known` and the seed of `rng`. Uniform draws come first; then, for spaces of up to 20000
-  // candidates, the complete list, so that empty means that there is none; for larger spaces
-  // repaired draws and a walk among their neighbours.
+  // `known` and the seed of `rng`. Uniform draws come first; then, for spaces of up to
+  // kEnumerateLimit candidates, the complete list, so that empty means that there is none; for
+  // larger spaces repaired draws and a walk among their neighbours.
   std::optional<Candidate> Draw(const std::set<Candidate>& known, const Rng& rng);
 
   // True when the candidate is new and feasible.

@@ -8,8 +8,6 @@
 namespace voxbit::search {
 namespace {
 
-constexpr uint64_t kRedraws = 100;
-constexpr uint64_t kRepairs = 20;
 constexpr size_t kMinSizeForExtremes = 4;
 
 Json FitnessJson(const Fitness& fitness) {
@@ -46,6 +44,10 @@ Result<Fitness> FitnessIn(const Json& json, const SearchSpace& space, size_t num
 }
 
 }  // namespace
+
+size_t GenerationalSearch::PopulationOf(const SearchSettings& settings) {
+  return static_cast<size_t>(std::max<int64_t>(2, settings.population));
+}
 
 GenerationalSearch::GenerationalSearch(std::string name, const AlgorithmContext& context,
                                        size_t size)
@@ -165,14 +167,14 @@ void GenerationalSearch::PlanFirst(size_t count, const Rng& rng) {
 
 std::optional<Proposal> GenerationalSearch::Child(size_t child, const Breeder& breed,
                                                   const Rng& rng) const {
-  for (uint64_t attempt = 0; attempt < kRedraws; ++attempt) {
+  for (uint64_t attempt = 0; attempt < FeasibleSampler::kRedraws; ++attempt) {
     Rng draw = rng.Fork("redraw", attempt);
     Proposal bred = breed(child, false, draw);
     bred.candidate = context_.filter.Pin(std::move(bred.candidate));
     if (Accepts(bred.candidate)) return bred;
   }
   for (const bool is_hard : {false, true}) {
-    for (uint64_t attempt = 0; attempt < kRepairs; ++attempt) {
+    for (uint64_t attempt = 0; attempt < FeasibleSampler::kRepairs; ++attempt) {
       Rng draw = rng.Fork(is_hard ? "hard" : "repair", attempt);
       Proposal bred = breed(child, is_hard, draw);
       bred.candidate = context_.filter.Repair(bred.candidate, draw);

@@ -30,6 +30,11 @@ class GenerationalSearch : public Algorithm {
   // usual ways gave nothing new: the child should differ more.
   using Breeder = std::function<Proposal(size_t child, bool is_hard, Rng& rng)>;
 
+  // The share of genes that is drawn anew, at least, when the usual share gave nothing new.
+  static constexpr double kHardMutation = 0.5;
+  // "population", and two at least: a generation needs a pair of parents.
+  static size_t PopulationOf(const SearchSettings& settings);
+
   // `size`: of a generation.
   GenerationalSearch(std::string name, const AlgorithmContext& context, size_t size);
 

@@ -19,11 +19,6 @@ namespace voxbit::search {
 namespace {
 
 constexpr double kCrossover = 0.9;
-constexpr double kHardMutation = 0.5;
-
-size_t PopulationOf(const SearchSettings& settings) {
-  return static_cast<size_t>(std::max<int64_t>(2, settings.population));
-}
 
 // Binary tournament among `count` that are sorted best first.
 size_t Tournament(size_t count, Rng& rng) {

@@ -1,10 +1,10 @@
 #include "server/study/server_config.h"
 
-#include <charconv>
 #include <filesystem>
 #include <set>
 #include <utility>
 
+#include "common/address.h"
 #include "common/json_file.h"
 
 namespace voxbit::server {
@@ -27,18 +27,6 @@ Json PrintLocalWorkers(const ServerSettings& in) {
   return in.local_workers;
 }
 
-// Workers have working directories of their own, so a path must mean the same everywhere: a
-// relative root is taken from the working directory of this process.
-void MakeDatasetRootAbsolute(Json& study) {
-  const auto dataset = study.find("dataset");
-  if (dataset == study.end()) return;
-  const auto root = dataset->find("root");
-  if (root == dataset->end() || !root->is_string() || root->get<std::string>().empty()) return;
-  std::error_code error;
-  const auto absolute = std::filesystem::absolute(root->get<std::string>(), error);
-  if (!error) *root = absolute.lexically_normal().string();
-}
-
 Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const std::string& pointer,
                              const Plugins& plugins) {
   Json json = entry;
@@ -51,7 +39,8 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
     if (!parsed.ok()) return parsed.status().Annotate(file + ": " + pointer);
     json = std::move(parsed).value();
   }
-  MakeDatasetRootAbsolute(json);
+  const Json::json_pointer root("/dataset/root");
+  if (json.contains(root)) MakePathAbsolute(json[root]);
   if (const auto table = json.find("latency_table"); table != json.end()) {
     const Status read =
         InlineJsonFile(at + "/latency_table", search::kMaxLatencyTableBytes, *table);
@@ -62,19 +51,6 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
                     .name = (*plan)->config().name,
                     .config_json = (*plan)->config_json()};
-}
-
-Status CheckAddress(const std::string& address, const std::string& pointer) {
-  const size_t colon = address.rfind(':');
-  const char* const end = address.data() + address.size();
-  int port = -1;
-  if (colon != std::string::npos && colon > 0) {
-    const auto [rest, error] = std::from_chars(address.data() + colon + 1, end, port);
-    if (error != std::errc() || rest != end) port = -1;
-  }
-  if (port >= 0 && port <= 65'535) return OkStatus();
-  return ExpectedError(pointer, "HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:50051",
-                       address);
 }
 
 Status ApplyOverride(const std::string& text, Json& config) {
@@ -161,8 +137,11 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
 
   ServerConfig config;
   config.server = raw->server;
-  if (const Status grpc = CheckAddress(config.server.grpc, "/server/grpc"); !grpc.ok()) {
-    return grpc.Annotate(path);
+  if (!IsHostPort(config.server.grpc, /*min_port=*/0)) {
+    return ExpectedError("/server/grpc",
+                         "HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:50051",
+                         config.server.grpc)
+        .Annotate(path);
   }
   if (config.server.store.empty()) {
     return ExpectedError("/server/store", "the path of a folder", config.server.store)

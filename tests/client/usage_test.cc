@@ -102,6 +102,17 @@ TEST(UsageTest, EveryCommandExplainsItself) {
   }
 }
 
+TEST(UsageTest, WhatIsEverywhereIsReadAnywhere) {
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"-o", "yaml", "study", "list"},
+        {"study", "-o", "yaml", "list"},
+        {"study", "list", "-o", "yaml"}}) {
+    const RunOutcome run = RunLine("", line);
+    EXPECT_EQ(run.code, kExitUsage);
+    EXPECT_THAT(run.err, HasSubstr("yaml not in {table,json,csv}"));
+  }
+}
+
 TEST(UsageTest, HelpOfTheProgramListsNounsAndExitCodes) {
   const RunOutcome run = RunLine("", {"--help"});
   EXPECT_EQ(run.code, kExitDone);

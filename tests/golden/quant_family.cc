@@ -381,24 +381,16 @@ void RunFineTune(Comparison& comparison) {
 
 // ---- linear quantizers ----
 
-double StateOf(const Quantizer& quantizer, const std::string& name) {
-  for (const auto& item : quantizer.named_buffers()) {
-    if (item.key() == name) return item.value().item<double>();
-  }
-  for (const auto& item : quantizer.named_parameters()) {
-    if (item.key() == name) return item.value().item<double>();
-  }
-  return 0;
+// The buffer or parameter of that name: a range is the one or the other.
+at::Tensor StateOf(const Quantizer& quantizer, const std::string& name) {
+  const auto parameters = quantizer.named_parameters();
+  if (const at::Tensor* found = parameters.find(name)) return *found;
+  return quantizer.named_buffers()[name];
 }
 
-void SetRange(Quantizer& quantizer, const at::Tensor& range) {
+void SetRange(const Quantizer& quantizer, const at::Tensor& range) {
   const at::NoGradGuard no_grad;
-  for (auto& item : quantizer.named_buffers()) {
-    if (item.key() == "range") item.value().copy_(range);
-  }
-  for (auto& item : quantizer.named_parameters()) {
-    if (item.key() == "range") item.value().copy_(range);
-  }
+  StateOf(quantizer, "range").copy_(range);
 }
 
 void RunLinearWeight(Comparison& comparison) {
@@ -440,7 +432,7 @@ void RunLinearWeight(Comparison& comparison) {
     }
     const double largest = Largest(weight);
     run(*linear, prefix, "grad", as_is, largest);
-    checks.Near(prefix + "range", at::full({1}, StateOf(*linear, "range")), kExact);
+    checks.Near(prefix + "range", Scalar(StateOf(*linear, "range")), kExact);
   }
   // 32 bits are the identity. The reference has a bias quantizer, which it never calls and which
   // takes the largest bias for the largest magnitude: a bias further below zero is cut off.
@@ -558,8 +550,11 @@ void RunLinearNet(Comparison& comparison) {
     layer.weights->EndCalibration();
     layer.activations->EndCalibration();
     const std::string prefix = "calibrated." + layer.name + ".";
-    checks.Relative(prefix + "weight_range", StateOf(*layer.weights, "range"), kRelative);
-    checks.Relative(prefix + "activation_range", StateOf(*layer.activations, "range"), kRelative);
+    const auto range = [](const std::shared_ptr<Quantizer>& quantizer) {
+      return StateOf(*quantizer, "range").item<double>();
+    };
+    checks.Relative(prefix + "weight_range", range(layer.weights), kRelative);
+    checks.Relative(prefix + "activation_range", range(layer.activations), kRelative);
   }
   const at::Tensor logits = ForwardNet(layers, input);
   const at::Tensor loss = at::cross_entropy_loss(logits, comparison.Input("target"));

@@ -1,0 +1,38 @@
+#include "common/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tests/support/temp_dir.h"
+
+namespace voxbit {
+namespace {
+
+TEST(FilesTest, NewContentTakesThePlaceOfTheOld) {
+  const TempDir dir;
+  const std::string path = dir.File("front.svg");
+  for (const char* content : {"old", "new"}) {
+    ASSERT_TRUE(WriteFileAtomically(path, content).ok());
+    EXPECT_EQ(ReadFile(path).value(), content);
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+}
+
+// Whoever may write to /dev would lose the device.
+TEST(FilesTest, PipeAndFolderAreNotReplacedByAFile) {
+  const TempDir dir;
+  const std::string pipe = dir.File("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string link = dir.File("link");
+  std::filesystem::create_symlink(pipe, link);
+  for (const std::string& path : {pipe, link, dir.path()}) {
+    EXPECT_EQ(WriteFileAtomically(path, "svg").code(), StatusCode::kInvalidArgument) << path;
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+}  // namespace
+}  // namespace voxbit
