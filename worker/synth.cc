@@ -8,7 +8,7 @@
 #include "common/config.h"
 #include "common/json.h"
 #include "worker/data/dataset.h"
-#include "worker/data/writer.h"
+#include "worker/data/files/writer.h"
 
 namespace voxbit::worker {
 namespace {

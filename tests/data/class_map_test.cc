@@ -1,4 +1,4 @@
-#include "worker/data/class_map.h"
+#include "worker/data/files/class_map.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

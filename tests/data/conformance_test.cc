@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "tests/data/object_folders.h"
-#include "worker/data/writer.h"
+#include "worker/data/files/writer.h"
 
 namespace voxbit::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/data/mesh.h"
+#include "worker/data/geometry/mesh.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <numbers>
 
 #include "tests/data/object_folders.h"
-#include "worker/data/mesh_builder.h"
-#include "worker/data/occlusion.h"
+#include "worker/data/geometry/mesh_builder.h"
+#include "worker/data/geometry/occlusion.h"
 
 namespace voxbit::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/data/objects.h"
+#include "worker/data/objects/objects.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

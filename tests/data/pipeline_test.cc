@@ -1,4 +1,4 @@
-#include "worker/data/pipeline.h"
+#include "worker/data/lidar/pipeline.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

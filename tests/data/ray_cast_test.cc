@@ -1,4 +1,4 @@
-#include "worker/data/ray_cast.h"
+#include "worker/data/lidar/ray_cast.h"
 
 #include <gtest/gtest.h>
 

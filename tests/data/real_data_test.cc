@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "tests/data/object_folders.h"
-#include "worker/data/pipeline.h"
+#include "worker/data/lidar/pipeline.h"
 
 namespace voxbit::data {
 namespace {

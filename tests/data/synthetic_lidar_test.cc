@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "tests/data/data_folders.h"
-#include "worker/data/writer.h"
+#include "worker/data/files/writer.h"
 
 namespace voxbit::data {
 namespace {

@@ -6,9 +6,9 @@
 #include <tuple>
 
 #include "tests/data/object_folders.h"
-#include "worker/data/object_categories.h"
-#include "worker/data/object_models.h"
-#include "worker/data/writer.h"
+#include "worker/data/files/writer.h"
+#include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/object_models.h"
 
 namespace voxbit::data {
 namespace {

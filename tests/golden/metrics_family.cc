@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tests/golden/golden_case.h"
-#include "worker/data/class_map.h"
+#include "worker/data/files/class_map.h"
 #include "worker/data/scan.h"
 #include "worker/train/scores.h"
 

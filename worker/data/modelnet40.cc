@@ -8,9 +8,9 @@
 
 #include "supernet/kernels/fps/fps.h"
 #include "supernet/kernels/point_tree/point_tree.h"
-#include "worker/data/object_files.h"
-#include "worker/data/source_files.h"
-#include "worker/data/text_rows.h"
+#include "worker/data/files/source_files.h"
+#include "worker/data/files/text_rows.h"
+#include "worker/data/objects/object_files.h"
 
 namespace voxbit::data {
 namespace {

@@ -10,9 +10,9 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/log.h"
-#include "worker/data/class_map.h"
-#include "worker/data/lidar_dataset.h"
-#include "worker/data/source_files.h"
+#include "worker/data/files/class_map.h"
+#include "worker/data/files/source_files.h"
+#include "worker/data/lidar/lidar_dataset.h"
 
 namespace voxbit::data {
 namespace {

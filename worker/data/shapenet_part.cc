@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "common/files.h"
-#include "worker/data/object_categories.h"
-#include "worker/data/object_files.h"
-#include "worker/data/source_files.h"
-#include "worker/data/text_rows.h"
+#include "worker/data/files/source_files.h"
+#include "worker/data/files/text_rows.h"
+#include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/object_files.h"
 
 namespace voxbit::data {
 namespace {

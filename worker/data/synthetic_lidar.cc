@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "common/digest.h"
-#include "worker/data/lidar_dataset.h"
-#include "worker/data/ray_cast.h"
-#include "worker/data/street.h"
+#include "worker/data/lidar/lidar_dataset.h"
+#include "worker/data/lidar/ray_cast.h"
+#include "worker/data/lidar/street.h"
 
 namespace voxbit::data {
 namespace {

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "common/digest.h"
-#include "worker/data/object_categories.h"
-#include "worker/data/object_models.h"
-#include "worker/data/objects.h"
-#include "worker/data/occlusion.h"
+#include "worker/data/geometry/occlusion.h"
+#include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/object_models.h"
+#include "worker/data/objects/objects.h"
 
 namespace voxbit::data {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "common/rng.h"
 #include "common/status.h"
-#include "worker/data/vec3.h"
+#include "worker/data/geometry/vec3.h"
 
 namespace voxbit::data {
 

@@ -1,4 +1,4 @@
-#include "worker/data/objects.h"
+#include "worker/data/objects/objects.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "supernet/kernels/unit_sphere/unit_sphere.h"
-#include "worker/data/object_categories.h"
+#include "worker/data/objects/object_categories.h"
 #include "worker/data/setting_checks.h"
 
 namespace voxbit::data {

@@ -1,4 +1,4 @@
-#include "worker/data/mesh_builder.h"
+#include "worker/data/geometry/mesh_builder.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 
 #include "common/rng.h"
 #include "common/status.h"
-#include "worker/data/lidar_settings.h"
+#include "worker/data/lidar/lidar_settings.h"
 #include "worker/data/scan.h"
 
 namespace voxbit::data {

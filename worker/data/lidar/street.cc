@@ -1,4 +1,4 @@
-#include "worker/data/street.h"
+#include "worker/data/lidar/street.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "worker/data/object_models.h"
+#include "worker/data/objects/object_models.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <numbers>
 
 #include "common/check.h"
-#include "worker/data/mesh_builder.h"
-#include "worker/data/object_categories.h"
+#include "worker/data/geometry/mesh_builder.h"
+#include "worker/data/objects/object_categories.h"
 
 namespace voxbit::data {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "worker/data/mesh.h"
-#include "worker/data/vec3.h"
+#include "worker/data/geometry/mesh.h"
+#include "worker/data/geometry/vec3.h"
 
 namespace voxbit::data {
 

@@ -1,4 +1,4 @@
-#include "worker/data/source_files.h"
+#include "worker/data/files/source_files.h"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "worker/data/lidar_settings.h"
+#include "worker/data/lidar/lidar_settings.h"
 
 #include <algorithm>
 

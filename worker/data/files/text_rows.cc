@@ -1,4 +1,4 @@
-#include "worker/data/text_rows.h"
+#include "worker/data/files/text_rows.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,9 +1,9 @@
-#include "worker/data/lidar_dataset.h"
+#include "worker/data/lidar/lidar_dataset.h"
 
 #include <map>
 #include <string>
 
-#include "worker/data/pipeline.h"
+#include "worker/data/lidar/pipeline.h"
 
 namespace voxbit::data {
 namespace {
@@ -21,7 +21,7 @@ Json FeatureTexts(const LidarSettings& settings) {
        "z after leaving out the lowest 2 % of its points; cells more than 0.3 m above the lower "
        "envelope of these heights, the highest surface below them that is nowhere steeper than "
        "15 %, are filled from those around them; bilinear between the centres of the cells. To the "
-       "last digit: worker/data/ground.cc of the version named in provenance"},
+       "last digit: worker/data/lidar/ground.cc of the version named in provenance"},
       {"returns", "number of returns of the point's pulse, minus 1"},
       {"return_ratio",
        "number of the point's return, from 1, divided by the number of returns of its pulse"}};

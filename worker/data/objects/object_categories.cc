@@ -1,4 +1,4 @@
-#include "worker/data/object_categories.h"
+#include "worker/data/objects/object_categories.h"
 
 namespace voxbit::data {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/rng.h"
-#include "worker/data/street.h"
+#include "worker/data/lidar/street.h"
 
 namespace voxbit::data {
 

@@ -1,4 +1,4 @@
-#include "worker/data/class_map.h"
+#include "worker/data/files/class_map.h"
 
 #include <charconv>
 #include <optional>

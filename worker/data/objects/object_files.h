@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/data/objects.h"
+#include "worker/data/objects/objects.h"
 
 namespace voxbit::data {
 

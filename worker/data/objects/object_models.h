@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "common/rng.h"
-#include "worker/data/mesh.h"
+#include "worker/data/geometry/mesh.h"
 
 namespace voxbit::data {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "worker/data/dataset.h"
-#include "worker/data/lidar_settings.h"
+#include "worker/data/lidar/lidar_settings.h"
 
 namespace voxbit::data {
 

@@ -1,4 +1,4 @@
-#include "worker/data/vec3.h"
+#include "worker/data/geometry/vec3.h"
 
 #include <cmath>
 

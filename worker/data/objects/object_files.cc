@@ -1,8 +1,8 @@
-#include "worker/data/object_files.h"
+#include "worker/data/objects/object_files.h"
 
 #include <utility>
 
-#include "worker/data/source_files.h"
+#include "worker/data/files/source_files.h"
 
 namespace voxbit::data {
 

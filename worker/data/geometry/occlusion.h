@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/rng.h"
-#include "worker/data/mesh.h"
+#include "worker/data/geometry/mesh.h"
 
 namespace voxbit::data {
 

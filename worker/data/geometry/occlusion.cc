@@ -1,4 +1,4 @@
-#include "worker/data/occlusion.h"
+#include "worker/data/geometry/occlusion.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "worker/data/pipeline.h"
+#include "worker/data/lidar/pipeline.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <numeric>
 #include <utility>
 
-#include "worker/data/ground.h"
+#include "worker/data/lidar/ground.h"
 
 namespace voxbit::data {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "common/config.h"
 #include "worker/data/dataset.h"
-#include "worker/data/mesh.h"
+#include "worker/data/geometry/mesh.h"
 
 namespace voxbit::data {
 

@@ -1,4 +1,4 @@
-#include "worker/data/ground.h"
+#include "worker/data/lidar/ground.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "worker/data/writer.h"
+#include "worker/data/files/writer.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/files.h"
-#include "worker/data/object_categories.h"
-#include "worker/data/objects.h"
+#include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/objects.h"
 
 namespace voxbit::data {
 namespace {

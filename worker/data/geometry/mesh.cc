@@ -1,4 +1,4 @@
-#include "worker/data/mesh.h"
+#include "worker/data/geometry/mesh.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "common/check.h"
 #include "common/files.h"
 #include "common/json.h"
-#include "worker/data/text_rows.h"
+#include "worker/data/files/text_rows.h"
 
 namespace voxbit::data {
 namespace {
