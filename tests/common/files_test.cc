@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <iterator>
 
 #include "tests/support/temp_dir.h"
 
@@ -11,7 +12,7 @@ namespace voxbit {
 namespace {
 
 TEST(FilesTest, NewContentTakesThePlaceOfTheOld) {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string path = dir.File("front.svg");
   for (const char* content : {"old", "new"}) {
     ASSERT_TRUE(WriteFileAtomically(path, content).ok());
@@ -22,7 +23,7 @@ TEST(FilesTest, NewContentTakesThePlaceOfTheOld) {
 
 // Whoever may write to /dev would lose the device.
 TEST(FilesTest, PipeAndFolderAreNotReplacedByAFile) {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string pipe = dir.File("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const std::string link = dir.File("link");
