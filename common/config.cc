@@ -1,6 +1,7 @@
 #include "common/config.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <numeric>
 
 namespace voxbit {
@@ -31,17 +32,16 @@ Status UnknownKeyError(const std::string& pointer, const std::string& key,
                        const std::vector<std::string>& known) {
   std::string nearest;
   size_t best = 3;  // further away is no likely slip
-  std::string all;
   for (const std::string& name : known) {
-    all += (all.empty() ? "" : ", ") + name;
     if (const size_t distance = EditDistance(key, name); distance < best) {
       best = distance;
       nearest = name;
     }
   }
-  return FieldError(pointer + "/" + key, nearest.empty()
-                                             ? "unknown key; known here: " + all
-                                             : "unknown key; did you mean \"" + nearest + "\"?");
+  return FieldError(pointer + "/" + key,
+                    nearest.empty()
+                        ? "unknown key; known here: " + boost::algorithm::join(known, ", ")
+                        : "unknown key; did you mean \"" + nearest + "\"?");
 }
 
 Status ExpectedError(const std::string& pointer, const std::string& expected, const Json& found) {

@@ -139,8 +139,9 @@ Status WaitForEnd(const Flags& flags, const ServerConfig& config, const ServiceC
       if (all_ended) return OkStatus();
       if (workers != nullptr && workers->AllFailing()) {
         VOXBIT_ASSIGN_OR_RETURN(const bool helped, HasOtherWorker(context.dispatcher));
-        if (!helped)
+        if (!helped) {
           return Internal("every local worker ends right after its start; the log says why");
+        }
       }
     }
     changes.Wait(seen, Milliseconds(500), stop);

@@ -15,8 +15,9 @@ class StudyList final : public Command {
     Json json = Json::array();
     for (const v1::Study& study : studies) json.push_back(ToJson(study));
     session.Print(StudyTable(studies, session.NowMs()), json);
-    if (studies.empty())
+    if (studies.empty()) {
       session.Note("no study yet; make one with: search-client study create -f FILE");
+    }
     return OkStatus();
   }
 };

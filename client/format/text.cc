@@ -151,15 +151,6 @@ std::string PadLeft(std::string_view utf8, size_t width) {
   return std::string(used < width ? width - used : 0, ' ') + std::string(utf8);
 }
 
-std::string Joined(const std::vector<std::string>& parts, std::string_view between) {
-  std::string text;
-  for (const std::string& part : parts) {
-    if (!text.empty()) text += between;
-    text += part;
-  }
-  return text;
-}
-
 std::string OneLine(std::string_view text) {
   std::string line;
   while (!text.empty()) {

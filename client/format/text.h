@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace voxbit::client {
 
@@ -20,8 +19,6 @@ std::string PadLeft(std::string_view utf8, size_t width);
 // Control characters replaced, line breaks by spaces: what a server or a worker says must not
 // steer the terminal.
 std::string OneLine(std::string_view text);
-// `parts` in one text, `between` two of them.
-std::string Joined(const std::vector<std::string>& parts, std::string_view between);
 
 // Three significant digits and an SI prefix: "1.25 G", "3.4 M", "999". Trailing zeros are left out.
 std::string HumanCount(double value);

@@ -1,6 +1,7 @@
 #include "client/view/study_view.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <cmath>
 #include <cstdio>
 
@@ -250,12 +251,12 @@ Table WorkerTable(const std::vector<search::WorkerRow>& workers, int64_t now_ms)
          TextCell(info.device),
          TextCell(worker.task_label),
          {HumanAge(now_ms, worker.last_seen_ms), worker.last_seen_ms, Tone::kPlain},
-         TextCell(Joined(info.targets, " ")),
+         TextCell(boost::algorithm::join(info.targets, " ")),
          TextCell(info.device_model),
          IntCell(info.threads),
          {HumanBytes(static_cast<double>(info.memory_bytes)), info.memory_bytes, Tone::kPlain},
-         TextCell(Joined(info.supernets, " ")),
-         TextCell(Joined(info.datasets, " ")),
+         TextCell(boost::algorithm::join(info.supernets, " ")),
+         TextCell(boost::algorithm::join(info.datasets, " ")),
          worker.task_id == 0 ? EmptyCell() : IntCell(worker.task_id),
          TextCell(info.version)});
   }

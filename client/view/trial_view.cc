@@ -1,6 +1,7 @@
 #include "client/view/trial_view.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <limits>
 #include <set>
 
@@ -9,12 +10,6 @@
 
 namespace voxbit::client {
 namespace {
-
-std::string Listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 using search::Direction;
 using search::Measurement;
@@ -191,10 +186,11 @@ Result<std::string> ResolveMetric(const std::string& name, const std::vector<std
   if (matches.size() == 1) return matches.front();
   if (matches.size() > 1) {
     return InvalidArgument("metric \"" + name + "\" has several targets; name one of " +
-                           Listed(matches));
+                           boost::algorithm::join(matches, ", "));
   }
   if (keys.empty()) return InvalidArgument("metric \"" + name + "\": nothing is measured yet");
-  return InvalidArgument("metric \"" + name + "\" is not in this study; it has " + Listed(keys));
+  return InvalidArgument("metric \"" + name + "\" is not in this study; it has " +
+                         boost::algorithm::join(keys, ", "));
 }
 
 std::optional<double> MeasuredValue(const Trial& trial, const std::string& key) {

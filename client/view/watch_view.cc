@@ -1,6 +1,7 @@
 #include "client/view/watch_view.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 
 #include "client/format/text.h"
 #include "client/view/study_view.h"
@@ -133,10 +134,10 @@ std::string WatchView::Stage() const {
 std::string WatchView::BarLine(size_t width) const {
   const std::string head = OneLine(study_.name()) + "  " + Stage() + "  ";
   std::vector<std::string> parts = Parts();
-  std::string text = Joined(parts, " · ");
+  std::string text = boost::algorithm::join(parts, " · ");
   while (parts.size() > 1 && DisplayWidth(head + text) > width) {
     parts.pop_back();
-    text = Joined(parts, " · ");
+    text = boost::algorithm::join(parts, " · ");
   }
   // The bar gets what the words leave.
   const size_t used = DisplayWidth(head + text) + 2;
@@ -148,7 +149,7 @@ std::string WatchView::BarLine(size_t width) const {
 std::string WatchView::PlainLine() const {
   std::vector<std::string> parts = Parts();
   parts.insert(parts.begin(), Stage());
-  return study_.name() + ": " + Joined(parts, ", ");
+  return study_.name() + ": " + boost::algorithm::join(parts, ", ");
 }
 
 Json WatchView::Fields() const {

@@ -1,6 +1,7 @@
 #include "server/dispatch/unserved.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <functional>
 #include <set>
 #include <utility>
@@ -24,9 +25,7 @@ std::string Offered(const std::vector<WorkerInfo>& workers, const Offers& offers
   for (const WorkerInfo& worker : workers) {
     for (std::string& name : offers(worker)) all.insert(std::move(name));
   }
-  std::string text;
-  for (const std::string& name : all) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "none" : text;
+  return all.empty() ? "none" : boost::algorithm::join(all, ", ");
 }
 
 // Why none of `workers` can do the work; "" when one can.

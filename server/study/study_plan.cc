@@ -1,6 +1,7 @@
 #include "server/study/study_plan.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <set>
 #include <utility>
 
@@ -46,13 +47,11 @@ Status CheckMeasured(const std::vector<T>& entries, const std::string& key,
     if (metric.source != search::MetricSource::kEvaluation) continue;
     const auto& known = traits.metrics;
     if (std::find(known.begin(), known.end(), entries[i].metric) != known.end()) continue;
-    std::string list;
-    for (const std::string& name : known) list.append(list.empty() ? "" : ", ").append(name);
     std::string at = pointer;
     at.append("/").append(key).append("/").append(std::to_string(i)).append("/metric");
     return FieldError(at, "an evaluation on the dataset " + config.dataset.at("kind").dump() +
                               " does not measure \"" + entries[i].metric + "\"; it measures " +
-                              list);
+                              boost::algorithm::join(known, ", "));
   }
   return OkStatus();
 }
