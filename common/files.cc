@@ -46,7 +46,7 @@ Result<std::string> ReadFile(const std::string& path) {
 
 Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
   std::error_code unknown;
-  const std::filesystem::file_status there = std::filesystem::status(path, unknown);
+  const std::filesystem::file_status there = std::filesystem::symlink_status(path, unknown);
   if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
     return InvalidArgument(path + ": is no regular file");
   }

@@ -14,7 +14,7 @@ Result<std::string> ReadFile(const std::string& path);
 // Writes `bytes` under a temporary name in the same folder, syncs, renames and syncs the folder:
 // after a crash the path holds the old or the new content, never a part. On failure nothing is
 // left behind. RESOURCE_EXHAUSTED when the disk is full, INVALID_ARGUMENT when the path is a
-// folder, a device or a pipe: a file would take its place.
+// folder, a link, a device or a pipe: a file would take its place.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 
 // fsync of an open descriptor or of a folder, so that a rename in it survives a power cut.

@@ -21,18 +21,21 @@ TEST(FilesTest, NewContentTakesThePlaceOfTheOld) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
 }
 
-// Whoever may write to /dev would lose the device.
-TEST(FilesTest, PipeAndFolderAreNotReplacedByAFile) {
+// Whoever may write to /dev would lose the device, or /dev/stdout, which is a link.
+TEST(FilesTest, OnlyAFileIsReplacedByAFile) {
   const testing::TempDir dir;
   const std::string pipe = dir.File("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string file = dir.File("file");
+  ASSERT_TRUE(WriteFileAtomically(file, "old").ok());
   const std::string link = dir.File("link");
-  std::filesystem::create_symlink(pipe, link);
+  std::filesystem::create_symlink(file, link);
   for (const std::string& path : {pipe, link, dir.path()}) {
     EXPECT_EQ(WriteFileAtomically(path, "svg").code(), StatusCode::kInvalidArgument) << path;
   }
   EXPECT_TRUE(std::filesystem::is_fifo(pipe));
   EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(ReadFile(file).value(), "old");
 }
 
 }  // namespace
