@@ -69,64 +69,76 @@ cmake_host_system_information(RESULT VOXBIT_MEMORY_MIB QUERY TOTAL_PHYSICAL_MEMO
 math(EXPR VOXBIT_TORCH_JOBS "${VOXBIT_MEMORY_MIB} / 2048 + 1")
 set_property(GLOBAL PROPERTY JOB_POOLS torch_pool=${VOXBIT_TORCH_JOBS})
 
-function(voxbit_torch_settings target)
-  target_link_libraries(${target} PRIVATE voxbit_warnings ${TORCH_LIBRARIES})
-  set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch_pool)
-  # One precompiled header for all torch targets: torch/torch.h costs 13 s per file without it.
-  if(NOT ${target} STREQUAL "voxbit_torch_pch")
-    target_precompile_headers(${target} REUSE_FROM voxbit_torch_pch)
-  endif()
+# What is tested is optimised; the tests themselves need not be. It saves a third of their build
+# time. (gcc 12 warns falsely in <regex>.) A compiler reads a precompiled header only where its
+# flags are those of the header, so tests have headers of their own.
+set(VOXBIT_TEST_FLAGS "$<$<CONFIG:Release>:-Og;-Wno-maybe-uninitialized>")
+
+# voxbit_pch(KIND [TORCH] HEADERS ... LIBS ...): targets voxbit_KIND_pch and, for tests,
+# voxbit_KIND_test_pch, which carry precompiled headers for others to reuse.
+function(voxbit_pch kind)
+  cmake_parse_arguments(ARG "TORCH" "" "HEADERS;LIBS" ${ARGN})
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${kind}_pch.cc CONTENT "// Carries precompiled headers.\n")
+  foreach(name voxbit_${kind}_pch voxbit_${kind}_test_pch)
+    add_library(${name} STATIC ${CMAKE_BINARY_DIR}/${kind}_pch.cc)
+    target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+    target_link_libraries(${name} PRIVATE ${ARG_LIBS} nlohmann_json::nlohmann_json)
+    if(ARG_TORCH)
+      set_target_properties(${name} PROPERTIES JOB_POOL_COMPILE torch_pool)
+    endif()
+  endforeach()
+  target_compile_options(voxbit_${kind}_test_pch PRIVATE ${VOXBIT_TEST_FLAGS})
 endfunction()
 
+# One precompiled header for all torch targets: torch/torch.h costs 13 s per file without it.
 if(VOXBIT_TORCH)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/torch_pch.cc CONTENT "// Carries the precompiled torch header.\n")
-  add_library(voxbit_torch_pch STATIC ${CMAKE_BINARY_DIR}/torch_pch.cc)
-  target_precompile_headers(voxbit_torch_pch PRIVATE <torch/torch.h> <nlohmann/json.hpp>)
-  target_link_libraries(voxbit_torch_pch PUBLIC nlohmann_json::nlohmann_json)
-  voxbit_torch_settings(voxbit_torch_pch)
+  voxbit_pch(torch TORCH HEADERS <torch/torch.h> <nlohmann/json.hpp>
+             LIBS voxbit_warnings ${TORCH_LIBRARIES})
 endif()
 
 # The same for the rest: JSON for all, gRPC for those that speak it. clang-tidy reads each file as
 # it is, without them.
 if(NOT CMAKE_CXX_CLANG_TIDY)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/plain_pch.cc CONTENT "// Carries the precompiled JSON header.\n")
-  add_library(voxbit_plain_pch STATIC ${CMAKE_BINARY_DIR}/plain_pch.cc)
-  target_precompile_headers(voxbit_plain_pch PRIVATE <nlohmann/json.hpp> <functional> <memory>)
-  target_link_libraries(voxbit_plain_pch PRIVATE voxbit_warnings_strict
-                        nlohmann_json::nlohmann_json Threads::Threads)
+  voxbit_pch(plain HEADERS <nlohmann/json.hpp> <functional> <memory>
+             LIBS voxbit_warnings_strict Threads::Threads)
   if(VOXBIT_GRPC)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/grpc_pch.cc CONTENT "// Carries the precompiled gRPC headers.\n")
-    add_library(voxbit_grpc_pch STATIC ${CMAKE_BINARY_DIR}/grpc_pch.cc)
-    target_precompile_headers(voxbit_grpc_pch PRIVATE <grpcpp/grpcpp.h> <nlohmann/json.hpp>)
-    target_link_libraries(voxbit_grpc_pch PRIVATE voxbit_warnings_strict
-                          nlohmann_json::nlohmann_json Threads::Threads gRPC::grpc++)
+    voxbit_pch(grpc HEADERS <grpcpp/grpcpp.h> <nlohmann/json.hpp>
+               LIBS voxbit_warnings_strict Threads::Threads gRPC::grpc++)
   endif()
 endif()
 
 set(VOXBIT_GRPC_LAYERS convert rpc worker_rpc server_rpc client)
 
-function(voxbit_plain_settings target deps)
+# `test` is "_test" for tests and empty otherwise.
+function(voxbit_torch_settings target test)
+  target_link_libraries(${target} PRIVATE voxbit_warnings nlohmann_json::nlohmann_json
+                        ${TORCH_LIBRARIES})
+  set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch_pool)
+  target_precompile_headers(${target} REUSE_FROM voxbit_torch${test}_pch)
+endfunction()
+
+function(voxbit_plain_settings target test deps)
   target_link_libraries(${target} PRIVATE voxbit_warnings_strict Threads::Threads)
   if(NOT TARGET voxbit_plain_pch OR ${target} STREQUAL "voxbit_kernels")
     return()
   endif()
-  set(pch voxbit_plain_pch)
+  set(kind plain)
   foreach(dep ${deps} ${target})
     string(REPLACE "voxbit_" "" layer ${dep})
     if(layer IN_LIST VOXBIT_GRPC_LAYERS)
-      set(pch voxbit_grpc_pch)
+      set(kind grpc)
     endif()
   endforeach()
   target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json)
-  target_precompile_headers(${target} REUSE_FROM ${pch})
+  target_precompile_headers(${target} REUSE_FROM voxbit_${kind}${test}_pch)
 endfunction()
 
-function(voxbit_common_settings target is_torch deps)
+function(voxbit_common_settings target is_torch test deps)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   if(is_torch)
-    voxbit_torch_settings(${target})
+    voxbit_torch_settings(${target} "${test}")
   else()
-    voxbit_plain_settings(${target} "${deps}")
+    voxbit_plain_settings(${target} "${test}" "${deps}")
   endif()
 endfunction()
 
@@ -145,15 +157,19 @@ function(voxbit_library name)
   endif()
   list(TRANSFORM ARG_DEPS PREPEND voxbit_)
   target_link_libraries(${target} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
-  voxbit_common_settings(${target} ${ARG_TORCH} "${ARG_DEPS}")
+  voxbit_common_settings(${target} ${ARG_TORCH} "" "${ARG_DEPS}")
 endfunction()
 
 function(voxbit_binary name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;TEST" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  set(test "")
+  if(ARG_TEST)
+    set(test _test)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND voxbit_)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} ${ARG_LIBS})
-  voxbit_common_settings(${name} ${ARG_TORCH} "${ARG_DEPS}")
+  voxbit_common_settings(${name} ${ARG_TORCH} "${test}" "${ARG_DEPS}")
   target_compile_definitions(${name} PRIVATE VOXBIT_VERSION="${PROJECT_VERSION}")
 endfunction()
 
@@ -163,11 +179,9 @@ function(voxbit_test name)
   if(ARG_TORCH)
     set(torch TORCH)
   endif()
-  voxbit_binary(${name} ${torch} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS}
+  voxbit_binary(${name} ${torch} TEST SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS}
                 LIBS ${ARG_LIBS} GTest::gmock GTest::gtest_main)
-  # What is tested is optimised; the tests themselves need not be. It saves a third of their build
-  # time, and unlike -O0 it goes with the precompiled headers. (gcc 12 warns falsely in <regex>.)
-  target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:-Og;-Wno-maybe-uninitialized>")
+  target_compile_options(${name} PRIVATE ${VOXBIT_TEST_FLAGS})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
