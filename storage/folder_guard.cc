@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <thread>
 
 namespace voxbit::storage {
 namespace {
@@ -48,6 +49,19 @@ Status CheckLocal(const std::string& folder) {
   return OkStatus();
 }
 
+// 0 once the lock is held; EWOULDBLOCK when another process still has it after `patience`.
+int LockWithin(int descriptor, Milliseconds patience) {
+  constexpr Milliseconds kPause{20};
+  const SystemClock clock;
+  const int64_t deadline = clock.MonotonicMs() + patience.count();
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || clock.MonotonicMs() >= deadline) return errno;
+    std::this_thread::sleep_for(kPause);
+  }
+  return 0;
+}
+
 }  // namespace
 
 Status WithStoreReason(const Status& status) {
@@ -63,14 +77,14 @@ Status WithStoreReason(const Status& status) {
 }
 
 Result<std::unique_ptr<FolderGuard>> FolderGuard::Lock(const std::string& folder,
-                                                       bool allow_network) {
+                                                       bool allow_network, Milliseconds patience) {
   if (!allow_network) VOXBIT_RETURN_IF_ERROR(CheckLocal(folder));
   const std::string path = folder + "/voxbit.lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return WithStoreReason(FromErrno(errno, path));
   std::unique_ptr<FolderGuard> guard(new FolderGuard(descriptor));
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return FromErrno(errno, path);
+  if (const int error = LockWithin(descriptor, patience); error != 0) {
+    if (error != EWOULDBLOCK) return FromErrno(error, path);
     std::array<char, 32> owner{};
     const ssize_t got = ::pread(descriptor, owner.data(), owner.size() - 1, 0);
     const std::string process = got > 0 ? " " + std::string(owner.data()) : "";

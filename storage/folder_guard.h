@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/clock.h"
 #include "common/status.h"
 
 namespace voxbit::storage {
@@ -12,10 +13,12 @@ namespace voxbit::storage {
 // the process ends, however it ends.
 class FolderGuard {
  public:
-  // FAILED_PRECONDITION, reason STORE_IN_USE, naming the process that has it;
+  // Waits up to `patience` for a process that has the lock: one that was killed may still be
+  // ending. FAILED_PRECONDITION, reason STORE_IN_USE, naming the process that has it;
   // FAILED_PRECONDITION, reason STORE_ON_NETWORK, unless `allow_network`;
   // PERMISSION_DENIED, reason STORE_READ_ONLY.
-  static Result<std::unique_ptr<FolderGuard>> Lock(const std::string& folder, bool allow_network);
+  static Result<std::unique_ptr<FolderGuard>> Lock(const std::string& folder, bool allow_network,
+                                                   Milliseconds patience);
   ~FolderGuard();
   FolderGuard(const FolderGuard&) = delete;
   FolderGuard& operator=(const FolderGuard&) = delete;

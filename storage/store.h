@@ -101,6 +101,8 @@ class Store {
  public:
   struct Options {
     bool allow_network_filesystem = false;  // SQLite's locks are not reliable there
+    // How long to wait for a process that has the store: one that was killed may still be ending.
+    Milliseconds lock_patience{5'000};
   };
 
   // Opens or creates `folder`/voxbit.db, takes an exclusive lock on the folder for the life of

@@ -23,7 +23,8 @@ Store::Impl::~Impl() {
 Status Store::Impl::Open(const Options& options) {
   const Status made = MakeFolders(folder_);
   if (!made.ok()) return WithStoreReason(made);
-  VOXBIT_ASSIGN_OR_RETURN(guard_, FolderGuard::Lock(folder_, options.allow_network_filesystem));
+  VOXBIT_ASSIGN_OR_RETURN(
+      guard_, FolderGuard::Lock(folder_, options.allow_network_filesystem, options.lock_patience));
   const std::string path = DatabasePath(folder_);
   VOXBIT_ASSIGN_OR_RETURN(write_, Database::Open(path, Database::Mode::kReadWrite));
   VOXBIT_RETURN_IF_ERROR(Migrate(*write_).Annotate(path));

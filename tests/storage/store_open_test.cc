@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "common/files.h"
 #include "storage/store.h"
@@ -35,7 +37,10 @@ class OrdinaryUser {
 
 class StoreOpenTest : public ::testing::Test {
  protected:
-  Status Open() { return Store::Open(folder_.path(), clock_).status(); }
+  // At once: a store that is in use is refused without waiting.
+  Status Open() {
+    return Store::Open(folder_.path(), clock_, {.lock_patience = Milliseconds(0)}).status();
+  }
   void SetMode(const std::string& path, std::filesystem::perms mode) {
     std::filesystem::permissions(path, mode);
   }
@@ -124,6 +129,16 @@ TEST_F(StoreOpenTest, RefusesAStoreThatAnotherProcessHasUntilItEnds) {
   for (const int descriptor : {end[0], end[1], ready[0], ready[1]}) ::close(descriptor);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(Open().ok());
+}
+
+// A killed process that is slow to end, as on a busy machine.
+TEST_F(StoreOpenTest, WaitsForAProcessThatIsEnding) {
+  auto store = Take(Store::Open(folder_.path(), clock_));
+  std::jthread ending([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    store.reset();
+  });
+  EXPECT_TRUE(Store::Open(folder_.path(), clock_, {.lock_patience = Milliseconds(60'000)}).ok());
 }
 
 }  // namespace
