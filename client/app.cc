@@ -10,6 +10,7 @@
 #include "client/commands/command.h"
 #include "client/format/text.h"
 #include "common/log.h"
+#include "common/text.h"
 
 #ifndef VOXBIT_VERSION
 #error "VOXBIT_VERSION comes from the build"
@@ -186,6 +187,11 @@ ExitCode ExitCodeOf(const Status& status, bool interrupted) {
 }
 
 ExitCode RunClient(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
+  if (const Status status = CheckArguments(arguments); !status.ok()) {
+    surroundings.err << Paint("error:", Tone::kBad, surroundings.terminal.err_color) << " "
+                     << OneLine(status.message()) << std::endl;
+    return kExitUsage;
+  }
   CommandLine line;
   const std::optional<ExitCode> over = line.Parse(arguments, surroundings);
   if (over.has_value()) return *over;

@@ -5,12 +5,13 @@
 
 #include "client/format/text.h"
 #include "common/log.h"
+#include "common/text.h"
 
 namespace voxbit::client {
 namespace {
 
 std::string Pretty(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return PrintableJson(json.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "common/text.h"
+
 namespace voxbit::log {
 namespace {
 
@@ -76,18 +78,22 @@ std::string JsonLine(const Logger& logger, Level level, std::string_view message
   if (fields.is_object()) {
     for (const auto& [key, value] : fields.items()) line[key] = value;
   }
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return PrintableJson(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+// A text that looks like the end of its field and the begin of another stands in quotes.
+std::string FieldText(const nlohmann::json& value) {
+  const bool is_text = value.is_string();
+  const bool is_plain =
+      is_text && value.get_ref<const std::string&>().find("  ") == std::string::npos;
+  return Printable(is_plain ? value.get<std::string>()
+                            : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string TextLine(std::string_view message, const nlohmann::json& fields) {
-  std::string line(message);
+  std::string line = Printable(message);
   if (!fields.is_object()) return line;
-  for (const auto& [key, value] : fields.items()) {
-    line += "  " + key + "=";
-    line += value.is_string()
-                ? value.get<std::string>()
-                : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  }
+  for (const auto& [key, value] : fields.items()) line += "  " + key + "=" + FieldText(value);
   return line;
 }
 
@@ -106,8 +112,9 @@ void Configure(Format format, Level level, std::string_view program) {
   logger.format = format;
   logger.program = program;
   logger.sink->set_level(ToSpdlog(level));
+  // RFC 3339 with the offset of the local zone.
   logger.sink->set_pattern(
-      format == Format::kJson ? "%v" : "%Y-%m-%d %H:%M:%S %-5!l " + logger.program + "  %v");
+      format == Format::kJson ? "%v" : "%Y-%m-%dT%H:%M:%S.%e%z %-7l " + logger.program + "  %v");
   logger.sink->flush_on(spdlog::level::debug);
 }
 

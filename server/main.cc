@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/text.h"
 #include "search/agents/agents.h"
 #include "server/local_workers.h"
 #include "server/rpc/services.h"
@@ -45,7 +46,7 @@ int Report(const Flags& flags, const Status& status) {
   if (flags.log_format == "json") {
     log::Error(status.message(), {{"reason", status.reason()}});
   } else {
-    std::cerr << "search-server: " << status.message() << "\n";
+    std::cerr << "search-server: " << Printable(status.message()) << "\n";
   }
   return status.code() == StatusCode::kInvalidArgument ||
                  status.code() == StatusCode::kFailedPrecondition ||
@@ -155,7 +156,7 @@ Result<int> PrintResults(const ServerConfig& config, storage::Store& store, Repo
   VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, store));
   for (const auto& study : studies) {
     std::cout << "study " << study.config.name << ": " << search::Name(study.state);
-    if (!study.message.empty()) std::cout << ": " << study.message;
+    if (!study.message.empty()) std::cout << ": " << Printable(study.message);
     std::cout << "\n";
     if (study.state == search::StudyState::kFailed) code = kFailed;
     VOXBIT_ASSIGN_OR_RETURN(const Front front, reporter.GetFront(study, {}));
@@ -194,7 +195,7 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
   Dispatcher dispatcher(*store, clock, settings.Dispatch());
   VOXBIT_RETURN_IF_ERROR(dispatcher.RefreshLeases());
   StudySupervisor supervisor(*store, plugins, changes);
-  Reporter reporter(*store);
+  Reporter reporter(*store, clock);
   const ServiceContext context{*store,   *artifacts, dispatcher, supervisor,
                                reporter, plugins,    changes,    clock};
   VOXBIT_ASSIGN_OR_RETURN(const auto rpc, RpcServer::Start(settings.grpc, context));
@@ -239,6 +240,9 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
 
 int Main(int argc, char** argv) {
   Flags flags;
+  if (const Status status = CheckArguments({argv + 1, argv + argc}); !status.ok()) {
+    return Report(flags, status);
+  }
   CLI::App app{"Voxbit coordinator: runs studies, hands tasks to workers, keeps the results."};
   app.set_version_flag("--version", "search-server " VOXBIT_VERSION);
   app.add_option("--config", flags.config, "JSON file with the server and its studies")
@@ -281,7 +285,7 @@ int Main(int argc, char** argv) {
     for (const auto& entry : config->studies) {
       resolved["studies"].push_back(Json::parse(entry.config_json));
     }
-    std::cout << resolved.dump(2) << "\n";
+    std::cout << PrintableJson(resolved.dump(2)) << "\n";
     return kDone;
   }
   const auto code = Serve(flags, *config, plugins, signals);

@@ -57,6 +57,8 @@ Result<search::Study> ReadStudy(const Statement& row) {
   study.message = row.Text(4);
   study.created_ms = row.Int(5);
   study.finished_ms = row.Int(6);
+  study.hypervolume_reference = row.Text(7);
+  study.resumed_ms = row.Int(8);
   return study;
 }
 

@@ -14,7 +14,7 @@ namespace voxbit::storage {
 
 // Column lists that the readers below expect, from column 0.
 inline constexpr char kStudyColumns[] =
-    "id, config, state, phase, message, created_ms, finished_ms";
+    "id, config, state, phase, message, created_ms, finished_ms, hypervolume_reference, resumed_ms";
 inline constexpr char kTrialColumns[] =
     "study_id, number, candidate, digest, origin, state, sequence, measured, finetuned, artifacts, "
     "message, created_ms, finished_ms";

@@ -145,6 +145,8 @@ class Store {
   // trials that are not final (exports stay).
   Result<search::Study> MoveStudy(int64_t id, search::StudyState to, const std::string& message);
   Status SetPhase(int64_t id, search::StudyPhase phase);
+  // Once for each study: what is there already stays. NOT_FOUND.
+  Status SetHypervolumeReference(int64_t id, const std::string& json);
 
   // ---- trials --------------------------------------------------------------------------------
   // Numbers follow the last one; trials, tasks and the algorithm's state are one transaction.

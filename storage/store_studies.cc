@@ -96,6 +96,10 @@ Result<Study> Store::MoveStudy(int64_t id, StudyState to, const std::string& mes
     VOXBIT_RETURN_IF_ERROR(
         database.Run("UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?",
                      Name(to), message, IsFinal(to) ? now_ms : 0, id));
+    if (to == StudyState::kActive) {
+      VOXBIT_RETURN_IF_ERROR(
+          database.Run("UPDATE studies SET resumed_ms = ? WHERE id = ?", now_ms, id));
+    }
     if (IsFinal(to)) {
       const std::string why = "the study is " + std::string(Name(to));
       VOXBIT_RETURN_IF_ERROR(CancelWork(database, id, why, now_ms));
@@ -110,6 +114,15 @@ Status Store::SetPhase(int64_t id, search::StudyPhase phase) {
         database.Run("UPDATE studies SET phase = ? WHERE id = ?", Name(phase), id));
     if (database.changes() > 0) return OkStatus();
     return NotFound("there is no study with id " + std::to_string(id));
+  });
+}
+
+Status Store::SetHypervolumeReference(int64_t id, const std::string& json) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_RETURN_IF_ERROR(FindStudy(database, id).status());
+    return database.Run(
+        "UPDATE studies SET hypervolume_reference = ? WHERE id = ? AND hypervolume_reference = ''",
+        json, id);
   });
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/text.h"
 #include "worker/device_info.h"
 #include "worker/serve.h"
 #include "worker/synth.h"
@@ -42,7 +43,7 @@ int Report(const Flags& flags, const Status& status) {
   if (flags.log_format == "json") {
     log::Error(status.message(), {{"reason", status.reason()}});
   } else {
-    std::cerr << "search-worker: " << status.message() << "\n";
+    std::cerr << "search-worker: " << Printable(status.message()) << "\n";
   }
   if (status.code() == StatusCode::kUnavailable) return kUnreachable;
   return status.code() == StatusCode::kInvalidArgument ? kUsage : kFailed;
@@ -56,7 +57,9 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--device", serve.device, "what to compute on: cpu, or cuda:N for GPU N")
       ->capture_default_str();
-  app.add_option("--name", serve.name, "unique among the server's workers [HOST-DEVICE]");
+  app.add_option("--name", serve.name,
+                 "unique among the server's workers [HOST-DEVICE, with -2, -3 ... where a living "
+                 "worker has that name]");
   app.add_option("--threads", serve.threads, "cores to compute with; 0: all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
@@ -118,7 +121,10 @@ bool FollowParent(int parent_pid) {
 }
 
 int RunServe(const Flags& flags, ShutdownSignals& signals) {
-  const Result<ServeFlags> serve = Resolve(flags.serve);
+  ServeFlags given = flags.serve;
+  // The parent gives its workers names of its own: whoever has one is a worker that it had before.
+  given.takes_name = flags.parent_pid != 0;
+  const Result<ServeFlags> serve = Resolve(std::move(given));
   if (!serve.ok()) return Report(flags, serve.status());
   if (!FollowParent(flags.parent_pid)) return kDone;
   const Status status = Serve(*serve, signals.token());
@@ -128,6 +134,9 @@ int RunServe(const Flags& flags, ShutdownSignals& signals) {
 
 int Main(int argc, char** argv) {
   Flags flags;
+  if (const Status status = CheckArguments({argv + 1, argv + argc}); !status.ok()) {
+    return Report(flags, status);
+  }
   CLI::App app{
       "Computes tasks for a search-server on one device. SIGTERM: finishes or hands back "
       "the task, then leaves."};

@@ -6,9 +6,11 @@
 #include "common/address.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "worker/device_info.h"
 #include "worker/exec/executors.h"
 #include "worker/loop/artifact_cache.h"
+#include "worker/loop/process_id.h"
 #include "worker/loop/worker_loop.h"
 #include "worker/rpc/coordinator_client.h"
 
@@ -27,6 +29,7 @@ search::WorkerInfo Describe(const ServeFlags& flags) {
   info.datasets = SupportedDatasets();
   info.targets = flags.targets;
   info.version = VOXBIT_VERSION;
+  if (!flags.takes_name) info.instance = ThisProcess();
   return info;
 }
 
@@ -40,7 +43,12 @@ Result<ServeFlags> Resolve(ServeFlags flags) {
   if (const Status device = CheckDevice(flags.device); !device.ok()) {
     return InvalidArgument("--device: " + device.message());
   }
+  flags.may_rename = flags.name.empty();
   if (flags.name.empty()) flags.name = DefaultName(flags.device);
+  VOXBIT_RETURN_IF_ERROR(CheckName("--name", flags.name));
+  for (const std::string& target : flags.targets) {
+    VOXBIT_RETURN_IF_ERROR(CheckName("--target", target));
+  }
   if (flags.threads == 0) flags.threads = UsableCores();
   if (flags.targets.empty()) {
     flags.targets = {DefaultTarget(flags.device, DeviceModel(flags.device))};
@@ -67,6 +75,7 @@ Status Serve(const ServeFlags& flags, const std::stop_token& stop) {
                          {"cache", flags.cache}});
   WorkerLoop::Settings settings;
   settings.connect_timeout = Milliseconds(static_cast<int64_t>(flags.connect_timeout_s * 1000));
+  settings.may_rename = flags.may_rename;
   WorkerLoop loop(server, *executor, clock, info, *cache, settings);
   const Status status = loop.Run(stop);
   if (loop.is_working()) {

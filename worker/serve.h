@@ -14,6 +14,8 @@ struct ServeFlags {
   std::string server = "127.0.0.1:50051";  // HOST:PORT
   std::string device = "cpu";
   std::string name;                  // "": by host and device
+  bool may_rename = false;           // the name has a suffix where a living worker has it
+  bool takes_name = false;           // whoever has the name loses it
   int64_t threads = 0;               // 0: all cores that the process may use
   std::vector<std::string> targets;  // none: by the hardware
   std::string cache;                 // "": the user's cache folder
@@ -21,8 +23,8 @@ struct ServeFlags {
   double connect_timeout_s = 60;  // 0: for ever
 };
 
-// Empty fields filled in. INVALID_ARGUMENT for an address that is no HOST:PORT and for a device
-// that is not there.
+// Empty fields filled in. INVALID_ARGUMENT for an address that is no HOST:PORT, for a device that
+// is not there and for a name or target that CheckName (common/text.h) refuses.
 Result<ServeFlags> Resolve(ServeFlags flags);
 
 // Takes resolved flags. OK after an orderly stop; UNAVAILABLE when the server could not be reached

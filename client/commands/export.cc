@@ -120,7 +120,7 @@ class Export final : public Command {
           const double fraction =
               size > 0 ? static_cast<double>(done) / static_cast<double>(size) : 1.0;
           err << "\r"
-              << Clip(file + "  " + Bar(fraction, 24) + "  " +
+              << Clip(OneLine(file) + "  " + Bar(fraction, 24) + "  " +
                           HumanBytes(static_cast<double>(done)) + " of " +
                           HumanBytes(static_cast<double>(size)),
                       session.surroundings().terminal.err_width - 1)

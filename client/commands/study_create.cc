@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "client/commands/command.h"
+#include "client/format/text.h"
 #include "client/view/study_view.h"
 #include "common/files.h"
 #include "common/json_file.h"
@@ -69,7 +70,7 @@ class StudyCreate final : public Command {
   void Report(Session& session, const v1::Study& study) const {
     switch (session.options().output) {
       case OutputFormat::kTable:
-        session.PrintText(study.name() + "\n");
+        session.PrintText(OneLine(study.name()) + "\n");
         session.Note(validate_only_
                          ? "the study is valid; nothing was created"
                          : "created; follow it with: search-client study watch " + study.name(),

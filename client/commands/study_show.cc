@@ -2,6 +2,7 @@
 
 #include "client/commands/command.h"
 #include "client/view/study_view.h"
+#include "common/text.h"
 
 namespace voxbit::client {
 namespace {
@@ -38,9 +39,10 @@ class StudyShow final : public Command {
     if (study.progress().running_size() > 0) {
       session.PrintText("\n" + RenderText(TaskTable(study.progress()), style));
     }
-    session.PrintText("\n" + Bold("configuration", style.color) + "\n" +
-                      ToJson(study)["config"].dump(2, ' ', false, Json::error_handler_t::replace) +
-                      "\n");
+    session.PrintText(
+        "\n" + Bold("configuration", style.color) + "\n" +
+        PrintableJson(ToJson(study)["config"].dump(2, ' ', false, Json::error_handler_t::replace)) +
+        "\n");
     return OkStatus();
   }
 

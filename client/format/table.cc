@@ -5,6 +5,7 @@
 
 #include "client/format/text.h"
 #include "common/check.h"
+#include "common/text.h"
 
 namespace voxbit::client {
 namespace {
@@ -92,7 +93,8 @@ std::string MissingColumns(const Table& table, const Layout& layout) {
 
 std::string CsvField(const Json& value) {
   if (value.is_null()) return "";
-  std::string text = value.is_string() ? value.get<std::string>() : CanonicalJson(value);
+  const std::string raw = value.is_string() ? value.get<std::string>() : CanonicalJson(value);
+  const std::string text = PrintableLines(raw);
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
@@ -128,10 +130,24 @@ Cell IntCell(int64_t value) { return {std::to_string(value), value, Tone::kPlain
 
 Cell EmptyCell() { return {"-", nullptr, Tone::kDim}; }
 
-Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+Json NumberJson(const std::optional<double>& value) {
+  return value.has_value() ? Json(*value) : Json();
+}
+
+Cell NumberCell(const std::optional<double>& value) {
+  if (!value.has_value()) return EmptyCell();
+  return {HumanCount(*value), *value, Tone::kPlain};
+}
+
+// Titles and cells are written nowhere but from here: no text of a peer reaches the terminal as it
+// is.
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (Column& column : columns_) column.title = OneLine(column.title);
+}
 
 void Table::AddRow(std::vector<Cell> cells) {
   VOXBIT_CHECK(cells.size() == columns_.size(), "a row needs one cell per column");
+  for (Cell& cell : cells) cell.text = OneLine(cell.text);
   rows_.push_back(std::move(cells));
 }
 
@@ -214,11 +230,12 @@ Json RenderJson(const Table& table) {
 
 std::string RenderFields(const std::vector<Field>& fields, const TextStyle& style) {
   size_t title_width = 0;
-  for (const Field& field : fields) title_width = std::max(title_width, DisplayWidth(field.title));
+  for (const Field& field : fields)
+    title_width = std::max(title_width, DisplayWidth(OneLine(field.title)));
   std::string text;
   for (const Field& field : fields) {
-    text += Bold(PadRight(field.title, title_width), style.color) + "  " +
-            Paint(field.cell.text, field.cell.tone, style.color) + "\n";
+    text += Bold(PadRight(OneLine(field.title), title_width), style.color) + "  " +
+            Paint(OneLine(field.cell.text), field.cell.tone, style.color) + "\n";
   }
   return text;
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,11 @@ Cell TextCell(std::string text, Tone tone = Tone::kPlain);
 Cell IntCell(int64_t value);
 // "-" in the table, nothing in CSV, null in JSON.
 Cell EmptyCell();
+// A number shown with three digits and a prefix; EmptyCell where there is none.
+Cell NumberCell(const std::optional<double>& value);
+
+// null where there is none.
+Json NumberJson(const std::optional<double>& value);
 
 struct TextStyle {
   size_t width = 80;

@@ -5,40 +5,11 @@
 #include <cmath>
 #include <cstdio>
 
+#include "common/text.h"
 #include "search/domain/metric.h"
 
 namespace voxbit::client {
 namespace {
-
-struct Glyph {
-  char32_t code = 0;
-  size_t bytes = 1;
-};
-
-// The first character of `text`, which is not empty. An invalid byte gives U+FFFD.
-Glyph Decode(std::string_view text) {
-  const auto byte = [&text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1};
-  size_t bytes = 0;
-  char32_t code = 0;
-  if ((first & 0xE0U) == 0xC0) {
-    bytes = 2;
-    code = first & 0x1FU;
-  } else if ((first & 0xF0U) == 0xE0) {
-    bytes = 3;
-    code = first & 0x0FU;
-  } else if ((first & 0xF8U) == 0xF0) {
-    bytes = 4;
-    code = first & 0x07U;
-  }
-  if (bytes == 0 || text.size() < bytes) return {0xFFFD, 1};
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80) return {0xFFFD, 1};
-    code = (code << 6U) | (byte(i) & 0x3FU);
-  }
-  return {code, bytes};
-}
 
 struct CodeRange {
   char32_t first;
@@ -119,7 +90,7 @@ std::string Pair(int64_t large, const char* large_unit, int64_t small, const cha
 size_t DisplayWidth(std::string_view utf8) {
   size_t width = 0;
   while (!utf8.empty()) {
-    const Glyph glyph = Decode(utf8);
+    const Character glyph = FirstCharacter(utf8);
     width += GlyphWidth(glyph.code);
     utf8.remove_prefix(glyph.bytes);
   }
@@ -132,7 +103,7 @@ std::string Clip(std::string_view utf8, size_t width) {
   size_t used = 0;
   size_t bytes = 0;
   while (bytes < utf8.size()) {
-    const Glyph glyph = Decode(utf8.substr(bytes));
+    const Character glyph = FirstCharacter(utf8.substr(bytes));
     const size_t next = GlyphWidth(glyph.code);
     if (used + next > width - 1) break;
     used += next;
@@ -152,27 +123,18 @@ std::string PadLeft(std::string_view utf8, size_t width) {
 }
 
 std::string OneLine(std::string_view text) {
-  std::string line;
-  while (!text.empty()) {
-    const Glyph glyph = Decode(text);
-    const bool space = glyph.code == '\n' || glyph.code == '\r' || glyph.code == '\t';
-    const bool control = glyph.code < 0x20 || (glyph.code >= 0x7F && glyph.code < 0xA0);
-    if (space) {
-      line += ' ';
-    } else if (control) {
-      line += '?';
-    } else if (glyph.code == 0xFFFD) {
-      line += "\xEF\xBF\xBD";
-    } else {
-      line += text.substr(0, glyph.bytes);
-    }
-    text.remove_prefix(glyph.bytes);
+  std::string line(text);
+  for (char& c : line) {
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
   }
   while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
+  return Printable(line);
 }
 
 std::string HumanCount(double value) { return WithPrefix(value, ""); }
+std::string HumanCount(const std::optional<double>& value) {
+  return value.has_value() ? HumanCount(*value) : "-";
+}
 std::string HumanBytes(double bytes) { return WithPrefix(bytes, "B"); }
 
 std::string HumanMilliseconds(double ms) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,12 +17,14 @@ std::string Clip(std::string_view utf8, size_t width);
 // Filled with spaces up to `width` columns, on the right or on the left.
 std::string PadRight(std::string_view utf8, size_t width);
 std::string PadLeft(std::string_view utf8, size_t width);
-// Control characters replaced, line breaks by spaces: what a server or a worker says must not
-// steer the terminal.
+// Printable of common/text.h, with spaces in the place of line breaks and tabs: what a server or a
+// worker says must not steer the terminal.
 std::string OneLine(std::string_view text);
 
 // Three significant digits and an SI prefix: "1.25 G", "3.4 M", "999". Trailing zeros are left out.
 std::string HumanCount(double value);
+// The same; "-" where there is none.
+std::string HumanCount(const std::optional<double>& value);
 // Decimal units: "3.41 MB", "12 B".
 std::string HumanBytes(double bytes);
 // "12.3 ms", "0.451 ms", "1.2 s" from 10 000 ms on.

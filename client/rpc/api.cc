@@ -266,7 +266,7 @@ Result<Api::Front> Api::GetFront(const std::string& study,
       connection_->Call(*connection_->trials, &v1::TrialService::Stub::GetFront, request));
   Front front;
   front.metrics.assign(response.metrics().begin(), response.metrics().end());
-  front.hypervolume = response.hypervolume();
+  if (response.has_hypervolume()) front.hypervolume = response.hypervolume();
   VOXBIT_RETURN_IF_ERROR(ReadTrials(response.trials(), front.trials));
   VOXBIT_RETURN_IF_ERROR(ReadTrials(response.dominated(), front.dominated));
   front.num_compared = response.trials_size() +

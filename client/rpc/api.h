@@ -52,8 +52,8 @@ class Api {
   };
   Result<TrialDetails> GetTrial(const std::string& study, int64_t number);
   struct Front {
-    std::vector<std::string> metrics;  // what was compared
-    double hypervolume = 0;
+    std::vector<std::string> metrics;      // what was compared
+    std::optional<double> hypervolume;     // empty: there is no reference yet
     std::vector<search::Trial> trials;     // best first by the first metric
     std::vector<search::Trial> dominated;  // others that can be compared; of very many a part
     int64_t num_compared = 0;              // all of both

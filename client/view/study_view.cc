@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "client/format/text.h"
+#include "client/view/trial_view.h"
 #include "proto/convert/convert.h"
 #include "search/domain/objective.h"
 
@@ -66,13 +67,25 @@ Json ProgressJson(const v1::StudyProgress& progress) {
           {"trials_infeasible", progress.trials_infeasible()},
           {"trials_failed", progress.trials_failed()},
           {"front_size", progress.front_size()},
-          {"hypervolume", progress.hypervolume()},
-          {"trials_per_minute", progress.trials_per_minute()},
+          {"hypervolume", NumberJson(HypervolumeOf(progress))},
+          {"reference", Lenient(progress.reference_json())},
+          {"trials_per_minute", NumberJson(SpeedOf(progress))},
           {"waits", NamesJson(progress.waits())},
           {"running", std::move(running)}};
 }
 
-Cell NumberCell(double value) { return {HumanCount(value), value, Tone::kPlain}; }
+// "miou 0 to 1, macs 2 G to 0"
+std::string RangesText(const Json& ranges) {
+  std::vector<std::string> texts;
+  for (const auto& [metric, range] : ranges.items()) {
+    if (!range.is_array() || range.size() != 2 || !range[0].is_number()) continue;
+    if (!range[1].is_number()) continue;
+    const std::string name = MetricName(metric);
+    texts.push_back(metric + " " + HumanMetric(name, range[0].get<double>()) + " to " +
+                    HumanMetric(name, range[1].get<double>()));
+  }
+  return boost::algorithm::join(texts, ", ");
+}
 
 }  // namespace
 
@@ -84,6 +97,16 @@ std::string KindName(v1::TaskKind kind) { return NameOf(kind); }
 bool IsFinal(v1::StudyState state) {
   return state == v1::STUDY_STATE_STOPPED || state == v1::STUDY_STATE_COMPLETED ||
          state == v1::STUDY_STATE_FAILED;
+}
+
+std::optional<double> HypervolumeOf(const v1::StudyProgress& progress) {
+  if (!progress.has_hypervolume()) return std::nullopt;
+  return progress.hypervolume();
+}
+
+std::optional<double> SpeedOf(const v1::StudyProgress& progress) {
+  if (!progress.has_trials_per_minute()) return std::nullopt;
+  return progress.trials_per_minute();
 }
 
 int64_t TrialsDone(const v1::StudyProgress& progress) {
@@ -141,8 +164,8 @@ Table StudyTable(const std::vector<v1::Study>& studies, int64_t now_ms) {
          {std::to_string(done) + "/" + std::to_string(progress.trials_total()), done, Tone::kPlain},
          IntCell(progress.trials_total()),
          IntCell(progress.front_size()),
-         NumberCell(progress.hypervolume()),
-         NumberCell(progress.trials_per_minute()),
+         NumberCell(HypervolumeOf(progress)),
+         NumberCell(SpeedOf(progress)),
          {HumanAge(now_ms, study.created_ms()), study.created_ms(), Tone::kPlain},
          IntCell(study.finished_ms()),
          TextCell(study.message())});
@@ -173,8 +196,10 @@ std::vector<Field> StudyFieldList(const v1::Study& study, int64_t now_ms) {
                           std::to_string(progress.trials_failed()) + " failed")});
   fields.push_back(
       {"front", TextCell(std::to_string(progress.front_size()) + " trials, hypervolume " +
-                         HumanCount(progress.hypervolume()))});
-  fields.push_back({"speed", TextCell(HumanCount(progress.trials_per_minute()) + " trials/min")});
+                         HumanCount(HypervolumeOf(progress)))});
+  const std::string ranges = RangesText(Lenient(progress.reference_json()));
+  if (!ranges.empty()) fields.push_back({"reference", TextCell(ranges)});
+  fields.push_back({"speed", TextCell(HumanCount(SpeedOf(progress)) + " trials/min")});
   if (!study.message().empty()) fields.push_back({"message", TextCell(study.message())});
   return fields;
 }

@@ -20,6 +20,10 @@ std::string StateName(v1::TaskState state);
 std::string KindName(v1::TaskKind kind);
 bool IsFinal(v1::StudyState state);
 
+// Of the front; empty until there is a reference.
+std::optional<double> HypervolumeOf(const v1::StudyProgress& progress);
+// Trials a minute; empty while nothing can be said.
+std::optional<double> SpeedOf(const v1::StudyProgress& progress);
 // Trials with a final state, at most the budget.
 int64_t TrialsDone(const v1::StudyProgress& progress);
 // Keys of the study's objectives in their order, e.g. "latency_ms[local]"; empty when the

@@ -349,7 +349,7 @@ Json ToJson(const Api::Front& front) {
   Json trials = Json::array();
   for (const Trial& trial : front.trials) trials.push_back(ToJson(trial));
   return {{"metrics", front.metrics},
-          {"hypervolume", front.hypervolume},
+          {"hypervolume", NumberJson(front.hypervolume)},
           {"front", std::move(trials)},
           {"compared", front.num_compared}};
 }

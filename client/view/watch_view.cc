@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/algorithm/string/join.hpp>
 
+#include "client/format/table.h"
 #include "client/format/text.h"
 #include "client/view/study_view.h"
 
@@ -80,7 +81,7 @@ double WatchView::Fraction() const {
 std::optional<int64_t> WatchView::EtaMs() const {
   if (study_.state() != v1::STUDY_STATE_ACTIVE) return std::nullopt;
   if (study_.phase() == v1::STUDY_PHASE_SEARCH) {
-    const double rate = study_.progress().trials_per_minute();
+    const double rate = SpeedOf(study_.progress()).value_or(0);
     const int64_t left = study_.progress().trials_total() - TrialsDone(study_.progress());
     if (!(rate > 0)) return std::nullopt;
     return static_cast<int64_t>(static_cast<double>(left) / rate * kMsPerMinute);
@@ -101,6 +102,11 @@ std::optional<int64_t> WatchView::EtaMs() const {
   return eta;
 }
 
+bool WatchView::IsCounting() const {
+  return study_.state() == v1::STUDY_STATE_ACTIVE &&
+         (study_.phase() == v1::STUDY_PHASE_SEARCH || TrainingSteps().has_value());
+}
+
 std::vector<std::string> WatchView::Parts() const {
   const v1::StudyProgress& progress = study_.progress();
   std::vector<std::string> parts;
@@ -114,14 +120,18 @@ std::vector<std::string> WatchView::Parts() const {
   }
   if (searched) {
     parts.push_back("front " + std::to_string(progress.front_size()));
-    parts.push_back(HumanCount(progress.trials_per_minute()) + " trials/min");
+    parts.push_back(HumanCount(SpeedOf(progress)) + " trials/min");
   }
   if (workers_ >= 0) {
     parts.push_back(std::to_string(busy_) + "/" + std::to_string(workers_) + " workers busy");
   }
   const std::optional<int64_t> eta = EtaMs();
-  if (eta.has_value()) parts.push_back("ETA " + HumanSpan(*eta));
-  if (searched) parts.push_back("hypervolume " + HumanCount(progress.hypervolume()));
+  if (eta.has_value()) {
+    parts.push_back("ETA " + HumanSpan(*eta));
+  } else if (IsCounting()) {
+    parts.emplace_back("ETA unknown");
+  }
+  if (searched) parts.push_back("hypervolume " + HumanCount(HypervolumeOf(progress)));
   return parts;
 }
 
@@ -160,13 +170,17 @@ Json WatchView::Fields() const {
                  {"trials_done", TrialsDone(progress)},
                  {"trials_total", progress.trials_total()},
                  {"front_size", progress.front_size()},
-                 {"hypervolume", progress.hypervolume()},
-                 {"trials_per_minute", progress.trials_per_minute()}};
+                 {"hypervolume", NumberJson(HypervolumeOf(progress))},
+                 {"trials_per_minute", NumberJson(SpeedOf(progress))}};
   if (const auto steps = TrainingSteps(); steps.has_value()) {
     fields["step"] = steps->done;
     fields["steps"] = steps->total;
   }
-  if (const auto eta = EtaMs(); eta.has_value()) fields["eta_ms"] = *eta;
+  if (const auto eta = EtaMs(); eta.has_value()) {
+    fields["eta_ms"] = *eta;
+  } else if (IsCounting()) {
+    fields["eta_ms"] = nullptr;
+  }
   if (workers_ >= 0) {
     fields["workers_busy"] = busy_;
     fields["workers"] = workers_;

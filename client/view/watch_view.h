@@ -48,6 +48,8 @@ class WatchView {
   double Fraction() const;
   // nullopt while nothing can be said.
   std::optional<int64_t> EtaMs() const;
+  // Whether trials or steps go on of which an end is expected.
+  bool IsCounting() const;
   // What matters most first.
   std::vector<std::string> Parts() const;
 

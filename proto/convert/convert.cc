@@ -261,6 +261,7 @@ v1::WorkerInfo ToProto(const search::WorkerInfo& info) {
   AddTexts(info.targets, message.mutable_targets());
   message.set_version(Utf8(info.version));
   message.set_protocol(info.protocol);
+  message.set_instance(Utf8(info.instance));
   return message;
 }
 
@@ -282,6 +283,7 @@ Result<search::WorkerInfo> FromProto(const v1::WorkerInfo& message) {
   info.targets.assign(message.targets().begin(), message.targets().end());
   info.version = message.version();
   info.protocol = message.protocol();
+  info.instance = message.instance();
   return info;
 }
 
@@ -290,6 +292,7 @@ v1::RegisterResponse ToProto(const search::RegisterReply& reply) {
   message.set_session(Utf8(reply.session));
   message.set_sync_interval_ms(reply.sync_interval.count());
   message.set_lease_duration_ms(reply.lease_duration.count());
+  if (reply.taken_by.has_value()) message.set_taken_by(Utf8(*reply.taken_by));
   return message;
 }
 
@@ -300,6 +303,7 @@ Result<search::RegisterReply> FromProto(const v1::RegisterResponse& message) {
   VOXBIT_RETURN_IF_ERROR(CheckNotNegative(message.lease_duration_ms(), "lease_duration_ms"));
   reply.sync_interval = Milliseconds(message.sync_interval_ms());
   reply.lease_duration = Milliseconds(message.lease_duration_ms());
+  if (message.has_taken_by()) reply.taken_by = message.taken_by();
   return reply;
 }
 

@@ -1,6 +1,7 @@
 // The one table of metric names, units and directions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ struct Metric {
   std::string_view unit;
   Direction direction;
   MetricSource source;
+  std::optional<double> largest;  // possible value; empty: there is none. None is below 0
   std::string_view help;
 };
 

@@ -10,9 +10,19 @@
 
 namespace voxbit::search {
 
+// Two values of a metric between which an objective is scaled, in the metric's own unit: 0.2 and
+// 0.8 of a mIoU, 2e9 and 0 multiply-accumulates.
+struct ReferenceRange {
+  double worst = 0;
+  double best = 0;
+  friend bool operator==(const ReferenceRange&, const ReferenceRange&) = default;
+};
+
 struct Objective {
   std::string metric;
   std::string target;  // hardware name for latency metrics, "" otherwise
+  // Of the hypervolume, where the user gives one (server/study/reference.h).
+  std::optional<ReferenceRange> reference = std::nullopt;
   friend bool operator==(const Objective&, const Objective&) = default;
 };
 

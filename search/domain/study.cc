@@ -131,10 +131,38 @@ Status ParseEntries(const Json& found, const std::string& pointer, const Fields<
   return OkStatus();
 }
 
+Status ParseReference(const Json& found, const std::string& pointer, Objective& out) {
+  const auto is_finite = [](const Json& value) {
+    return value.is_number() && std::isfinite(value.get<double>());
+  };
+  if (!found.is_array() || found.size() != 2 || !is_finite(found[0]) || !is_finite(found[1])) {
+    return ExpectedError(pointer, "two finite numbers, the worst value and the best", found);
+  }
+  out.reference = ReferenceRange{found[0].get<double>(), found[1].get<double>()};
+  return OkStatus();
+}
+
+Json PrintReference(const Objective& in) {
+  if (!in.reference.has_value()) return {};
+  return Json::array({in.reference->worst, in.reference->best});
+}
+
+Status CheckReference(const std::string& pointer, const Objective& objective) {
+  if (!objective.reference.has_value()) return OkStatus();
+  const auto [worst, best] = *objective.reference;
+  const bool is_higher = FindMetric(objective.metric)->direction == Direction::kHigher;
+  if (is_higher ? best > worst : best < worst) return OkStatus();
+  return FieldError(pointer + "/reference",
+                    "expected the worst value first, then a better one: of " + objective.metric +
+                        (is_higher ? " a higher one" : " a lower one") + " is better");
+}
+
 Status ParseObjectives(const Json& found, const std::string& pointer, StudyConfig& out) {
-  VOXBIT_RETURN_IF_ERROR(ParseEntries<Objective>(
-      found, pointer, ObjectiveFields<Objective>(),
-      [](const std::string&, const Objective&) { return OkStatus(); }, out.objectives));
+  auto fields = ObjectiveFields<Objective>();
+  fields.Custom("reference", "list", "worst and best value between which a hypervolume is scaled",
+                &ParseReference, &PrintReference);
+  VOXBIT_RETURN_IF_ERROR(
+      ParseEntries<Objective>(found, pointer, fields, &CheckReference, out.objectives));
   if (out.objectives.empty() || out.objectives.size() > kMaxObjectives) {
     return ExpectedError(pointer, "a list of 1 to 4 objectives", found);
   }
@@ -169,7 +197,10 @@ Status ParseConstraintsOf(const Json& found, const std::string& pointer, StudyCo
 
 Json PrintObjectives(const StudyConfig& in) {
   Json list = Json::array();
-  for (const Objective& objective : in.objectives) list.push_back(ObjectiveJson(objective));
+  for (const Objective& objective : in.objectives) {
+    list.push_back(ObjectiveJson(objective));
+    if (objective.reference.has_value()) list.back()["reference"] = PrintReference(objective);
+  }
   return list;
 }
 

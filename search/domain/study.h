@@ -106,10 +106,10 @@ Result<std::vector<Constraint>> ParseConstraints(const Json& found, const std::s
 
 // Parses and checks what one study says on its own: field types and ranges, known metrics,
 // a name of [a-z0-9._-] up to 100 characters that starts with a letter or digit, one to four
-// objectives, no metric twice, a latency table where a metric needs one (the table itself: whoever
-// reads a study's file reads the table that it names). A latency metric without a target means the
-// target "local".
-// Every error is INVALID_ARGUMENT and starts with the JSON pointer below `pointer`.
+// objectives, no metric twice, references whose best is better than their worst, a latency table
+// where a metric needs one (the table itself: whoever reads a study's file reads the table that it
+// names). A latency metric without a target means the target "local". Every error is
+// INVALID_ARGUMENT and starts with the JSON pointer below `pointer`.
 Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer);
 // Without a latency table nothing is written of it.
 Json ToJson(const StudyConfig& config);
@@ -121,7 +121,11 @@ struct Study {
   StudyState state = StudyState::kActive;
   StudyPhase phase = StudyPhase::kProfile;
   std::string message;  // why it failed or was stopped
+  // JSON of what its hypervolume is measured against (server/study/reference.h); "" until that is
+  // fixed.
+  std::string hypervolume_reference;
   int64_t created_ms = 0;
+  int64_t resumed_ms = 0;   // when it last became active after a pause; 0: it was never paused
   int64_t finished_ms = 0;  // 0 while it is not final
 };
 

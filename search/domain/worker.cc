@@ -53,6 +53,7 @@ const Fields<WorkerInfo>& InfoFields() {
     table.TextList("datasets", &WorkerInfo::datasets, {}, "datasets that it can read");
     table.TextList("targets", &WorkerInfo::targets, {}, "hardware names that it answers to");
     table.Text("version", &WorkerInfo::version, {}, "of the program");
+    table.Text("instance", &WorkerInfo::instance, {}, "names the process");
     table.Int("protocol", &WorkerInfo::protocol, {.min = 0}, "", "version of the conversation");
     return table;
   }();

@@ -29,6 +29,9 @@ struct WorkerInfo {
   std::vector<std::string> targets;
   std::string version;
   int64_t protocol = kProtocolVersion;
+  // Names the process: equal in all that it says, never used again. "" for a program that does not
+  // say it; such a one takes its name from whoever has it.
+  std::string instance;
   friend bool operator==(const WorkerInfo&, const WorkerInfo&) = default;
 };
 
@@ -37,7 +40,9 @@ Json ToJson(const WorkerInfo& info);
 Result<WorkerInfo> ParseWorkerInfo(const Json& json);
 
 struct RegisterReply {
-  std::string session;  // names this registration in every Sync
+  std::string session;  // names this registration in every Sync; "": it was not made
+  // Instance of the living process that works under this name, if that is why it was not made.
+  std::optional<std::string> taken_by;
   Milliseconds sync_interval{0};
   Milliseconds lease_duration{0};
 };

@@ -1,6 +1,7 @@
 #include "search/pareto/pareto.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -125,6 +126,28 @@ double Hypervolume(const Points& points, const std::vector<double>& reference) {
   Points front;
   for (const int64_t i : FrontIndices(above)) front.push_back(above[static_cast<size_t>(i)]);
   return Volume(std::move(front), reference, reference.size());
+}
+
+double BoxHypervolume(const Points& points, const std::vector<double>& worst,
+                      const std::vector<double>& best) {
+  const size_t dimensions = worst.size();
+  VOXBIT_CHECK(best.size() == dimensions && dimensions >= 1 && dimensions <= 4,
+               "a box has 1 to 4 dimensions");
+  // A product of all coordinates, and any sum of such up to 1, fits a double's 53 bits.
+  const double steps = std::exp2(52 / static_cast<int>(dimensions));
+  Points inside;
+  for (const auto& point : points) {
+    VOXBIT_CHECK(point.size() == dimensions, "a point and a box of different dimensions");
+    std::vector<double> scaled(dimensions);
+    bool is_above = true;
+    for (size_t d = 0; d < dimensions; ++d) {
+      const double share = (point[d] - worst[d]) / (best[d] - worst[d]);
+      scaled[d] = std::round(std::clamp(share, 0.0, 1.0) * steps) / steps;
+      is_above = is_above && scaled[d] > 0;
+    }
+    if (is_above) inside.push_back(std::move(scaled));
+  }
+  return Volume(std::move(inside), std::vector<double>(dimensions, 0), dimensions);
 }
 
 }  // namespace voxbit::search

@@ -27,4 +27,12 @@ std::vector<double> CrowdingDistances(const std::vector<std::vector<double>>& fr
 double Hypervolume(const std::vector<std::vector<double>>& points,
                    const std::vector<double>& reference);
 
+// Share of the box between `worst` and `best` that `points` dominate, in [0, 1]; what lies outside
+// counts as its nearest point in the box. Coordinates are rounded to 2^26 steps of the box with two
+// of them, to 2^17 with three and to 2^13 with four, so that sums are exact: equal whatever the
+// order of the points, and never less for more points.
+// Requires: equal lengths of 1 to 4, best > worst in every coordinate.
+double BoxHypervolume(const std::vector<std::vector<double>>& points,
+                      const std::vector<double>& worst, const std::vector<double>& best);
+
 }  // namespace voxbit::search

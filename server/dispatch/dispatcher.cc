@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/text.h"
 #include "common/uuid.h"
 
 namespace voxbit::server {
@@ -25,7 +26,10 @@ Status CheckInfo(const search::WorkerInfo& worker) {
                                   ": use programs of the same release",
                               "PROTOCOL_MISMATCH");
   }
-  if (worker.name.empty()) return InvalidArgument("a worker needs a name");
+  VOXBIT_RETURN_IF_ERROR(CheckName("a worker's name", worker.name));
+  for (const std::string& target : worker.targets) {
+    VOXBIT_RETURN_IF_ERROR(CheckName("a target of worker \"" + worker.name + "\"", target));
+  }
   if (worker.device.empty()) {
     return InvalidArgument("worker \"" + worker.name + "\" does not say on which device it works");
   }
@@ -221,20 +225,70 @@ class Turn {
 Milliseconds DispatchSettings::BusyInterval() const { return std::min(heartbeat, sync_interval); }
 
 Dispatcher::Dispatcher(storage::Store& store, const Clock& clock, DispatchSettings settings)
-    : store_(store), clock_(clock), settings_(settings) {}
+    : store_(store), clock_(clock), settings_(settings), started_ms_(clock.MonotonicMs()) {}
 
-Result<search::RegisterReply> Dispatcher::Register(const search::WorkerInfo& worker) {
+Result<search::RegisterReply> Dispatcher::Register(const search::WorkerInfo& worker,
+                                                   const std::string& replaces) {
   VOXBIT_RETURN_IF_ERROR(CheckInfo(worker));
-  const std::string session = NewUuid();
-  VOXBIT_RETURN_IF_ERROR(store_.RegisterWorker(worker, session, settings_.lease));
-  log::Info("worker registered", {{"worker", worker.name}, {"device", worker.device}});
-  return search::RegisterReply{session, settings_.sync_interval, settings_.lease.lease_duration};
+  search::RegisterReply reply{.session = "",
+                              .taken_by = std::nullopt,
+                              .sync_interval = settings_.sync_interval,
+                              .lease_duration = settings_.lease.lease_duration};
+  // One transaction: of two newcomers the second finds the first.
+  VOXBIT_RETURN_IF_ERROR(store_.Write([&]() -> Status {
+    VOXBIT_ASSIGN_OR_RETURN(reply.taken_by, HolderOfName(worker, replaces));
+    if (reply.taken_by.has_value()) return OkStatus();
+    reply.session = NewUuid();
+    VOXBIT_RETURN_IF_ERROR(store_.RegisterWorker(worker, reply.session, settings_.lease));
+    NoteHeard(worker.name, false);
+    return OkStatus();
+  }));
+  if (reply.taken_by.has_value()) {
+    log::Info("a worker's name is taken", {{"worker", worker.name}, {"device", worker.device}});
+  } else {
+    log::Info("worker registered", {{"worker", worker.name}, {"device", worker.device}});
+  }
+  return reply;
+}
+
+Result<std::optional<std::string>> Dispatcher::HolderOfName(const search::WorkerInfo& worker,
+                                                            const std::string& replaces) const {
+  const std::optional<std::string> nobody;
+  if (worker.instance.empty()) return nobody;
+  const auto holder = store_.GetWorker(worker.name);
+  if (!holder.ok() && holder.status().code() != StatusCode::kNotFound) return holder.status();
+  if (!holder.ok()) return nobody;
+  const std::string& instance = holder->info.instance;
+  if (instance == worker.instance || (!instance.empty() && instance == replaces)) return nobody;
+  return IsAlive(*holder) ? std::optional(instance) : nobody;
+}
+
+bool Dispatcher::IsAlive(const storage::Store::Worker& worker) const {
+  const MutexLock lock(mutex_);
+  const int64_t now_ms = clock_.MonotonicMs();
+  const auto heard = heard_ms_.find(worker.info.name);
+  if (heard == heard_ms_.end()) {
+    return now_ms - started_ms_ < settings_.settle.count() &&
+           clock_.NowMs() - worker.last_seen_ms <= settings_.lost_after.count();
+  }
+  // A drained worker calls once in a sync interval.
+  const Milliseconds silence =
+      settings_.alive_for + (worker.draining ? settings_.sync_interval : Milliseconds(0));
+  return heard->second.has_value() && now_ms - *heard->second <= silence.count();
+}
+
+void Dispatcher::NoteHeard(const std::string& worker, bool is_leaving) {
+  const MutexLock lock(mutex_);
+  heard_ms_[worker] = is_leaving ? std::nullopt : std::optional(clock_.MonotonicMs());
 }
 
 Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
   VOXBIT_RETURN_IF_ERROR(CheckRequest(request));
   std::optional<SyncReply> reply = Heartbeat(request);
-  if (reply.has_value()) return reply;
+  if (reply.has_value()) {
+    NoteHeard(request.worker, false);
+    return reply;
+  }
   Turn turn(store_, settings_, request);
   VOXBIT_RETURN_IF_ERROR(store_.Write([&]() -> Status {
     VOXBIT_ASSIGN_OR_RETURN(reply, turn.Take());
@@ -246,6 +300,8 @@ Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
                  {{"worker", request.worker}, {"reason", turn.refusal().message()}});
     return turn.refusal();
   }
+  const bool is_unknown = reply.has_value() && reply->desired == Desired::kRegister;
+  if (!is_unknown) NoteHeard(request.worker, request.draining);
   if (reply.has_value() && reply->desired == Desired::kRun) {
     log::Info("leased", {{"task", reply->task_id},
                          {"kind", std::string(Name(reply->spec.kind))},

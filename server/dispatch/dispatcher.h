@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "common/status.h"
 #include "search/domain/worker.h"
 #include "storage/store.h"
@@ -22,18 +24,28 @@ struct DispatchSettings {
   Milliseconds sync_interval{10'000};
   // A worker silent for this long is listed as lost; its lease expires on its own.
   Milliseconds lost_after{60'000};
+  // Nobody else gets the name of a worker that was heard of within this time: several heartbeats.
+  Milliseconds alive_for{5'000};
+  // For so long after its start a server that has not heard of a worker yet thinks it alive:
+  // workers need up to 5 s to find a server again.
+  Milliseconds settle{10'000};
 
   // The shorter of the two: when a busy worker is to call again.
   Milliseconds BusyInterval() const;
 };
 
-// Thread-safe. Holds no state of its own: everything is in the store, so a restart changes nothing.
+// Thread-safe. Everything that must outlive the process is in the store, so a restart changes
+// nothing; only who was heard of lately is known here alone.
 class Dispatcher {
  public:
   Dispatcher(storage::Store& store, const Clock& clock, DispatchSettings settings);
 
-  // FAILED_PRECONDITION, reason PROTOCOL_MISMATCH; INVALID_ARGUMENT for an incomplete info.
-  Result<search::RegisterReply> Register(const search::WorkerInfo& worker);
+  // A living process of another instance keeps its name: the reply then has `taken_by` and no
+  // session. `replaces` is an instance that the caller knows to have ended. FAILED_PRECONDITION,
+  // reason PROTOCOL_MISMATCH; INVALID_ARGUMENT for an incomplete info and for a name or target that
+  // CheckName (common/text.h) refuses.
+  Result<search::RegisterReply> Register(const search::WorkerInfo& worker,
+                                         const std::string& replaces = "");
 
   // One turn of the conversation. Empty: the worker is idle and there is nothing to do, so the
   // caller may hold the call open and ask again after a change. A worker that says idle although
@@ -60,9 +72,20 @@ class Dispatcher {
   // something has changed or a sync interval has passed since the lease was renewed.
   std::optional<search::SyncReply> Heartbeat(const search::SyncRequest& request) const;
 
+  // Instance of the living process that has the name of `worker`; empty if that may have it.
+  Result<std::optional<std::string>> HolderOfName(const search::WorkerInfo& worker,
+                                                  const std::string& replaces) const;
+  bool IsAlive(const storage::Store::Worker& worker) const;
+  // The worker has called with its present session; one that leaves gives its name up.
+  void NoteHeard(const std::string& worker, bool is_leaving);
+
   storage::Store& store_;
   const Clock& clock_;
   DispatchSettings settings_;
+  const int64_t started_ms_;  // monotonic, as the moments below
+  mutable Mutex mutex_;
+  // By name: when the worker was last heard of; empty once it leaves.
+  std::map<std::string, std::optional<int64_t>> heard_ms_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 }  // namespace voxbit::server

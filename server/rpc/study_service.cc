@@ -106,7 +106,7 @@ class StudyService final : public v1::StudyService::CallbackService {
   Result<std::unique_ptr<StudyPlan>> Plan(const v1::CreateStudyRequest& request) const {
     VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(request.config_json()));
     VOXBIT_RETURN_IF_ERROR(CheckDatasetRoot(config));
-    return StudyPlan::Create(config, "", context_.plugins);
+    return StudyPlan::CreateNew(config, "", context_.plugins);
   }
 
   Result<std::vector<UnservedWork>> Unserved() const {
@@ -124,8 +124,14 @@ class StudyService final : public v1::StudyService::CallbackService {
     out.set_trials_infeasible(progress.counts.infeasible);
     out.set_trials_failed(progress.counts.failed);
     out.set_front_size(progress.front_size);
-    out.set_hypervolume(progress.hypervolume);
-    out.set_trials_per_minute(progress.trials_per_minute);
+    if (progress.hypervolume.has_value()) out.set_hypervolume(*progress.hypervolume);
+    if (progress.trials_per_minute.has_value()) {
+      out.set_trials_per_minute(*progress.trials_per_minute);
+    }
+    if (progress.reference.has_value()) {
+      out.set_reference_json(
+          CanonicalJson(RangesByMetric(study.config.objectives, *progress.reference)));
+    }
     for (const search::Task& task : progress.running) {
       v1::TaskProgress& row = *out.add_running();
       row.set_task_id(task.id);

@@ -102,7 +102,7 @@ class TrialService final : public v1::TrialService::CallbackService {
       for (const auto& objective : front.objectives) {
         response->add_metrics(search::MetricKey(objective.metric, objective.target));
       }
-      response->set_hypervolume(front.hypervolume);
+      if (front.hypervolume.has_value()) response->set_hypervolume(*front.hypervolume);
       return OkStatus();
     });
   }

@@ -17,7 +17,8 @@ class WorkerService final : public v1::WorkerService::CallbackService {
                                      v1::RegisterResponse* response) override {
     const auto work = [&]() -> Result<v1::RegisterResponse> {
       VOXBIT_ASSIGN_OR_RETURN(const auto worker, convert::FromProto(request->worker()));
-      VOXBIT_ASSIGN_OR_RETURN(const auto reply, context_.dispatcher.Register(worker));
+      VOXBIT_ASSIGN_OR_RETURN(const auto reply,
+                              context_.dispatcher.Register(worker, request->replaces()));
       return convert::ToProto(reply);
     };
     const auto after = [&] { context_.changes.Notify(); };

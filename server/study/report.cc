@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "common/text.h"
 #include "search/pareto/pareto.h"
 
 namespace voxbit::server {
@@ -13,39 +14,16 @@ using search::Trial;
 
 using Points = std::vector<std::vector<double>>;
 
-// Widens the range by one more point; empty vectors are no range yet.
-void Widen(const std::vector<double>& point, std::vector<double>& low, std::vector<double>& high) {
-  if (low.empty()) low = high = point;
-  for (size_t d = 0; d < point.size(); ++d) {
-    low[d] = std::min(low[d], point[d]);
-    high[d] = std::max(high[d], point[d]);
-  }
-}
-
-// Scores divided by the range seen, so that no objective's unit outweighs another's.
-double ScaledHypervolume(const Points& front, const std::vector<double>& low,
-                         const std::vector<double>& high) {
-  if (front.empty()) return 0;
-  const size_t dimensions = low.size();
-  Points scaled;
-  for (const auto& score : front) {
-    std::vector<double> point(dimensions);
-    for (size_t d = 0; d < dimensions; ++d) {
-      const double range = high[d] - low[d];
-      point[d] = range > 0 ? (score[d] - low[d]) / range : 0;
+// A metric that is also an objective of the study has the range that it has there.
+void UseRangesOf(const search::StudyConfig& config, const std::optional<Reference>& reference,
+                 std::vector<search::Objective>& objectives) {
+  for (search::Objective& objective : objectives) {
+    for (size_t d = 0; reference.has_value() && d < config.objectives.size(); ++d) {
+      const search::Objective& own = config.objectives[d];
+      const bool is_same = own.metric == objective.metric && own.target == objective.target;
+      if (is_same) objective.reference = reference->ranges[d];
     }
-    scaled.push_back(std::move(point));
   }
-  return search::Hypervolume(scaled, std::vector<double>(dimensions, 0));
-}
-
-// The scores of a trial that can be compared with others.
-std::optional<std::vector<double>> ComparableScores(
-    const Trial& trial, const std::vector<search::Objective>& objectives,
-    const std::vector<search::Constraint>& constraints) {
-  if (trial.state != search::TrialState::kSucceeded) return std::nullopt;
-  if (search::TotalViolation(constraints, trial.measured) > 0) return std::nullopt;
-  return search::Scores(objectives, trial.measured);
 }
 
 Points Chosen(const Points& points, const std::vector<int64_t>& indices) {
@@ -115,12 +93,9 @@ Front ComputeFront(std::vector<Trial> trials, const std::vector<search::Objectiv
                    const std::vector<search::Constraint>& constraints) {
   std::vector<Trial*> compared;
   Points scores;
-  std::vector<double> low;
-  std::vector<double> high;
   for (Trial& trial : trials) {
     auto score = ComparableScores(trial, objectives, constraints);
     if (!score.has_value()) continue;
-    Widen(*score, low, high);
     compared.push_back(&trial);
     scores.push_back(*std::move(score));
   }
@@ -128,7 +103,6 @@ Front ComputeFront(std::vector<Trial> trials, const std::vector<search::Objectiv
   Front front;
   front.objectives = objectives;
   std::vector<int64_t> members = search::FrontIndices(scores);
-  front.hypervolume = ScaledHypervolume(Chosen(scores, members), low, high);
   std::stable_sort(members.begin(), members.end(), [&](int64_t a, int64_t b) {
     return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
   });
@@ -186,14 +160,15 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
     Add(study, trials, summary);
   }
   progress.front_size = static_cast<int64_t>(summary.front.size());
-  progress.hypervolume = summary.hypervolume;
-  if (summary.recent_ms.size() < 2) return progress;
-  const auto [first, last] =
-      std::minmax_element(summary.recent_ms.begin(), summary.recent_ms.end());
-  if (*last > *first) {
-    progress.trials_per_minute = static_cast<double>(summary.recent_ms.size() - 1) * 60'000.0 /
-                                 static_cast<double>(*last - *first);
+  if (!summary.reference.has_value()) {
+    VOXBIT_ASSIGN_OR_RETURN(summary.reference, KeepReference(store_, study, summary.first));
   }
+  progress.reference = summary.reference;
+  if (summary.reference.has_value()) {
+    progress.hypervolume =
+        ReferenceHypervolume(summary.front, study.config.objectives, *summary.reference);
+  }
+  progress.trials_per_minute = Speed(study, summary);
   return progress;
 }
 
@@ -201,21 +176,37 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
 void Reporter::Add(const search::Study& study, const std::vector<Trial>& trials, Summary& summary) {
   Points points = std::move(summary.front);
   for (const Trial& trial : trials) {
-    if (summary.recent_ms.empty()) summary.recent_ms.push_back(trial.created_ms);
-    summary.recent_ms.push_back(trial.finished_ms);
-    if (summary.recent_ms.size() > kRateTrials + 1) summary.recent_ms.pop_front();
+    if (summary.began_ms == 0) summary.began_ms = trial.created_ms;
+    summary.results_ms.push_back(trial.finished_ms);
     summary.last_sequence = trial.sequence;
     auto score = ComparableScores(trial, study.config.objectives, study.config.constraints);
     if (!score.has_value()) continue;
-    Widen(*score, summary.low, summary.high);
+    if (summary.first.size() < FirstGeneration(study.config)) summary.first.push_back(*score);
     points.push_back(*std::move(score));
   }
   summary.front = Chosen(points, search::FrontIndices(points));
-  summary.hypervolume = ScaledHypervolume(summary.front, summary.low, summary.high);
+}
+
+std::optional<double> Reporter::Speed(const search::Study& study, Summary& summary) const {
+  std::deque<int64_t>& results_ms = summary.results_ms;
+  summary.opens_ms = std::max({summary.opens_ms, started_ms_, study.resumed_ms, summary.began_ms});
+  while (!results_ms.empty() && results_ms.front() < summary.opens_ms) results_ms.pop_front();
+  if (results_ms.empty()) return std::nullopt;
+  const bool is_searching = study.state == search::StudyState::kActive && !IsSearchOver(study);
+  const int64_t end_ms =
+      is_searching ? std::max(clock_.NowMs(), results_ms.back()) : results_ms.back();
+  // The last result that is too old opens the window and is not counted.
+  while (results_ms.size() > kRateTrials && results_ms.front() <= end_ms - kRateSpan.count()) {
+    summary.opens_ms = results_ms.front();
+    results_ms.pop_front();
+  }
+  const int64_t span_ms = end_ms - summary.opens_ms;
+  if (span_ms < kMinRateSpan.count()) return std::nullopt;
+  return static_cast<double>(results_ms.size()) * 60'000.0 / static_cast<double>(span_ms);
 }
 
 Result<Front> Reporter::GetFront(const search::Study& study,
-                                 const std::vector<std::string>& metrics) const {
+                                 const std::vector<std::string>& metrics) {
   std::vector<search::Objective> objectives;
   for (const std::string& key : metrics) {
     VOXBIT_ASSIGN_OR_RETURN(search::Objective objective, ParseMetricKey(key));
@@ -224,27 +215,44 @@ Result<Front> Reporter::GetFront(const search::Study& study,
   if (objectives.empty()) objectives = study.config.objectives;
   VOXBIT_ASSIGN_OR_RETURN(
       auto trials, store_.ListTrials(study.id, {.states = {search::TrialState::kSucceeded}}));
-  return ComputeFront(std::move(trials), objectives, study.config.constraints);
+  const search::StudyConfig& config = study.config;
+  VOXBIT_ASSIGN_OR_RETURN(
+      std::optional<Reference> reference,
+      KeepReference(store_, study, FirstScores(trials, config.objectives, config)));
+  if (!metrics.empty()) {
+    UseRangesOf(config, reference, objectives);
+    reference = FixReference(objectives, config, FirstScores(trials, objectives, config),
+                             IsSearchOver(study));
+  }
+  Front front = ComputeFront(std::move(trials), objectives, config.constraints);
+  if (!reference.has_value()) return front;
+  Points scores;
+  for (const Trial& trial : front.trials) {
+    scores.push_back(*search::Scores(objectives, trial.measured));
+  }
+  front.hypervolume = ReferenceHypervolume(scores, objectives, *reference);
+  return front;
 }
 
 std::string FrontTable(const Front& front) {
-  std::string text = "  trial";
-  char cell[64];
+  constexpr size_t kTrialWidth = 5;
+  constexpr size_t kValueWidth = 18;
+  const auto padded = [](const std::string& cell, size_t width) {
+    return "  " + std::string(cell.size() < width ? width - cell.size() : 0, ' ') + cell;
+  };
+  std::vector<std::string> titles;
   for (const auto& objective : front.objectives) {
-    std::snprintf(cell, sizeof(cell), "  %18s",
-                  search::MetricKey(objective.metric, objective.target).c_str());
-    text += cell;
+    titles.push_back(Printable(search::MetricKey(objective.metric, objective.target)));
   }
+  std::string text = padded("trial", kTrialWidth);
+  for (const std::string& title : titles) text += padded(title, kValueWidth);
   text += "\n";
   for (const Trial& trial : front.trials) {
-    std::snprintf(
-        cell, sizeof(cell), "  %5lld",
-        static_cast<long long>(trial.number));  // NOLINT(google-runtime-int): printf's type
-    text += cell;
-    for (const auto& objective : front.objectives) {
+    text += padded(std::to_string(trial.number), kTrialWidth);
+    for (size_t d = 0; d < titles.size(); ++d) {
+      const auto& objective = front.objectives[d];
       const auto it = trial.measured.find({objective.metric, objective.target});
-      std::snprintf(cell, sizeof(cell), "  %18.6g", it->second.value);
-      text += cell;
+      text += padded(Text(it->second.value), std::max(kValueWidth, titles[d].size()));
     }
     text += "\n";
   }

@@ -46,7 +46,7 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
         InlineJsonFile(at + "/latency_table", search::kMaxLatencyTableBytes, *table);
     if (!read.ok()) return read.Annotate(where);
   }
-  const auto plan = StudyPlan::Create(json, at, plugins);
+  const auto plan = StudyPlan::CreateNew(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
                     .name = (*plan)->config().name,

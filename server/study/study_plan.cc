@@ -7,6 +7,7 @@
 
 #include "common/config.h"
 #include "common/digest.h"
+#include "common/text.h"
 #include "search/algorithm/latency_coverage.h"
 #include "search/bits/bit_dimensions.h"
 
@@ -81,7 +82,29 @@ Json MetricRows(const search::Measurements& measured, const char* stage) {
   return rows;
 }
 
+// `pointer` is the list's, with a slash at its end.
+template <class T>
+Status CheckTargets(const std::vector<T>& entries, const std::string& pointer) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].target.empty()) continue;
+    const Status status = CheckName("a target", entries[i].target);
+    if (!status.ok()) {
+      return FieldError(pointer + std::to_string(i) + "/target", status.message());
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
+
+Result<std::unique_ptr<StudyPlan>> StudyPlan::CreateNew(const Json& json,
+                                                        const std::string& pointer,
+                                                        const Plugins& plugins) {
+  VOXBIT_ASSIGN_OR_RETURN(auto plan, Create(json, pointer, plugins));
+  VOXBIT_RETURN_IF_ERROR(CheckTargets(plan->config().objectives, pointer + "/objectives/"));
+  VOXBIT_RETURN_IF_ERROR(CheckTargets(plan->config().constraints, pointer + "/constraints/"));
+  return plan;
+}
 
 Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std::string& pointer,
                                                      const Plugins& plugins) {

@@ -43,6 +43,11 @@ class StudyPlan {
   // CONSTRAINTS_INFEASIBLE, names the bound found. Reads no file.
   static Result<std::unique_ptr<StudyPlan>> Create(const Json& config, const std::string& pointer,
                                                    const Plugins& plugins);
+  // As Create, for a study that no store has yet: it must also be fit to be shown, with targets as
+  // CheckName of common/text.h wants names. Stores have what earlier versions took.
+  static Result<std::unique_ptr<StudyPlan>> CreateNew(const Json& config,
+                                                      const std::string& pointer,
+                                                      const Plugins& plugins);
 
   // With every default filled in, those of the owners too.
   const search::StudyConfig& config() const { return config_; }

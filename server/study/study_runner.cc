@@ -223,6 +223,10 @@ Result<StudyRunner::Outcome> StudyRunner::Finish() {
   VOXBIT_ASSIGN_OR_RETURN(
       const auto trials,
       store_.ListTrials(study_id_, {.states = {search::TrialState::kSucceeded}}));
+  VOXBIT_ASSIGN_OR_RETURN(const search::Study finished, store_.GetStudy(study_id_));
+  // Kept even if nobody has looked at the study while it ran.
+  VOXBIT_RETURN_IF_ERROR(
+      KeepReference(store_, finished, FirstScores(trials, config.objectives, config)).status());
   const std::string message = WhyNoFront(trials, config.objectives, config.constraints);
   VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
                           store_.MoveStudy(study_id_, StudyState::kCompleted, message));

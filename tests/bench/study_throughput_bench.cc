@@ -64,7 +64,7 @@ double TrialsPerMinute(int num_workers, const Options& options) {
   server::ChangeSignal changes;
   server::Dispatcher dispatcher(*store, clock, {});
   server::StudySupervisor supervisor(*store, plugins, changes);
-  server::Reporter reporter(*store);
+  server::Reporter reporter(*store, clock);
   const auto rpc =
       server::RpcServer::Start("127.0.0.1:0", {*store, *artifacts, dispatcher, supervisor, reporter,
                                                plugins, changes, clock})

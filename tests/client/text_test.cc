@@ -75,11 +75,14 @@ TEST(TextTest, ClippedTextKeepsWholeCharacters) {
 }
 
 TEST(TextTest, ControlCharactersCannotReachTheTerminal) {
-  EXPECT_EQ(OneLine("bad\x1b[31mred\nnext\tend\n"), "bad?[31mred next end");
+  EXPECT_EQ(OneLine("bad\x1b[31mred\nnext\tend\n"), "bad\\x1b[31mred next end");
   EXPECT_EQ(OneLine("a\xC2\x9b"
                     "b"),
-            "a?b");
-  EXPECT_EQ(OneLine("ok\xFF"), "ok\xEF\xBF\xBD");
+            "a\\u009bb");
+  EXPECT_EQ(OneLine("ok\xFF"), "ok\\xff");
+  EXPECT_EQ(OneLine("a\xE2\x80\xAE"
+                    "b"),
+            "a\\u202eb");
 }
 
 TEST(TextTest, BarFillsWithTheFraction) {

@@ -64,7 +64,7 @@ TEST_F(WatchTest, WithoutATerminalEveryPhaseIsOnePlainLine) {
   const RunOutcome run = Run();
   EXPECT_EQ(run.code, kExitDone);
   EXPECT_EQ(run.err,
-            "first: train, step 120/300, 1/1 workers busy\n"
+            "first: train, step 120/300, 1/1 workers busy, ETA unknown\n"
             "first: search, 23/64 trials, front 5, 4.1 trials/min, 1/1 workers busy, "
             "ETA 10 min 00 s, hypervolume 0.731\n"
             "first: completed, 23/64 trials, front 5, 4.1 trials/min, 1/1 workers busy, "
@@ -142,7 +142,8 @@ TEST_F(WatchTest, AStudyThatNobodyWorksOnGetsOneHint) {
 TEST(WatchViewTest, TrainingTimeIsForetoldFromItsOwnPace) {
   WatchView view;
   view.Update(Training(100), 50'000);
-  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("ETA")));
+  EXPECT_THAT(view.PlainLine(), HasSubstr("ETA unknown"));
+  EXPECT_TRUE(view.Fields()["eta_ms"].is_null());
   view.Update(Training(150), 60'000);
   // 50 steps in 10 s: 150 steps more take 30 s.
   EXPECT_THAT(view.PlainLine(), HasSubstr("ETA 30 s"));
@@ -153,9 +154,32 @@ TEST(WatchViewTest, ASecondAttemptStartsTheEstimateAnew) {
   WatchView view;
   view.Update(Training(200), 0);
   view.Update(Training(10), 10'000);
-  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("ETA")));
+  EXPECT_THAT(view.PlainLine(), HasSubstr("ETA unknown"));
   view.Update(Training(20), 11'000);
   EXPECT_THAT(view.PlainLine(), HasSubstr("ETA 28 s"));
+}
+
+TEST(WatchViewTest, WhatIsNotKnownYetIsNoNumber) {
+  v1::Study study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+  study.mutable_progress()->clear_hypervolume();
+  study.mutable_progress()->clear_trials_per_minute();
+  WatchView view;
+  view.Update(study, 0);
+  EXPECT_EQ(view.PlainLine(),
+            "first: search, 23/64 trials, front 5, - trials/min, ETA unknown, hypervolume -");
+  EXPECT_TRUE(view.Fields()["trials_per_minute"].is_null());
+  EXPECT_TRUE(view.Fields()["hypervolume"].is_null());
+  EXPECT_TRUE(view.Fields()["eta_ms"].is_null());
+}
+
+TEST(WatchViewTest, AStudyThatHasStalledHasNoEnd) {
+  v1::Study study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+  WatchView view;
+  view.Update(study, 0);
+  EXPECT_EQ(view.Fields()["eta_ms"], 600'000);
+  study.mutable_progress()->set_trials_per_minute(0.41);  // the server's rate falls with time
+  view.Update(study, 60'000);
+  EXPECT_EQ(view.Fields()["eta_ms"], 6'000'000);
 }
 
 TEST(WatchViewTest, TheBarYieldsToWhatMattersAtEightyColumns) {

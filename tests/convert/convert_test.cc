@@ -121,7 +121,7 @@ TEST(ConvertTest, WorkerInfoRoundTrip) {
 TEST(ConvertTest, RegisterReplyRoundTrip) {
   ExpectRoundTrip(
       [](RandomDomain& random) {
-        return search::RegisterReply{random.Text(), Milliseconds(random.Count()),
+        return search::RegisterReply{random.Text(), random.Text(), Milliseconds(random.Count()),
                                      Milliseconds(random.Count())};
       },
       kSend);

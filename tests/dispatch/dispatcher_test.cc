@@ -340,6 +340,73 @@ TEST_F(DispatcherTest, RefusesAWorkerWhoseNameAnotherHasTaken) {
   EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
 }
 
+// A process that says which one it is.
+search::WorkerInfo ProcessNamed(const std::string& name, const std::string& instance) {
+  search::WorkerInfo worker = WorkerNamed(name);
+  worker.instance = instance;
+  return worker;
+}
+
+TEST_F(DispatcherTest, ALivingWorkerKeepsItsName) {
+  SyncRequest request{"p", Take(dispatcher_->Register(ProcessNamed("p", "one"))).session, false,
+                      std::nullopt, std::nullopt};
+  const SyncReply run = *Take(dispatcher_->Sync(request));
+  const search::RegisterReply refused = Take(dispatcher_->Register(ProcessNamed("p", "two")));
+  EXPECT_EQ(refused.taken_by, "one");
+  EXPECT_EQ(refused.session, "");
+  // Heartbeats, which write nothing, are signs of life.
+  request.running = {run.task_id, run.lease_token, {{"step", 3}}};
+  for (int i = 0; i < 20; ++i) {
+    clock_.Advance(Milliseconds(1'000));
+    EXPECT_EQ(Take(dispatcher_->Sync(request))->desired, Desired::kKeep);
+  }
+  EXPECT_EQ(Take(dispatcher_->Register(ProcessNamed("p", "two"))).taken_by, "one");
+  EXPECT_EQ(Take(store_->GetTask(run.task_id)).state, TaskState::kLeased);
+  EXPECT_EQ(Take(store_->GetWorker("p")).info.instance, "one");
+}
+
+TEST_F(DispatcherTest, TheNameOfADeadWorkerIsFree) {
+  const auto takes = [&](const std::string& instance, const std::string& replaces) {
+    return !Take(dispatcher_->Register(ProcessNamed("p", instance), replaces)).session.empty();
+  };
+  ASSERT_TRUE(takes("one", ""));
+  EXPECT_FALSE(takes("two", ""));
+  EXPECT_FALSE(takes("two", "another"));
+  EXPECT_TRUE(takes("two", "one"));  // known to have ended
+  EXPECT_TRUE(takes("two", ""));     // the same process again
+  clock_.Advance(settings_.alive_for + Milliseconds(1));
+  EXPECT_TRUE(takes("three", ""));  // silent for too long
+  const SyncRequest leaving{"p", Take(dispatcher_->Register(ProcessNamed("p", "three"))).session,
+                            true, std::nullopt, std::nullopt};
+  Take(dispatcher_->Sync(leaving));
+  EXPECT_TRUE(takes("four", ""));
+  EXPECT_TRUE(takes("", ""));  // says no instance, as earlier versions
+}
+
+TEST_F(DispatcherTest, AfterARestartWorkersHaveTimeToComeBackToTheirNames) {
+  ASSERT_FALSE(Take(dispatcher_->Register(ProcessNamed("p", "one"))).session.empty());
+  clock_.Advance(Milliseconds(3'000));
+  Restart();
+  EXPECT_EQ(Take(dispatcher_->Register(ProcessNamed("p", "two"))).taken_by, "one");
+  clock_.Advance(settings_.settle);
+  EXPECT_FALSE(Take(dispatcher_->Register(ProcessNamed("p", "two"))).session.empty());
+}
+
+TEST_F(DispatcherTest, RefusesNamesThatCannotBeShown) {
+  search::WorkerInfo worker = WorkerNamed("w\n2026-01-01 error FORGED\x1b[31m");
+  const Status status = dispatcher_->Register(worker).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("\"w\\n2026-01-01 error FORGED\\x1b[31m\""), std::string::npos)
+      << status;
+  EXPECT_FALSE(dispatcher_->Register(WorkerNamed(std::string(101, 'w'))).ok());
+  EXPECT_FALSE(dispatcher_->Register(WorkerNamed("w\xff")).ok());
+  worker = WorkerNamed("w2");
+  worker.targets = {"a\n=1"};
+  EXPECT_EQ(dispatcher_->Register(worker).status().code(), StatusCode::kInvalidArgument);
+  worker.targets = {"Jetson Orin", "gerät"};
+  EXPECT_TRUE(dispatcher_->Register(worker).ok());
+}
+
 TEST_F(DispatcherTest, RecordsTheResultOfAWorkerThatItRefuses) {
   const SyncReply run = Run();
   SyncRequest request = Finished(run);

@@ -96,6 +96,44 @@ TEST(ParetoTest, HypervolumeEqualsInclusionAndExclusion) {
   }
 }
 
+TEST(ParetoTest, BoxHypervolumeIsAShareOfTheBox) {
+  EXPECT_EQ(BoxHypervolume({}, {0, 0}, {1, 1}), 0);
+  EXPECT_EQ(BoxHypervolume({{2, 3}, {9, -1}}, {0, 0}, {4, 4}), 0.375);
+  EXPECT_EQ(BoxHypervolume({{9, 9}}, {0, 0}, {4, 4}), 1);
+  EXPECT_EQ(BoxHypervolume({{-3}}, {-4}, {0}), 0.25);
+  Rng rng(17);
+  for (size_t dimensions = 1; dimensions <= 4; ++dimensions) {
+    for (int i = 0; i < 50; ++i) {
+      const Points points = RandomPoints(1 + static_cast<size_t>(i % 8), dimensions, rng);
+      EXPECT_NEAR(BoxHypervolume(points, std::vector<double>(dimensions, 0),
+                                 std::vector<double>(dimensions, 8)),
+                  Hypervolume(points, std::vector<double>(dimensions, 0)) /
+                      std::pow(8, static_cast<double>(dimensions)),
+                  1e-15);
+    }
+  }
+}
+
+TEST(ParetoTest, BoxHypervolumeNeverFallsAndKnowsNoOrder) {
+  Rng rng(18);
+  for (int i = 0; i < 200; ++i) {
+    const size_t dimensions = 1 + static_cast<size_t>(i % 4);
+    const std::vector<double> worst(dimensions, 0.1);
+    const std::vector<double> best(dimensions, 0.9);
+    Points points;
+    double last = 0;
+    for (int n = 0; n < 12; ++n) {
+      std::vector<double>& point = points.emplace_back();
+      for (size_t d = 0; d < dimensions; ++d) point.push_back(rng.Uniform());
+      const double now = BoxHypervolume(points, worst, best);
+      EXPECT_GE(now, last);
+      last = now;
+    }
+    std::reverse(points.begin(), points.end());
+    EXPECT_EQ(BoxHypervolume(points, worst, best), last);
+  }
+}
+
 TEST(ParetoTest, RanksPeelFrontAfterFront) {
   Rng rng(12);
   for (size_t dimensions = 1; dimensions <= 4; ++dimensions) {

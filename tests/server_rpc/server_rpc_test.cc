@@ -42,7 +42,7 @@ class ServerRpcTest : public ::testing::Test {
     settings.sync_interval = Milliseconds(50);
     dispatcher_ = std::make_unique<server::Dispatcher>(*store_, clock_, settings);
     supervisor_ = std::make_unique<server::StudySupervisor>(*store_, plugins_, changes_);
-    reporter_ = std::make_unique<server::Reporter>(*store_);
+    reporter_ = std::make_unique<server::Reporter>(*store_, clock_);
     rpc_ =
         server::RpcServer::Start("127.0.0.1:0", {*store_, *artifacts_, *dispatcher_, *supervisor_,
                                                  *reporter_, plugins_, changes_, clock_})

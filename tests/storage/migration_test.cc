@@ -60,6 +60,19 @@ TEST_F(MigrationTest, OpensAStoreOfVersion1) {
   EXPECT_EQ(Take(store->CheckInvariants()), std::vector<std::string>());
 }
 
+TEST_F(MigrationTest, OpensAStoreOfVersion3) {
+  WriteVersion(
+      3, std::string(kContentV1) + "UPDATE studies SET state = 'completed', phase = 'finished';");
+  auto store = Take(Store::Open(folder_.path(), clock_));
+  const search::Study study = Take(store->GetStudy("old"));
+  EXPECT_EQ(study.hypervolume_reference, "");
+  EXPECT_EQ(study.resumed_ms, 0);
+  ASSERT_TRUE(store->SetHypervolumeReference(study.id, "[[0,1]]").ok());
+  ASSERT_TRUE(store->SetHypervolumeReference(study.id, "[[0,2]]").ok());
+  EXPECT_EQ(Take(store->GetStudy("old")).hypervolume_reference, "[[0,1]]");
+  EXPECT_EQ(store->SetHypervolumeReference(99, "[]").code(), StatusCode::kNotFound);
+}
+
 TEST_F(MigrationTest, RefusesANewerSchemaAndLeavesItAlone) {
   const std::string later = std::to_string(Migrations().back().version + 1);
   WriteVersion(Migrations().back().version, "PRAGMA user_version=" + later);

@@ -73,8 +73,10 @@ class DirectCoordinator final : public worker::Coordinator {
     faults_ = faults;
   }
 
-  Result<search::RegisterReply> Register(const search::WorkerInfo& worker) override {
-    return Call<search::RegisterReply>([&] { return server_.dispatcher().Register(worker); });
+  Result<search::RegisterReply> Register(const search::WorkerInfo& worker,
+                                         const std::string& replaces) override {
+    return Call<search::RegisterReply>(
+        [&] { return server_.dispatcher().Register(worker, replaces); });
   }
 
   Result<search::SyncReply> Sync(const search::SyncRequest& request, std::stop_token) override {

@@ -22,7 +22,8 @@ class FakeCoordinator final : public worker::Coordinator {
  public:
   using SyncAnswer = Result<search::SyncReply>;
 
-  Result<search::RegisterReply> Register(const search::WorkerInfo& worker) override {
+  Result<search::RegisterReply> Register(const search::WorkerInfo& worker,
+                                         const std::string& replaces) override {
     const MutexLock lock(mutex_);
     registered_.push_back(worker);
     if (!register_errors_.empty()) {
@@ -31,8 +32,16 @@ class FakeCoordinator final : public worker::Coordinator {
       return error;
     }
     if (!register_error_.ok()) return register_error_;
-    return search::RegisterReply{"session-" + std::to_string(++sessions_), Milliseconds(10'000),
-                                 Milliseconds(60'000)};
+    search::RegisterReply reply;
+    const auto holder = holders_.find(worker.name);
+    if (holder != holders_.end() && holder->second != replaces) {
+      reply.taken_by = holder->second;
+      return reply;
+    }
+    reply.session = "session-" + std::to_string(++sessions_);
+    reply.sync_interval = Milliseconds(10'000);
+    reply.lease_duration = Milliseconds(60'000);
+    return reply;
   }
 
   SyncAnswer Sync(const search::SyncRequest& request, std::stop_token) override {
@@ -81,6 +90,15 @@ class FakeCoordinator final : public worker::Coordinator {
   void FailRegister(Status error) {
     const MutexLock lock(mutex_);
     register_errors_.push_back(std::move(error));
+  }
+  // A living process has this name.
+  void TakeName(const std::string& name, const std::string& instance) {
+    const MutexLock lock(mutex_);
+    holders_[name] = instance;
+  }
+  std::vector<search::WorkerInfo> registered() const {
+    const MutexLock lock(mutex_);
+    return registered_;
   }
   void RefuseRegister(Status error) {
     const MutexLock lock(mutex_);
@@ -158,6 +176,7 @@ class FakeCoordinator final : public worker::Coordinator {
   int downloads_ VOXBIT_GUARDED_BY(mutex_) = 0;
   Status register_error_ VOXBIT_GUARDED_BY(mutex_);
   std::deque<Status> register_errors_ VOXBIT_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> holders_ VOXBIT_GUARDED_BY(mutex_);  // instances, by name
   std::deque<Status> upload_errors_ VOXBIT_GUARDED_BY(mutex_);
   std::deque<Status> download_errors_ VOXBIT_GUARDED_BY(mutex_);
   std::deque<SyncAnswer> sync_replies_ VOXBIT_GUARDED_BY(mutex_);

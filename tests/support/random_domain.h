@@ -126,6 +126,7 @@ class RandomDomain {
     info.targets = Texts();
     info.version = Text();
     info.protocol = Count();
+    info.instance = Text();
     return info;
   }
 

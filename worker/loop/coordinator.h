@@ -13,7 +13,9 @@ namespace voxbit::worker {
 class Coordinator {
  public:
   virtual ~Coordinator() = default;
-  virtual Result<search::RegisterReply> Register(const search::WorkerInfo& worker) = 0;
+  // `replaces`: instance of an ended process whose name this one takes over; "": none is known.
+  virtual Result<search::RegisterReply> Register(const search::WorkerInfo& worker,
+                                                 const std::string& replaces) = 0;
   // An idle call may be held open by the server; returns early, CANCELLED, once `stop` is raised.
   virtual Result<search::SyncReply> Sync(const search::SyncRequest& request,
                                          std::stop_token stop) = 0;

@@ -13,6 +13,9 @@ namespace {
 // A worker whose registration is replaced again and again shares its name with another one.
 constexpr int64_t kSettledAfterMs = 60'000;
 
+// Between two questions whether a name is free.
+constexpr Milliseconds kNamePause{1'000};
+
 // Registration would end the same way however often it is tried.
 bool IsRefusal(const Status& status) {
   return status.code() == StatusCode::kInvalidArgument ||
@@ -45,6 +48,7 @@ WorkerLoop::WorkerLoop(Coordinator& coordinator, TaskExecutor& executor, const C
     : coordinator_(coordinator),
       clock_(clock),
       info_(std::move(info)),
+      given_name_(info_.name),
       settings_(settings),
       away_backoff_(settings.backoff, JitterSeed(info_)),
       register_backoff_(settings.backoff, JitterSeed(info_)),
@@ -56,7 +60,7 @@ Status WorkerLoop::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     Milliseconds wait = Step(stop);
     if (!refused_.ok()) return refused_;
-    if (!registered_once_ && settings_.connect_timeout.count() > 0) {
+    if (!answered_once_ && settings_.connect_timeout.count() > 0) {
       const Milliseconds left =
           settings_.connect_timeout - Milliseconds(clock_.MonotonicMs() - start_ms);
       if (left.count() <= 0) {
@@ -92,7 +96,7 @@ bool WorkerLoop::HasHung() const {
 }
 
 Milliseconds WorkerLoop::RegisterStep() {
-  const Result<search::RegisterReply> reply = coordinator_.Register(info_);
+  const Result<search::RegisterReply> reply = coordinator_.Register(info_, replaces_);
   if (!reply.ok()) {
     if (IsRefusal(reply.status())) {
       refused_ = reply.status().Annotate("the server refuses worker " + info_.name);
@@ -101,11 +105,41 @@ Milliseconds WorkerLoop::RegisterStep() {
     return NoteAway(reply.status());
   }
   NoteBack();
+  answered_once_ = true;
+  if (reply->taken_by.has_value()) return OnNameTaken(*reply->taken_by);
+  name_taken_since_ms_.reset();
   session_ = reply->session;
   sync_interval_ = reply->sync_interval;
-  registered_once_ = true;
   registered_ms_ = clock_.MonotonicMs();
   log::Info("registered", {{"worker", info_.name}, {"session", session_}});
+  return Milliseconds(0);
+}
+
+Milliseconds WorkerLoop::OnNameTaken(const std::string& holder) {
+  const Life life = settings_.life_of(holder);
+  if (life == Life::kEnded && replaces_ != holder) {
+    replaces_ = holder;
+    return Milliseconds(0);
+  }
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (!name_taken_since_ms_.has_value()) {
+    name_taken_since_ms_ = now_ms;
+    log::Info("another process works under this name", {{"worker", info_.name}});
+  }
+  const bool waits =
+      life != Life::kAlive && now_ms - *name_taken_since_ms_ < settings_.name_wait.count();
+  if (waits) return kNamePause;
+  if (!settings_.may_rename) {
+    refused_ = FailedPrecondition("another worker works as \"" + info_.name +
+                                      "\"; give this one a name of its own with --name, or stop "
+                                      "the other one first",
+                                  kNameTaken);
+    return Milliseconds(0);
+  }
+  info_.name = given_name_ + "-" + std::to_string(++suffix_);
+  replaces_.clear();
+  name_taken_since_ms_.reset();
+  log::Info("taking another name", {{"worker", info_.name}});
   return Milliseconds(0);
 }
 
@@ -305,7 +339,7 @@ Milliseconds WorkerLoop::NoteAway(const Status& status) {
   if (away_) {
     log::Debug("the server is still away", fields);
   } else {
-    log::Warning(registered_once_ ? "the server is away; going on" : "waiting for the server",
+    log::Warning(answered_once_ ? "the server is away; going on" : "waiting for the server",
                  fields);
   }
   away_ = true;

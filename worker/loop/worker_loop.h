@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -13,6 +14,7 @@
 #include "worker/loop/artifact_cache.h"
 #include "worker/loop/backoff.h"
 #include "worker/loop/coordinator.h"
+#include "worker/loop/process_id.h"
 #include "worker/loop/task_executor.h"
 #include "worker/loop/task_runner.h"
 
@@ -34,6 +36,12 @@ class WorkerLoop {
     Milliseconds stop_budget{10'000};     // then waits this long for it to stop,
     Milliseconds leave_budget{5'000};     // then tries this long to hand in the outcome
     Milliseconds hung_after{600'000};     // a dropped task that runs on for this long has hung
+    // The name is taken by a process of which nobody here knows whether it lives: wait for so long
+    // for the server to find it silent.
+    Milliseconds name_wait{10'000};
+    // Take "name-2", "name-3" ... when a living process has the name; false: refuse to work.
+    bool may_rename = false;
+    std::function<Life(const std::string& instance)> life_of = &LifeOf;
   };
 
   // The references must outlive the loop.
@@ -42,7 +50,8 @@ class WorkerLoop {
 
   // Works until `stop` is raised, then leaves in order: OK. UNAVAILABLE: never reached the server
   // within the connect timeout. INVALID_ARGUMENT, FAILED_PRECONDITION (PROTOCOL_MISMATCH,
-  // WORKER_NAME_TAKEN): the server refuses this worker. INTERNAL: a task that was dropped has hung.
+  // WORKER_NAME_TAKEN: a living process has the name): the server refuses this worker. INTERNAL: a
+  // task that was dropped has hung.
   Status Run(const std::stop_token& stop);
 
   // One turn of the conversation: registers, or syncs once. Returns how long to wait for the next
@@ -67,6 +76,7 @@ class WorkerLoop {
   void Drop();
   bool HasHung() const;
   Milliseconds RegisterStep();
+  Milliseconds OnNameTaken(const std::string& holder);
   Milliseconds SyncStep(const std::stop_token& stop);
   void CollectOutcome();
   Milliseconds OnReply(const search::SyncReply& reply, int64_t asked_ms);
@@ -86,15 +96,19 @@ class WorkerLoop {
 
   Coordinator& coordinator_;
   const Clock& clock_;
-  const search::WorkerInfo info_;
+  search::WorkerInfo info_;
+  const std::string given_name_;
   const Settings settings_;
 
   std::string session_;  // "" when not registered
   Milliseconds sync_interval_{0};
   std::optional<Lease> lease_;
   std::optional<search::FinishedTask> finished_;
-  Status refused_;  // why the server does not want this worker
-  bool registered_once_ = false;
+  Status refused_;                              // why the server does not want this worker
+  int suffix_ = 1;                              // of the name; 1: none
+  std::string replaces_;                        // the ended process whose name this one has
+  std::optional<int64_t> name_taken_since_ms_;  // while it waits for the name
+  bool answered_once_ = false;                  // by the server
   int64_t registered_ms_ = 0;
   bool away_ = false;  // the last call did not get through
   bool leaving_ = false;

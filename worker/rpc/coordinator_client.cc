@@ -63,10 +63,12 @@ CoordinatorClient::CoordinatorClient(const Settings& settings)
 
 CoordinatorClient::~CoordinatorClient() = default;
 
-Result<search::RegisterReply> CoordinatorClient::Register(const search::WorkerInfo& worker) {
+Result<search::RegisterReply> CoordinatorClient::Register(const search::WorkerInfo& worker,
+                                                          const std::string& replaces) {
   v1::RegisterRequest request;
   request.set_request_id(NewUuid());
   *request.mutable_worker() = convert::ToProto(worker);
+  request.set_replaces(replaces);
   v1::RegisterResponse response;
   VOXBIT_RETURN_IF_ERROR(CallTwice(impl_->control_deadline, {}, [&](grpc::ClientContext* context) {
     return impl_->workers.Register(context, request, &response);

@@ -25,7 +25,8 @@ class CoordinatorClient final : public Coordinator {
   explicit CoordinatorClient(const Settings& settings);
   ~CoordinatorClient() override;
 
-  Result<search::RegisterReply> Register(const search::WorkerInfo& worker) override;
+  Result<search::RegisterReply> Register(const search::WorkerInfo& worker,
+                                         const std::string& replaces) override;
   Result<search::SyncReply> Sync(const search::SyncRequest& request, std::stop_token stop) override;
   Status Upload(const std::string& path, const std::string& sha256, std::stop_token stop) override;
   Status Download(const std::string& sha256, const std::string& path,
