@@ -2,15 +2,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/algorithm/string/split.hpp>
 #include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "client/commands/command.h"
+#include "client/completion.h"
 #include "client/format/text.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/usage.h"
 
 #ifndef VOXBIT_VERSION
 #error "VOXBIT_VERSION comes from the build"
@@ -22,8 +25,9 @@ namespace {
 constexpr char kProgram[] = "search-client";
 
 constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found, 4 server "
-    "unreachable,\n130 interrupted. Environment: VOXBIT_SERVER, NO_COLOR, COLUMNS.\n"
+    "Exit codes: 0 done, 1 failed (study watch: or stopped), 2 wrong usage or configuration, 3 not "
+    "found,\n4 server unreachable, 130 interrupted. Environment: VOXBIT_SERVER, NO_COLOR, "
+    "COLUMNS.\n"
     "Data goes to standard output, progress and errors to standard error.";
 
 const std::map<std::string, std::string>& Nouns() {
@@ -56,9 +60,8 @@ class CommandLine {
       app_.exit(asked, surroundings.out, surroundings.err);
       return kExitDone;
     } catch (const CLI::ParseError& error) {
-      const std::string hint = "; see: " + PathOf(Deepest()) + " --help";
       surroundings.err << Paint("error:", Tone::kBad, surroundings.terminal.err_color) << " "
-                       << OneLine(WhatIsWrong(error)) << hint << std::endl;
+                       << OneLine(UsageError(app_, error)) << std::endl;
       return kExitUsage;
     }
     return std::nullopt;
@@ -71,8 +74,13 @@ class CommandLine {
                                                                 {"csv", OutputFormat::kCsv}};
     options.output = formats.at(output_);
     options.json_log = log_format_ == "json";
+    if (!columns_.empty()) {
+      boost::algorithm::split(options.columns, columns_, [](char c) { return c == ','; });
+    }
     return options;
   }
+
+  const CLI::App& app() const { return app_; }
 
   // Requires: Parse said to go on.
   Command& chosen() {
@@ -96,6 +104,8 @@ class CommandLine {
         ->group(group)
         ->check(CLI::IsMember({"table", "json", "csv"}))
         ->option_text("table|json|csv [default: table]");
+    app.add_flag("--wide", options_.wide, "cut no table to the width of the terminal")
+        ->group(group);
     app.add_flag("-q,--quiet", options_.quiet, "no progress and no hints on standard error")
         ->group(group);
     app.add_option("--log-format", log_format_, "form of the lines on standard error")
@@ -115,8 +125,16 @@ class CommandLine {
     CLI::App* leaf = parent->add_subcommand(verb, entry.help);
     std::unique_ptr<Command> command = entry.factory();
     command->Declare(*leaf);
+    if (command->HasColumns()) AddColumns(*leaf);
     AddGlobals(*leaf);
     commands_.emplace_back(leaf, std::move(command));
+  }
+
+  void AddColumns(CLI::App& leaf) {
+    leaf.add_option("--columns", columns_,
+                    "columns of the table or csv, in this order, with commas; by their names in "
+                    "csv or their titles [default: all that fit]")
+        ->option_text("NAMES");
   }
 
   CLI::App& Noun(const std::string& noun) {
@@ -128,41 +146,11 @@ class CommandLine {
     return *app;
   }
 
-  // The app of the last command word that was understood.
-  const CLI::App& Deepest() const {
-    const CLI::App* app = &app_;
-    while (!app->get_subcommands().empty()) app = app->get_subcommands().back();
-    return *app;
-  }
-
-  // "search-client study show".
-  std::string PathOf(const CLI::App& app) const {
-    if (app.get_parent() == nullptr) return kProgram;
-    return PathOf(*app.get_parent()) + " " + app.get_name();
-  }
-
-  // CLI11 only says that a subcommand is missing, not which word was taken for one.
-  std::string WhatIsWrong(const CLI::ParseError& error) const {
-    const bool about_commands =
-        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) ||
-        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
-    if (!about_commands) return error.what();
-    const CLI::App& app = Deepest();
-    std::string known;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-      if (!command->get_name().empty()) known += (known.empty() ? "" : ", ") + command->get_name();
-    }
-    if (known.empty()) return error.what();
-    const std::vector<std::string> words = app.remaining();
-    if (words.empty()) return PathOf(app) + " needs a command, one of " + known;
-    if (words.front().rfind('-', 0) == 0) return PathOf(app) + " has no flag " + words.front();
-    return "\"" + words.front() + "\" is no command of " + PathOf(app) + "; known: " + known;
-  }
-
   CLI::App app_;
   GlobalOptions options_;
   std::string output_ = "table";
   std::string log_format_ = "text";
+  std::string columns_;  // with commas
   std::map<std::string, CLI::App*> nouns_;
   std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands_;
 };
@@ -186,6 +174,18 @@ ExitCode ExitCodeOf(const Status& status, bool interrupted) {
   }
 }
 
+namespace {
+
+ExitCode PrintSuggestions(const CLI::App& app, const std::vector<std::string>& words,
+                          const Surroundings& surroundings) {
+  for (const Suggestion& suggestion : Complete(app, words, NamesOfServer(surroundings))) {
+    surroundings.out << suggestion.word << "\t" << OneLine(suggestion.help) << "\n";
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
 ExitCode RunClient(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
   if (const Status status = CheckArguments(arguments); !status.ok()) {
     surroundings.err << Paint("error:", Tone::kBad, surroundings.terminal.err_color) << " "
@@ -193,13 +193,18 @@ ExitCode RunClient(const std::vector<std::string>& arguments, const Surroundings
     return kExitUsage;
   }
   CommandLine line;
+  if (!arguments.empty() && arguments.front() == kCompleteWord) {
+    return PrintSuggestions(line.app(), {arguments.begin() + 1, arguments.end()}, surroundings);
+  }
   const std::optional<ExitCode> over = line.Parse(arguments, surroundings);
   if (over.has_value()) return *over;
   const GlobalOptions options = line.options();
   log::Configure(options.json_log ? log::Format::kJson : log::Format::kText, log::Level::kInfo,
                  kProgram);
   Session session(options, surroundings);
-  Status status = line.chosen().Run(session);
+  Command& command = line.chosen();
+  Status status = command.NeedsServer() ? session.CheckServer() : OkStatus();
+  if (status.ok()) status = command.Run(session);
   surroundings.out.flush();
   if (status.ok() && !surroundings.out) {
     status = Internal("standard output cannot be written; is the disk full?");

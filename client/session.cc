@@ -1,9 +1,11 @@
 #include "client/session.h"
 
+#include <boost/algorithm/string/join.hpp>
 #include <condition_variable>
 #include <mutex>
 
 #include "client/format/text.h"
+#include "common/address.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -18,8 +20,14 @@ std::string Pretty(const Json& json) {
 
 Session::Session(const GlobalOptions& options, const Surroundings& surroundings)
     : options_(options), surroundings_(surroundings) {
-  if (options_.server.empty()) options_.server = surroundings.environment("VOXBIT_SERVER");
+  if (!options_.server.empty()) return;
+  server_source_ = "VOXBIT_SERVER";
+  options_.server = surroundings.environment(server_source_);
   if (options_.server.empty()) options_.server = kDefaultServer;
+}
+
+Status Session::CheckServer() const {
+  return CheckHostPort(options_.server, /*min_port=*/1).Annotate(server_source_);
 }
 
 Api& Session::api() {
@@ -30,13 +38,25 @@ Api& Session::api() {
 }
 
 TextStyle Session::style() const {
-  return {surroundings_.terminal.width, surroundings_.terminal.color};
+  const bool has_limit = surroundings_.terminal.out_is_terminal && !options_.wide;
+  return {has_limit ? surroundings_.terminal.width : TextStyle::kUnlimited,
+          surroundings_.terminal.color};
+}
+
+Result<Table> Session::Choose(const Table& table) const {
+  if (options_.columns.empty()) return table;
+  if (options_.output == OutputFormat::kJson) {
+    return InvalidArgument("--columns goes with -o table and -o csv; -o json has everything");
+  }
+  Result<Table> chosen = SelectColumns(table, options_.columns);
+  if (!chosen.ok()) return chosen.status().Annotate("--columns");
+  return chosen;
 }
 
 void Session::Print(const Table& table, const Json& json) {
   switch (options_.output) {
     case OutputFormat::kTable:
-      surroundings_.out << RenderText(table, style());
+      PrintTable(table);
       break;
     case OutputFormat::kCsv:
       surroundings_.out << RenderCsv(table);
@@ -51,6 +71,14 @@ void Session::PrintJson(const Json& json) { surroundings_.out << Pretty(json); }
 
 void Session::PrintText(const std::string& text) {
   if (options_.output == OutputFormat::kTable) surroundings_.out << text;
+}
+
+void Session::PrintTable(const Table& table) {
+  PrintText(RenderText(table, style()));
+  const std::vector<std::string> hidden = HiddenColumns(table, style());
+  if (hidden.empty() || options_.output != OutputFormat::kTable) return;
+  surroundings_.out.flush();
+  Note("too narrow for: " + boost::algorithm::join(hidden, ", ") + "; --wide shows all");
 }
 
 void Session::Note(const std::string& message, const Json& fields) {

@@ -12,6 +12,7 @@
 # target.
 
 set(VOXBIT_ALLOWED_common "")
+set(VOXBIT_ALLOWED_usage common)
 set(VOXBIT_ALLOWED_domain common)
 set(VOXBIT_ALLOWED_space domain)
 set(VOXBIT_ALLOWED_cost space)
@@ -44,7 +45,7 @@ set(VOXBIT_ALLOWED_dispatch domain storage)
 set(VOXBIT_ALLOWED_study algorithms cost pareto space storage dispatch specs data)
 set(VOXBIT_ALLOWED_server_rpc study dispatch convert rpc)
 set(VOXBIT_ALLOWED_format domain)
-set(VOXBIT_ALLOWED_client convert rpc pareto format)
+set(VOXBIT_ALLOWED_client convert rpc pareto format usage)
 
 # Transitive closure of the allowed edges of `layer`, in `out`.
 function(voxbit_allowed layer out)

@@ -1,28 +1,10 @@
 #include "common/config.h"
 
 #include <algorithm>
-#include <boost/algorithm/string/join.hpp>
-#include <numeric>
+
+#include "common/known_names.h"
 
 namespace voxbit {
-namespace {
-
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
 
 Status FieldError(const std::string& pointer, const std::string& message) {
   return InvalidArgument((pointer.empty() ? "/" : pointer) + ": " + message);
@@ -30,18 +12,15 @@ Status FieldError(const std::string& pointer, const std::string& message) {
 
 Status UnknownKeyError(const std::string& pointer, const std::string& key,
                        const std::vector<std::string>& known) {
-  std::string nearest;
-  size_t best = 3;  // further away is no likely slip
-  for (const std::string& name : known) {
-    if (const size_t distance = EditDistance(key, name); distance < best) {
-      best = distance;
-      nearest = name;
-    }
-  }
-  return FieldError(pointer + "/" + key,
-                    nearest.empty()
-                        ? "unknown key; known here: " + boost::algorithm::join(known, ", ")
-                        : "unknown key; did you mean \"" + nearest + "\"?");
+  return FieldError(pointer + "/" + key, "unknown key; " + KnownNames(key, known));
+}
+
+Status UnknownChoiceError(const std::string& pointer, const std::string& expected,
+                          const std::string& found, const std::vector<std::string>& choices) {
+  const std::string nearest = NearestName(found, choices);
+  const Status error = ExpectedError(pointer, expected, found);
+  if (nearest.empty()) return error;
+  return InvalidArgument(error.message() + "; did you mean \"" + nearest + "\"?");
 }
 
 Status ExpectedError(const std::string& pointer, const std::string& expected, const Json& found) {

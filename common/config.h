@@ -29,6 +29,9 @@ struct FieldHelp {
 Status UnknownKeyError(const std::string& pointer, const std::string& key,
                        const std::vector<std::string>& known);
 Status ExpectedError(const std::string& pointer, const std::string& expected, const Json& found);
+// ExpectedError for a text that is none of `choices`, with the one that was probably meant.
+Status UnknownChoiceError(const std::string& pointer, const std::string& expected,
+                          const std::string& found, const std::vector<std::string>& choices);
 // INVALID_ARGUMENT "<pointer>: <message>".
 Status FieldError(const std::string& pointer, const std::string& message);
 
@@ -62,6 +65,21 @@ class Fields {
             return ExpectedError(pointer, expected, found);
           }
           out.*member = static_cast<I>(value);
+          return OkStatus();
+        },
+        [member](const T& in) { return Json(in.*member); });
+  }
+
+  // A seed: any integer of 64 bits without a sign.
+  Fields& Seed(std::string name, uint64_t T::*member, std::string help) {
+    const std::string range = "from 0 to " + std::to_string(std::numeric_limits<uint64_t>::max());
+    return Add(
+        {std::move(name), "integer", range, "", "", std::move(help)},
+        [member, range](const Json& found, const std::string& pointer, T& out) -> Status {
+          const bool is_seed = found.is_number_unsigned() ||
+                               (found.is_number_integer() && found.get<int64_t>() >= 0);
+          if (!is_seed) return ExpectedError(pointer, "an integer " + range, found);
+          out.*member = found.get<uint64_t>();
           return OkStatus();
         },
         [member](const T& in) { return Json(in.*member); });
@@ -108,7 +126,7 @@ class Fields {
           auto value = found.get<std::string>();
           bool known = choices.empty();
           for (const auto& choice : choices) known = known || choice == value;
-          if (!known) return ExpectedError(pointer, expected, found);
+          if (!known) return UnknownChoiceError(pointer, expected, value, choices);
           out.*member = std::move(value);
           return OkStatus();
         },
@@ -131,7 +149,7 @@ class Fields {
             values.push_back(found[i].template get<std::string>());
             bool known = choices.empty();
             for (const auto& choice : choices) known = known || choice == values.back();
-            if (!known) return ExpectedError(at, range.substr(5), found[i]);
+            if (!known) return UnknownChoiceError(at, range.substr(5), values.back(), choices);
           }
           out.*member = std::move(values);
           return OkStatus();

@@ -76,6 +76,27 @@ Status SyncFolder(const std::string& path) {
   return failed == 0 ? OkStatus() : FromErrno(error, path);
 }
 
+Status CheckFolderWritable(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path there = std::filesystem::absolute(path.empty() ? "." : path, error);
+  while (there.has_relative_path() && !std::filesystem::exists(there, error)) {
+    there = there.parent_path();
+  }
+  if (!std::filesystem::is_directory(there, error)) {
+    return InvalidArgument(path + " cannot be written: " + there.string() + " is no folder");
+  }
+  // Only a try tells: root may write everywhere, but not in /proc or on a read-only disk.
+  std::string trial = (there / ".voxbit.XXXXXX").string();
+  const int descriptor = ::mkstemp(trial.data());
+  if (descriptor < 0) {
+    return InvalidArgument(path +
+                           " cannot be written: " + FromErrno(errno, there.string()).message());
+  }
+  ::close(descriptor);
+  ::unlink(trial.c_str());
+  return OkStatus();
+}
+
 Status MakeFolders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

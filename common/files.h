@@ -20,6 +20,10 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 // fsync of an open descriptor or of a folder, so that a rename in it survives a power cut.
 Status SyncFolder(const std::string& path);
 
+// Whether MakeFolders(path) would do, and files could then be written there; leaves nothing behind.
+// INVALID_ARGUMENT names the part of the path that is in the way.
+Status CheckFolderWritable(const std::string& path);
+
 // Creates a folder and its parents; fine when it exists.
 Status MakeFolders(const std::string& path);
 

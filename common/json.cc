@@ -1,14 +1,85 @@
 #include "common/json.h"
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 #include "common/files.h"
 
 namespace voxbit {
+namespace {
+
+// Watches a text being parsed, and remembers the first key that an object has twice.
+class DuplicateKeys {
+ public:
+  bool operator()(Json::parse_event_t event, Json& value) {
+    switch (event) {
+      case Json::parse_event_t::object_start:
+      case Json::parse_event_t::array_start:
+        StepInList();
+        open_.emplace_back().is_list = event == Json::parse_event_t::array_start;
+        break;
+      case Json::parse_event_t::object_end:
+      case Json::parse_event_t::array_end:
+        open_.pop_back();
+        break;
+      case Json::parse_event_t::key:
+        AddKey(value.get_ref<const std::string&>());
+        break;
+      case Json::parse_event_t::value:
+        StepInList();
+        break;
+    }
+    return true;
+  }
+
+  // JSON pointer; "" where every key is there once.
+  const std::string& found() const { return found_; }
+
+ private:
+  struct Level {
+    bool is_list = false;
+    size_t size = 0;  // of a list, up to where we are
+    std::string key;  // of an object, where we are
+    std::set<std::string, std::less<>> keys;
+  };
+
+  void StepInList() {
+    if (!open_.empty() && open_.back().is_list) ++open_.back().size;
+  }
+
+  void AddKey(const std::string& key) {
+    open_.back().key = key;
+    const bool fresh = open_.back().keys.insert(key).second;
+    if (fresh || !found_.empty()) return;
+    Json::json_pointer pointer;
+    for (const Level& level : open_) {
+      if (level.is_list) {
+        pointer /= level.size - 1;
+      } else {
+        pointer /= level.key;
+      }
+    }
+    found_ = pointer.to_string();
+  }
+
+  std::vector<Level> open_;
+  std::string found_;
+};
+
+}  // namespace
 
 Result<Json> ParseJson(std::string_view text) {
   try {
-    return Json::parse(text, nullptr, /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    DuplicateKeys duplicates;
+    Json json = Json::parse(
+        text,
+        [&duplicates](int /*depth*/, Json::parse_event_t event, Json& value) {
+          return duplicates(event, value);
+        },
+        /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    if (duplicates.found().empty()) return json;
+    return InvalidArgument(duplicates.found() + ": this key is given twice; keep one of the two");
   } catch (const Json::parse_error& error) {
     const size_t end = std::min(error.byte, text.size());
     const std::string_view before = text.substr(0, end == 0 ? 0 : end - 1);

@@ -11,7 +11,8 @@ namespace voxbit {
 
 using Json = nlohmann::json;
 
-// Parses JSON with // and /* */ comments. The error names line and column.
+// Parses JSON with // and /* */ comments. The error names line and column. A key that an object has
+// twice is an error too, which names its JSON pointer: one of the values would be lost.
 Result<Json> ParseJson(std::string_view text);
 // ParseJson of a file; the error names the file.
 Result<Json> ReadJsonFile(const std::string& path);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/known_names.h"
 #include "common/status.h"
 
 namespace voxbit {
@@ -30,14 +31,12 @@ class Registry {
     VOXBIT_CHECK(fresh, "a " + kind_ + " of this name is registered already");
   }
 
-  // INVALID_ARGUMENT for an unknown name, listing the known ones.
+  // INVALID_ARGUMENT for an unknown name, with the one that was probably meant or all there are.
   Result<Factory> Find(std::string_view name) const {
     const auto it = entries_.find(name);
     if (it != entries_.end()) return it->second.factory;
-    std::string known;
-    for (const auto& [entry_name, entry] : entries_)
-      known += (known.empty() ? "" : ", ") + entry_name;
-    return InvalidArgument("unknown " + kind_ + " \"" + std::string(name) + "\"; known: " + known);
+    return InvalidArgument("unknown " + kind_ + " \"" + std::string(name) + "\"; " +
+                           KnownNames(name, Names()));
   }
 
   std::vector<std::string> Names() const {

@@ -16,9 +16,34 @@ def parse_json(text, where):
 
     plain = re.sub(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', keep_strings, text, flags=re.DOTALL)
     try:
-        return json.loads(plain)
+        value = json.loads(plain, object_pairs_hook=Object)
     except ValueError as error:
         raise Problem(f"{where}: {error}") from None
+    twice = key_given_twice(value, "")
+    if twice:
+        raise Problem(f"{where}: {twice}: this key is given twice; keep one of the two")
+    return value
+
+
+class Object(dict):
+    """A JSON object that knows which of its keys the text had twice."""
+
+    def __init__(self, pairs=()):
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.twice = next((key for key in keys if keys.count(key) > 1), None)
+
+
+def key_given_twice(value, pointer):
+    """The JSON pointer of one such key in what was read, or None."""
+    if getattr(value, "twice", None) is not None:
+        return f"{pointer}/{value.twice}"
+    if isinstance(value, dict):
+        entries = value.items()
+    else:
+        entries = enumerate(value) if isinstance(value, list) else ()
+    found = (key_given_twice(entry, f"{pointer}/{key}") for key, entry in entries)
+    return next((at for at in found if at), None)
 
 
 def read_text(path):

@@ -137,7 +137,7 @@ pid_t LocalWorkers::Spawn(size_t index) const {
   // Latencies of unlike devices are never filed under one name.
   const bool is_cpu = device == "cpu";
   if (is_cpu == (settings_.devices.front() == "cpu")) {
-    arguments.insert(arguments.end(), {"--target", "local"});
+    arguments.insert(arguments.end(), {"--target", search::kDefaultTarget});
   }
   if (settings_.threads > 0) {
     arguments.insert(arguments.end(), {"--threads", std::to_string(settings_.threads)});

@@ -8,11 +8,13 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/text.h"
+#include "common/usage.h"
 #include "search/agents/agents.h"
 #include "server/local_workers.h"
 #include "server/rpc/services.h"
@@ -126,11 +128,37 @@ Result<bool> HasOtherWorker(const Dispatcher& dispatcher) {
   });
 }
 
+// Tells once of each pause of a study that somebody waits for.
+class PauseWarnings {
+ public:
+  explicit PauseWarnings(std::string server) : server_(std::move(server)) {}
+
+  void Look(const std::vector<search::Study>& studies) {
+    for (const search::Study& study : studies) {
+      const std::string& name = study.config.name;
+      if (study.state != search::StudyState::kPaused) {
+        told_.erase(name);
+      } else if (told_.insert(name).second) {
+        log::Warning("study " + name +
+                     " is paused, and --until-done waits for it; resume it with: "
+                     "search-client --server " +
+                     server_ + " study resume " + name);
+      }
+    }
+  }
+
+ private:
+  const std::string server_;
+  std::set<std::string> told_;
+};
+
 // Waits for a signal, or with `until_done` for the end of the file's studies; an error when that
 // cannot come because no local worker works, nor one elsewhere. `workers` may be null.
 Status WaitForEnd(const Flags& flags, const ServerConfig& config, const ServiceContext& context,
-                  const LocalWorkers* workers, const std::stop_token& stop) {
+                  const std::string& address, const LocalWorkers* workers,
+                  const std::stop_token& stop) {
   ChangeSignal& changes = context.changes;
+  PauseWarnings pauses(address);
   while (!stop.stop_requested()) {
     const int64_t seen = changes.version();
     if (flags.until_done) {
@@ -138,6 +166,7 @@ Status WaitForEnd(const Flags& flags, const ServerConfig& config, const ServiceC
       bool all_ended = true;
       for (const auto& study : studies) all_ended = all_ended && search::IsFinal(study.state);
       if (all_ended) return OkStatus();
+      pauses.Look(studies);
       if (workers != nullptr && workers->AllFailing()) {
         VOXBIT_ASSIGN_OR_RETURN(const bool helped, HasOtherWorker(context.dispatcher));
         if (!helped) {
@@ -150,7 +179,7 @@ Status WaitForEnd(const Flags& flags, const ServerConfig& config, const ServiceC
   return OkStatus();
 }
 
-// Prints how each study ended. kFailed if one failed.
+// Prints how each study ended. kFailed if one failed or was stopped.
 Result<int> PrintResults(const ServerConfig& config, storage::Store& store, Reporter& reporter) {
   int code = kDone;
   VOXBIT_ASSIGN_OR_RETURN(const auto studies, OwnStudies(config, store));
@@ -158,7 +187,7 @@ Result<int> PrintResults(const ServerConfig& config, storage::Store& store, Repo
     std::cout << "study " << study.config.name << ": " << search::Name(study.state);
     if (!study.message.empty()) std::cout << ": " << Printable(study.message);
     std::cout << "\n";
-    if (study.state == search::StudyState::kFailed) code = kFailed;
+    if (study.state != search::StudyState::kCompleted) code = kFailed;
     VOXBIT_ASSIGN_OR_RETURN(const Front front, reporter.GetFront(study, {}));
     if (!front.trials.empty()) {
       std::cout << "front of " << front.trials.size() << " trials:\n" << FrontTable(front);
@@ -166,6 +195,23 @@ Result<int> PrintResults(const ServerConfig& config, storage::Store& store, Repo
   }
   std::cout << std::flush;
   return code;
+}
+
+// On which hardware latencies will be measured, and by whom: without that worker they wait for
+// ever. `only_news`: not where the study says so itself and this server brings the workers.
+void TellTargets(const ServerConfig& config, bool only_news) {
+  for (const StudyEntry& entry : config.studies) {
+    const auto study = search::ParseStudyConfig(Json::parse(entry.config_json), "");
+    if (!study.ok()) continue;  // it has been read once
+    for (const std::string& target : search::LatencyTargets(*study)) {
+      const bool is_own = target == search::kDefaultTarget && config.server.local_workers != 0;
+      if (only_news && is_own && !entry.implies_target) continue;
+      log::Info("latency_ms of study " + entry.name + " is measured on target \"" + target +
+                "\", by " + (is_own ? "this server's own workers and " : "") +
+                "workers started with --target " + target +
+                (target == search::kDefaultTarget ? " (what it means without a \"target\")" : ""));
+    }
+  }
 }
 
 // Waits until the moment (of Clock::MonotonicMs) or a signal.
@@ -222,8 +268,10 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
                                .cache = settings.store + "/cache"});
   }
 
+  TellTargets(config, /*only_news=*/false);
   VOXBIT_RETURN_IF_ERROR(supervisor.StartAll());
-  VOXBIT_RETURN_IF_ERROR(WaitForEnd(flags, config, context, workers.get(), signals.token()));
+  VOXBIT_RETURN_IF_ERROR(
+      WaitForEnd(flags, config, context, rpc->address(), workers.get(), signals.token()));
   if (signals.signal() != 0) {
     log::Info("stopping: running tasks are handed back");
     workers.reset();  // while the server still answers, so that tasks are handed back
@@ -243,20 +291,22 @@ int Main(int argc, char** argv) {
   if (const Status status = CheckArguments({argv + 1, argv + argc}); !status.ok()) {
     return Report(flags, status);
   }
-  CLI::App app{"Voxbit coordinator: runs studies, hands tasks to workers, keeps the results."};
+  CLI::App app{"Voxbit coordinator: runs studies, hands tasks to workers, keeps the results.",
+               "search-server"};
   app.set_version_flag("--version", "search-server " VOXBIT_VERSION);
   app.add_option("--config", flags.config, "JSON file with the server and its studies")
       ->required()
       ->type_name("FILE");
   app.add_option(
          "--set", flags.overrides,
-         "overrides one value of the config, as in /studies/0/search/trials=100; repeatable")
+         "overrides one value of the config, as in /studies/0/search/trials=100; a text of digits "
+         "stands in quotes, as in /studies/0/name=\"2026\"; repeatable")
       ->type_name("POINTER=VALUE")
       ->expected(1)
       ->take_all();
   app.add_flag("--until-done", flags.until_done,
                "end when the config's studies have (all of the store if it names none); exit 0, "
-               "or 1 if one failed; prints the fronts");
+               "or 1 if one failed or was stopped; prints the fronts");
   app.add_flag("--check", flags.check, "check the config, print what it resolves to, and end");
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
       ->check(CLI::IsMember({"text", "json"}))
@@ -265,8 +315,11 @@ int Main(int argc, char** argv) {
              "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted.");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+    std::cerr << "search-server: " << UsageError(app, error) << "\n";
+    return kUsage;
   }
 
   // gRPC reports a port in use by itself; the server says it better. A value that the user has set
@@ -286,6 +339,7 @@ int Main(int argc, char** argv) {
       resolved["studies"].push_back(Json::parse(entry.config_json));
     }
     std::cout << PrintableJson(resolved.dump(2)) << "\n";
+    TellTargets(*config, /*only_news=*/true);
     return kDone;
   }
   const auto code = Serve(flags, *config, plugins, signals);

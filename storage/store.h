@@ -142,9 +142,9 @@ class Store {
   Result<std::vector<search::Study>> ListStudies(int64_t after_id, int64_t limit) const;
   // FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for a move that search::CanMove forbids; a move
   // to the state that it has is fine and changes nothing. A final state cancels all tasks and
-  // trials that are not final (exports stay).
+  // trials that are not final (exports stay). Here and below an empty message leaves the old one.
   Result<search::Study> MoveStudy(int64_t id, search::StudyState to, const std::string& message);
-  Status SetPhase(int64_t id, search::StudyPhase phase);
+  Status SetPhase(int64_t id, search::StudyPhase phase, const std::string& message = "");
   // Once for each study: what is there already stays. NOT_FOUND.
   Status SetHypervolumeReference(int64_t id, const std::string& json);
 

@@ -93,9 +93,9 @@ Result<Study> Store::MoveStudy(int64_t id, StudyState to, const std::string& mes
                                 "STUDY_NOT_ACTIVE");
     }
     const int64_t now_ms = impl_->Now();
-    VOXBIT_RETURN_IF_ERROR(
-        database.Run("UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?",
-                     Name(to), message, IsFinal(to) ? now_ms : 0, id));
+    VOXBIT_RETURN_IF_ERROR(database.Run(
+        "UPDATE studies SET state = ?, message = ?, finished_ms = ? WHERE id = ?", Name(to),
+        message.empty() ? study.message : message, IsFinal(to) ? now_ms : 0, id));
     if (to == StudyState::kActive) {
       VOXBIT_RETURN_IF_ERROR(
           database.Run("UPDATE studies SET resumed_ms = ? WHERE id = ?", now_ms, id));
@@ -108,12 +108,11 @@ Result<Study> Store::MoveStudy(int64_t id, StudyState to, const std::string& mes
   });
 }
 
-Status Store::SetPhase(int64_t id, search::StudyPhase phase) {
+Status Store::SetPhase(int64_t id, search::StudyPhase phase, const std::string& message) {
   return impl_->Write([&](Database& database) -> Status {
-    VOXBIT_RETURN_IF_ERROR(
-        database.Run("UPDATE studies SET phase = ? WHERE id = ?", Name(phase), id));
-    if (database.changes() > 0) return OkStatus();
-    return NotFound("there is no study with id " + std::to_string(id));
+    VOXBIT_ASSIGN_OR_RETURN(const Study study, FindStudy(database, id));
+    return database.Run("UPDATE studies SET phase = ?, message = ? WHERE id = ?", Name(phase),
+                        message.empty() ? study.message : message, id);
   });
 }
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/text.h"
+#include "common/usage.h"
 #include "worker/device_info.h"
 #include "worker/serve.h"
 #include "worker/synth.h"
@@ -139,7 +140,8 @@ int Main(int argc, char** argv) {
   }
   CLI::App app{
       "Computes tasks for a search-server on one device. SIGTERM: finishes or hands back "
-      "the task, then leaves."};
+      "the task, then leaves.",
+      "search-worker"};
   app.set_version_flag("--version", "search-worker " VOXBIT_VERSION);
   AddServeFlags(app, flags);
   const CLI::App& synth = AddSynth(app, flags.synth);
@@ -149,8 +151,11 @@ int Main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 4 server unreachable, 130 interrupted.");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+    std::cerr << "search-worker: " << UsageError(app, error) << "\n";
+    return kUsage;
   }
   // gRPC reports refused connections by itself; the worker says it better. A value that the user
   // has set wins.

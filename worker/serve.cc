@@ -36,10 +36,8 @@ search::WorkerInfo Describe(const ServeFlags& flags) {
 }  // namespace
 
 Result<ServeFlags> Resolve(ServeFlags flags) {
-  if (!IsHostPort(flags.server, /*min_port=*/1)) {
-    return InvalidArgument("--server " + flags.server +
-                           ": expected HOST:PORT, as in 127.0.0.1:50051");
-  }
+  VOXBIT_RETURN_IF_ERROR(
+      CheckHostPort(flags.server, /*min_port=*/1).Annotate("--server (or VOXBIT_SERVER)"));
   if (const Status device = CheckDevice(flags.device); !device.ok()) {
     return InvalidArgument("--device: " + device.message());
   }

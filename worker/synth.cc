@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/config.h"
 #include "common/json.h"
+#include "common/set_value.h"
 #include "worker/data/dataset.h"
 #include "worker/data/files/writer.h"
 
@@ -35,15 +36,15 @@ const std::vector<SynthKind>& Kinds() {
   return kinds;
 }
 
-// "beams=16": the value is JSON; what is not JSON is text.
+// "beams=16".
 Status ApplySetting(const std::string& setting, Json& config) {
   const size_t equals = setting.find('=');
   if (equals == std::string::npos || equals == 0) {
     return InvalidArgument("--set " + setting + ": expected KEY=VALUE");
   }
-  const std::string text = setting.substr(equals + 1);
-  const Result<Json> value = ParseJson(text);
-  config[setting.substr(0, equals)] = value.ok() ? *value : Json(text);
+  const Result<Json> value = ParseSetValue(setting.substr(equals + 1));
+  if (!value.ok()) return value.status().Annotate("--set " + setting.substr(0, equals));
+  config[setting.substr(0, equals)] = *value;
   return OkStatus();
 }
 

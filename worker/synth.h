@@ -15,7 +15,7 @@ struct SynthFlags {
   int64_t train = 64;
   int64_t val = 16;
   int64_t test = 0;
-  int64_t seed = 0;
+  uint64_t seed = 0;
   std::vector<std::string> settings;  // KEY=VALUE of the dataset of that kind
 };
 

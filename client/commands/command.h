@@ -18,6 +18,9 @@ class Command {
   virtual ~Command() = default;
   // Declares the command's own arguments, bound to members of the command.
   virtual void Declare(CLI::App& app) = 0;
+  // Its answer is one table, of which --columns chooses: Run calls Session::Choose.
+  virtual bool HasColumns() const { return false; }
+  virtual bool NeedsServer() const { return true; }
   // INVALID_ARGUMENT and INFEASIBLE become exit code 2, NOT_FOUND 3, UNAVAILABLE and
   // DEADLINE_EXCEEDED 4, anything else 1; an interrupted command 130.
   virtual Status Run(Session& session) = 0;

@@ -6,6 +6,7 @@
 #include "client/rpc/bundle.h"
 #include "client/view/study_view.h"
 #include "client/view/trial_view.h"
+#include "common/files.h"
 #include "search/domain/objective.h"
 #include "search/domain/study.h"
 
@@ -45,6 +46,8 @@ class Export final : public Command {
   }
 
   Status Run(Session& session) override {
+    // Before a worker computes what could not be kept.
+    VOXBIT_RETURN_IF_ERROR(CheckFolderWritable(out_).Annotate("--out"));
     VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> trials, Chosen(session));
     // All are queued first, so that several workers can share the work.
     std::vector<v1::Export> exports;

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <boost/algorithm/string/case_conv.hpp>
 #include <filesystem>
 
 #include "client/commands/command.h"
@@ -26,12 +27,18 @@ class Pareto final : public Command {
                    "the other metric [default for the picture: of the first two objectives, the "
                    "one where more is better]")
         ->option_text("METRIC");
-    app.add_option("--plot", plot_,
-                   "write the front and the trials it was compared with as a picture")
-        ->option_text("FILE.svg");
+    CLI::Option* plot =
+        app.add_option("--plot", plot_,
+                       "write the front and the trials it was compared with as a picture, in SVG")
+            ->option_text("FILE.svg");
+    app.add_flag("--log-x", log_x_, "logarithmic x axis in the picture")->needs(plot);
+    app.add_flag("--log-y", log_y_, "logarithmic y axis in the picture")->needs(plot);
   }
 
+  bool HasColumns() const override { return true; }
+
   Status Run(Session& session) override {
+    if (!plot_.empty()) VOXBIT_RETURN_IF_ERROR(CheckPlot().Annotate("--plot"));
     std::vector<std::string> metrics;
     std::vector<std::string> objectives;
     VOXBIT_ASSIGN_OR_RETURN(const v1::Study study, session.api().GetStudy(study_));
@@ -47,7 +54,8 @@ class Pareto final : public Command {
     Json json = ToJson(front);
     json["study"] = study_;
     json["succeeded"] = study.progress().trials_succeeded();
-    session.Print(FrontTable(front), json);
+    VOXBIT_ASSIGN_OR_RETURN(const Table table, session.Choose(FrontTable(front)));
+    session.Print(table, json);
     session.Note(FrontSummary(front));
     if (plot_.empty()) return OkStatus();
     return WritePlot(
@@ -97,21 +105,36 @@ class Pareto final : public Command {
     return axes;
   }
 
+  // Whether the picture can be written, before anything is asked for.
+  Status CheckPlot() const {
+    const std::filesystem::path path(plot_);
+    const std::string ending = boost::algorithm::to_lower_copy(path.extension().string());
+    if (ending != ".svg") {
+      return InvalidArgument(plot_ +
+                             " does not end in .svg: pictures are written as SVG, which "
+                             "browsers show and rsvg-convert or Inkscape turn into PNG and PDF");
+    }
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) return InvalidArgument(plot_ + " is a folder");
+    return CheckFolderWritable(path.parent_path().string());
+  }
+
   Status WritePlot(Session& session, const Api::Front& front, const Axes& axes) const {
-    const ScatterPlot plot = FrontPlot(study_, front, axes.x, axes.y);
+    ScatterPlot plot = FrontPlot(study_, front, axes.x, axes.y);
+    plot.x.is_log = log_x_;
+    plot.y.is_log = log_y_;
     const size_t trials = front.trials.size() + front.dominated.size();
     const size_t points = plot.front.size() + plot.dominated.size();
     const std::string folder = std::filesystem::path(plot_).parent_path().string();
-    if (!folder.empty()) {
-      const Status made = MakeFolders(folder);
-      // A path that cannot be is a wrong argument, not a missing resource of the server.
-      if (made.code() == StatusCode::kNotFound) return InvalidArgument("--plot: " + made.message());
-      VOXBIT_RETURN_IF_ERROR(made.Annotate("--plot"));
-    }
+    if (!folder.empty()) VOXBIT_RETURN_IF_ERROR(MakeFolders(folder).Annotate("--plot"));
     VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(plot_, RenderSvg(plot)).Annotate("--plot"));
     std::string note = "wrote " + plot_;
     if (points < trials) {
       note += "; " + std::to_string(trials - points) + " trials lack " + axes.x + " or " + axes.y;
+    }
+    if (const size_t hidden = NumHidden(plot); hidden > 0) {
+      note += "; " + std::to_string(hidden) +
+              " trials have a value of 0 or less, which no logarithmic axis shows";
     }
     session.Note(note, {{"file", plot_}});
     return OkStatus();
@@ -121,6 +144,8 @@ class Pareto final : public Command {
   std::string x_;
   std::string y_;
   std::string plot_;
+  bool log_x_ = false;
+  bool log_y_ = false;
 };
 
 }  // namespace

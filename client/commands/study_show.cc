@@ -37,7 +37,8 @@ class StudyShow final : public Command {
     const TextStyle style = session.style();
     session.PrintText(RenderFields(StudyFieldList(study, session.NowMs()), style));
     if (study.progress().running_size() > 0) {
-      session.PrintText("\n" + RenderText(TaskTable(study.progress()), style));
+      session.PrintText("\n");
+      session.PrintTable(TaskTable(study.progress()));
     }
     session.PrintText(
         "\n" + Bold("configuration", style.color) + "\n" +

@@ -57,6 +57,7 @@ class StudyWatch final : public Command {
         view_.Update(study_, now);
         Show(session, now);
         HintWhenIdle(session, now);
+        HintWhenPaused(session);
         if (IsFinal(study_.state())) return OkStatus();
       } else {
         VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now));
@@ -120,6 +121,17 @@ class StudyWatch final : public Command {
                  {{"study", name_}});
   }
 
+  // Once for each pause: nothing else would ever come.
+  void HintWhenPaused(Session& session) {
+    const bool is_paused = study_.state() == v1::STUDY_STATE_PAUSED;
+    if (is_paused && !told_of_pause_) {
+      ClearLine(session);
+      session.Note(name_ + " is paused; resume it with: search-client study resume " + name_,
+                   {{"study", name_}});
+    }
+    told_of_pause_ = is_paused;
+  }
+
   void ClearLine(Session& session) const {
     if (live_) session.surroundings().err << "\r\x1b[K" << std::flush;
   }
@@ -138,9 +150,11 @@ class StudyWatch final : public Command {
       return FailedPrecondition("study " + name_ + " failed" +
                                 (study_.message().empty() ? "" : ": " + study_.message()));
     }
-    session.Note(name_ + " " + StateName(study_.state()) + ": " + FrontSummary(*front),
+    session.Note(name_ + " " + StateName(study_.state()) + ": " + FrontSummary(*front) +
+                     (study_.message().empty() ? "" : "; " + study_.message()),
                  view_.Fields());
-    return OkStatus();
+    if (study_.state() == v1::STUDY_STATE_COMPLETED) return OkStatus();
+    return FailedPrecondition("study " + name_ + " was stopped before its end");
   }
 
   std::string name_;
@@ -155,6 +169,7 @@ class StudyWatch final : public Command {
   std::optional<int64_t> line_at_;
   std::optional<int64_t> idle_since_;
   bool hinted_ = false;
+  bool told_of_pause_ = false;
 };
 
 }  // namespace

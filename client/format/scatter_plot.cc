@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "client/format/text.h"
 #include "common/text.h"
 
 namespace voxbit::client {
@@ -60,10 +61,16 @@ std::string Escape(const std::string& text) {
 
 bool IsFinite(const PlotPoint& point) { return std::isfinite(point.x) && std::isfinite(point.y); }
 
-std::vector<PlotPoint> Finite(const std::vector<PlotPoint>& points) {
-  std::vector<PlotPoint> finite;
-  std::copy_if(points.begin(), points.end(), std::back_inserter(finite), IsFinite);
-  return finite;
+bool IsHidden(const ScatterPlot& plot, const PlotPoint& point) {
+  return (plot.x.is_log && point.x <= 0) || (plot.y.is_log && point.y <= 0);
+}
+
+// Those that the picture can show.
+std::vector<PlotPoint> Shown(const ScatterPlot& plot, const std::vector<PlotPoint>& points) {
+  std::vector<PlotPoint> shown;
+  std::copy_if(points.begin(), points.end(), std::back_inserter(shown),
+               [&plot](const PlotPoint& p) { return IsFinite(p) && !IsHidden(plot, p); });
+  return shown;
 }
 
 // One axis: data range, ticks and the decimal prefix that its numbers share.
@@ -76,9 +83,25 @@ struct Scale {
   int decimals = 0;
   double from = 0;  // SVG coordinate of `low`
   double to = 1;    // SVG coordinate of `high`
+  bool is_log = false;
+  bool has_prefixes = false;  // large numbers are written with k, M, G
 
-  double At(double value) const { return from + (value - low) / (high - low) * (to - from); }
-  std::string Print(double value) const { return Fixed(value / factor, decimals); }
+  double At(double value) const {
+    const double part =
+        is_log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
+    return from + part * (to - from);
+  }
+  std::string Print(double value) const {
+    return is_log ? PrintOfAnySize(value) : Fixed(value / factor, decimals);
+  }
+
+  // Logarithmic ticks have nothing in common: each has digits and a prefix of its own.
+  std::string PrintOfAnySize(double value) const {
+    if (has_prefixes) return HumanCount(value);
+    std::array<char, 64> buffer{};
+    std::snprintf(buffer.data(), buffer.size(), "%.6g", value);
+    return buffer.data();
+  }
 };
 
 void ChoosePrefix(const PlotAxis& axis, Scale& scale) {
@@ -90,7 +113,8 @@ void ChoosePrefix(const PlotAxis& axis, Scale& scale) {
       {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
   const std::string unit = axis.unit == "1" ? "" : axis.unit == "byte" ? "B" : axis.unit;
   std::string shown = unit;
-  if (axis.unit != "ms") {
+  scale.has_prefixes = axis.unit != "ms";
+  if (scale.has_prefixes && !scale.is_log) {
     const double size = std::max(std::abs(scale.low), std::abs(scale.high));
     for (const Prefix& prefix : kPrefixes) {
       if (size < prefix.factor) continue;
@@ -107,10 +131,28 @@ void ChoosePrefix(const PlotAxis& axis, Scale& scale) {
   scale.label = name + (shown.empty() ? "" : " [" + shown + "]");
 }
 
+// Padded by the same share of the axis as a linear one. Requires: values above 0.
+Scale MakeLogScale(const PlotAxis& axis, const std::vector<double>& values, Scale scale) {
+  scale.low = 1;
+  scale.high = 10;
+  if (!values.empty()) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    const double ratio = *high / *low;
+    const double pad = ratio > 1 + 1e-9 ? std::pow(ratio, 0.07) : 1.1;
+    scale.low = *low / pad;
+    scale.high = *high * pad;
+  }
+  ChoosePrefix(axis, scale);
+  scale.ticks = LogTicks(scale.low, scale.high);
+  return scale;
+}
+
 Scale MakeScale(const PlotAxis& axis, std::vector<double> values, double from, double to) {
   Scale scale;
   scale.from = from;
   scale.to = to;
+  scale.is_log = axis.is_log;
+  if (scale.is_log) return MakeLogScale(axis, values, std::move(scale));
   if (!values.empty()) {
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     const double span = *high - *low;
@@ -164,7 +206,7 @@ struct Box {
 class Painter {
  public:
   explicit Painter(const ScatterPlot& plot)
-      : plot_(plot), front_(Finite(plot.front)), dominated_(Finite(plot.dominated)) {
+      : plot_(plot), front_(Shown(plot, plot.front)), dominated_(Shown(plot, plot.dominated)) {
     std::vector<double> xs;
     std::vector<double> ys;
     for (const auto* points : {&front_, &dominated_}) {
@@ -445,6 +487,37 @@ std::vector<double> NiceTicks(double low, double high) {
   ticks.reserve(static_cast<size_t>(std::max(count, 0)));
   for (int k = 0; k < count; ++k) ticks.push_back((first + k) * step);
   return ticks;
+}
+
+std::vector<double> LogTicks(double low, double high) {
+  constexpr size_t kMostTicks = 9;
+  std::vector<double> ticks;
+  std::vector<double> powers;
+  const auto last = static_cast<int>(std::floor(std::log10(high)));
+  for (auto k = static_cast<int>(std::floor(std::log10(low))); k <= last; ++k) {
+    for (const double nice : {1.0, 2.0, 5.0}) {
+      const double tick = nice * std::pow(10, k);
+      if (tick < low || tick > high) continue;
+      ticks.push_back(tick);
+      if (nice == 1.0) powers.push_back(tick);
+    }
+  }
+  if (ticks.size() < 2) return NiceTicks(low, high);
+  if (ticks.size() <= kMostTicks) return ticks;
+  std::vector<double> thinned;
+  const size_t step = (powers.size() + kMostTicks - 1) / kMostTicks;
+  for (size_t i = 0; i < powers.size(); i += step) thinned.push_back(powers[i]);
+  return thinned;
+}
+
+size_t NumHidden(const ScatterPlot& plot) {
+  size_t hidden = 0;
+  for (const auto* points : {&plot.front, &plot.dominated}) {
+    hidden += static_cast<size_t>(std::count_if(
+        points->begin(), points->end(),
+        [&plot](const PlotPoint& point) { return IsFinite(point) && IsHidden(plot, point); }));
+  }
+  return hidden;
 }
 
 std::string RenderSvg(const ScatterPlot& plot) { return Painter(plot).Render(); }

@@ -5,6 +5,7 @@
 
 #include "client/format/text.h"
 #include "common/check.h"
+#include "common/known_names.h"
 #include "common/text.h"
 
 namespace voxbit::client {
@@ -79,16 +80,6 @@ std::string Aligned(std::string_view text, const Column& column, size_t width, b
   const std::string clipped = Clip(text, width);
   if (column.number) return PadLeft(clipped, width);
   return last ? clipped : PadRight(clipped, width);
-}
-
-std::string MissingColumns(const Table& table, const Layout& layout) {
-  std::string names;
-  for (size_t i = 0; i < table.columns().size(); ++i) {
-    if (table.columns()[i].rank == kCsvOnly) continue;
-    if (std::find(layout.shown.begin(), layout.shown.end(), i) != layout.shown.end()) continue;
-    names += (names.empty() ? "" : ", ") + table.columns()[i].title;
-  }
-  return names;
 }
 
 std::string CsvField(const Json& value) {
@@ -177,6 +168,44 @@ std::string Bold(std::string_view text, bool color) {
   return color ? "\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text);
 }
 
+Result<Table> SelectColumns(const Table& table, const std::vector<std::string>& names) {
+  std::vector<std::string> keys;
+  for (const Column& column : table.columns()) keys.push_back(column.key);
+  std::vector<size_t> chosen;
+  std::vector<Column> columns;
+  for (const std::string& name : names) {
+    const auto found =
+        std::find_if(table.columns().begin(), table.columns().end(), [&name](const Column& column) {
+          return column.key == name || (!column.title.empty() && column.title == name);
+        });
+    if (found == table.columns().end()) {
+      return InvalidArgument("there is no column \"" + name + "\"; " + KnownNames(name, keys));
+    }
+    chosen.push_back(static_cast<size_t>(found - table.columns().begin()));
+    columns.push_back(*found);
+    columns.back().rank = 0;
+    if (columns.back().title.empty()) columns.back().title = columns.back().key;
+  }
+  Table selected(std::move(columns));
+  for (const std::vector<Cell>& row : table.rows()) {
+    std::vector<Cell> cells;
+    for (const size_t i : chosen) cells.push_back(row[i]);
+    selected.AddRow(std::move(cells));
+  }
+  return selected;
+}
+
+std::vector<std::string> HiddenColumns(const Table& table, const TextStyle& style) {
+  const std::vector<size_t> shown = Fit(table, style.width).shown;
+  std::vector<std::string> hidden;
+  for (size_t i = 0; i < table.columns().size(); ++i) {
+    const Column& column = table.columns()[i];
+    const bool is_shown = std::find(shown.begin(), shown.end(), i) != shown.end();
+    if (column.rank != kCsvOnly && !is_shown) hidden.push_back(column.title);
+  }
+  return hidden;
+}
+
 std::string RenderText(const Table& table, const TextStyle& style) {
   const Layout layout = Fit(table, style.width);
   const std::string gap(kGap, ' ');
@@ -195,11 +224,6 @@ std::string RenderText(const Table& table, const TextStyle& style) {
           Aligned(row[i].text, table.columns()[i], layout.widths[i], k + 1 == layout.shown.size());
       text += (k == 0 ? "" : gap) + Paint(cell, row[i].tone, style.color);
     }
-    text += "\n";
-  }
-  const std::string missing = MissingColumns(table, layout);
-  if (!missing.empty()) {
-    text += Paint(Clip("not shown, too narrow: " + missing, style.width), Tone::kDim, style.color);
     text += "\n";
   }
   return text;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "common/json.h"
+#include "common/status.h"
 
 namespace voxbit::client {
 
@@ -49,7 +51,9 @@ Cell NumberCell(const std::optional<double>& value);
 Json NumberJson(const std::optional<double>& value);
 
 struct TextStyle {
-  size_t width = 80;
+  static constexpr size_t kUnlimited = std::numeric_limits<size_t>::max();
+
+  size_t width = 80;  // kUnlimited: nothing is cut or left out
   bool color = false;
 };
 
@@ -67,9 +71,14 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
-// Lines of at most `style.width` columns. Where columns had to be left out, a last line says
-// which. Without rows: only the titles.
+// The columns that `names` lists, in that order and each as important as the first; a name is that
+// of CSV or the title. INVALID_ARGUMENT for a name that is neither, with what there is.
+Result<Table> SelectColumns(const Table& table, const std::vector<std::string>& names);
+
+// Lines of at most `style.width` columns: the titles, then one for each row.
 std::string RenderText(const Table& table, const TextStyle& style);
+// Titles of the columns that RenderText has to leave out.
+std::vector<std::string> HiddenColumns(const Table& table, const TextStyle& style);
 // RFC 4180 with "\n" line ends: a line of keys, then one line per row.
 std::string RenderCsv(const Table& table);
 // An array with one object per row.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -93,7 +94,7 @@ class Api::Connection {
                         const Request& request) {
     Response response;
     const Status status = Repeat([&](grpc::ClientContext& context) {
-      rpc::SetDeadline(context, rpc::kControlDeadline);
+      rpc::SetDeadline(context, options_.deadline);
       return (stub.*method)(&context, request, &response);
     });
     if (!status.ok()) return status;
@@ -223,11 +224,13 @@ Result<v1::Study> Api::StopStudy(const std::string& name) {
 }
 
 Result<std::vector<search::Trial>> Api::ListTrials(const std::string& study,
-                                                   const std::vector<search::TrialState>& states) {
+                                                   const std::vector<search::TrialState>& states,
+                                                   int64_t limit) {
   std::vector<search::Trial> trials;
   v1::ListTrialsRequest request;
   request.set_study(study);
-  request.set_page_size(kTrialPage);
+  const int64_t most = limit > 0 ? limit : std::numeric_limits<int64_t>::max();
+  request.set_page_size(static_cast<int32_t>(std::min<int64_t>(kTrialPage, most)));
   for (const search::TrialState state : states) request.add_states(convert::ToProto(state));
   do {
     VOXBIT_ASSIGN_OR_RETURN(
@@ -235,7 +238,7 @@ Result<std::vector<search::Trial>> Api::ListTrials(const std::string& study,
         connection_->Call(*connection_->trials, &v1::TrialService::Stub::ListTrials, request));
     VOXBIT_RETURN_IF_ERROR(ReadTrials(page.trials(), trials));
     request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
+  } while (!request.page_token().empty() && static_cast<int64_t>(trials.size()) < most);
   return trials;
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/status.h"
+#include "proto/rpc/channel.h"
 #include "search/domain/trial.h"
 #include "search/domain/worker.h"
 #include "voxbit/v1/study_service.pb.h"
@@ -27,7 +28,8 @@ class Api {
   struct Options {
     std::string server;  // HOST:PORT
     std::stop_token stop;
-    Milliseconds connect{3'000};  // how long the first call waits for a connection
+    Milliseconds connect{3'000};                   // how long the first call waits for a connection
+    Milliseconds deadline{rpc::kControlDeadline};  // of each call
   };
 
   explicit Api(Options options);
@@ -42,9 +44,10 @@ class Api {
   Result<v1::Study> ResumeStudy(const std::string& name);
   Result<v1::Study> StopStudy(const std::string& name);
 
-  // By number; no states: all.
+  // By number; no states: all. The first `limit`, 0: all.
   Result<std::vector<search::Trial>> ListTrials(const std::string& study,
-                                                const std::vector<search::TrialState>& states);
+                                                const std::vector<search::TrialState>& states,
+                                                int64_t limit = 0);
   struct TrialDetails {
     search::Trial trial;
     Json architecture;  // the candidate in the words of its paper

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "client/format/text.h"
+#include "common/known_names.h"
 #include "search/domain/objective.h"
 
 namespace voxbit::client {
@@ -189,8 +190,10 @@ Result<std::string> ResolveMetric(const std::string& name, const std::vector<std
                            boost::algorithm::join(matches, ", "));
   }
   if (keys.empty()) return InvalidArgument("metric \"" + name + "\": nothing is measured yet");
+  const std::string nearest = NearestName(name, keys);
   return InvalidArgument("metric \"" + name + "\" is not in this study; it has " +
-                         boost::algorithm::join(keys, ", "));
+                         boost::algorithm::join(keys, ", ") +
+                         (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
 }
 
 std::optional<double> MeasuredValue(const Trial& trial, const std::string& key) {

@@ -1,5 +1,7 @@
 #include "search/domain/metric.h"
 
+#include "common/known_names.h"
+
 namespace voxbit::search {
 
 const std::vector<Metric>& Metrics() {
@@ -39,12 +41,13 @@ const std::vector<Metric>& Metrics() {
 }
 
 Result<Metric> FindMetric(std::string_view name) {
-  std::string known;
+  std::vector<std::string> known;
   for (const Metric& metric : Metrics()) {
     if (metric.name == name) return metric;
-    known.append(known.empty() ? "" : ", ").append(metric.name);
+    known.emplace_back(metric.name);
   }
-  return InvalidArgument("unknown metric \"" + std::string(name) + "\"; known: " + known);
+  return InvalidArgument("unknown metric \"" + std::string(name) + "\"; " +
+                         KnownNames(name, known));
 }
 
 }  // namespace voxbit::search

@@ -29,7 +29,7 @@ inline constexpr std::string_view kLatencyLut = "latency_lut_ms";
 
 // All metrics that an objective or a constraint may name.
 const std::vector<Metric>& Metrics();
-// INVALID_ARGUMENT listing the known names.
+// INVALID_ARGUMENT with the known names.
 Result<Metric> FindMetric(std::string_view name);
 
 }  // namespace voxbit::search

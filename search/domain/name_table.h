@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/check.h"
+#include "common/known_names.h"
 #include "common/status.h"
 
 namespace voxbit::search {
@@ -26,17 +28,17 @@ std::string_view NameIn(const std::array<NameRow<Enum>, kSize>& table, Enum valu
   return "";
 }
 
-// INVALID_ARGUMENT listing the known names; `kind` says of what, e.g. "study state".
+// INVALID_ARGUMENT with the known names; `kind` says of what, e.g. "study state".
 template <class Enum, size_t kSize>
 Result<Enum> ParseIn(const std::array<NameRow<Enum>, kSize>& table, std::string_view kind,
                      std::string_view name) {
-  std::string known;
+  std::vector<std::string> known;
   for (const NameRow<Enum>& row : table) {
     if (row.name == name) return row.value;
-    known.append(known.empty() ? "" : ", ").append(row.name);
+    known.emplace_back(row.name);
   }
-  return InvalidArgument("unknown " + std::string(kind) + " \"" + std::string(name) +
-                         "\"; known: " + known);
+  return InvalidArgument("unknown " + std::string(kind) + " \"" + std::string(name) + "\"; " +
+                         KnownNames(name, known));
 }
 
 }  // namespace voxbit::search

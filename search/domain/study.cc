@@ -11,7 +11,6 @@ namespace {
 
 constexpr size_t kMaxNameLength = 100;
 constexpr size_t kMaxObjectives = 4;
-constexpr char kDefaultTarget[] = "local";
 
 constexpr std::array<NameRow<StudyState>, 5> kStudyStates = {{
     {StudyState::kActive, "active"},
@@ -260,6 +259,18 @@ Result<StudyPhase> ParseStudyPhase(std::string_view name) {
   return ParseIn(kPhases, "study phase", name);
 }
 
+std::set<std::string> LatencyTargets(const StudyConfig& config) {
+  std::set<std::string> targets;
+  const auto add = [&targets](const auto& entries) {
+    for (const auto& entry : entries) {
+      if (FindMetric(entry.metric)->source == MetricSource::kLatency) targets.insert(entry.target);
+    }
+  };
+  add(config.objectives);
+  add(config.constraints);
+  return targets;
+}
+
 bool CanMove(StudyState from, StudyState to) {
   switch (from) {
     case StudyState::kActive:
@@ -372,8 +383,7 @@ Fields<StudyConfig> StudyFields() {
   fields.Custom("name", "text", "unique name of the study", &ParseName,
                 [](const StudyConfig& in) { return Json(in.name); });
   fields.Required();
-  fields.Int("seed", &StudyConfig::seed, {.min = 0}, "",
-             "root of every random choice of the study");
+  fields.Seed("seed", &StudyConfig::seed, "root of every random choice of the study");
   fields.Custom("supernet", "object", "\"kind\" and the settings of that supernet",
                 &ParseKinded<&StudyConfig::supernet>,
                 [](const StudyConfig& in) { return in.supernet; });

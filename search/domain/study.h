@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,6 +90,12 @@ struct StudyConfig {
   Json latency_table;  // behind latency_lut_ms; null: none
 };
 
+// The target of a latency that names none.
+inline constexpr char kDefaultTarget[] = "local";
+
+// Targets on which the study measures latency_ms, for an objective or a constraint.
+std::set<std::string> LatencyTargets(const StudyConfig& config);
+
 // A table of all widths of a hundred layers has a tenth of this; messages must stay below 4 MiB.
 inline constexpr uintmax_t kMaxLatencyTableBytes = 1 << 20;
 
@@ -108,7 +115,7 @@ Result<std::vector<Constraint>> ParseConstraints(const Json& found, const std::s
 // a name of [a-z0-9._-] up to 100 characters that starts with a letter or digit, one to four
 // objectives, no metric twice, references whose best is better than their worst, a latency table
 // where a metric needs one (the table itself: whoever reads a study's file reads the table that it
-// names). A latency metric without a target means the target "local". Every error is
+// names). A latency metric without a target means the target kDefaultTarget. Every error is
 // INVALID_ARGUMENT and starts with the JSON pointer below `pointer`.
 Result<StudyConfig> ParseStudyConfig(const Json& json, const std::string& pointer);
 // Without a latency table nothing is written of it.

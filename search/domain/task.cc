@@ -32,15 +32,6 @@ constexpr std::array<NameRow<FailureKind>, 5> kFailures = {{
     {FailureKind::kCancelled, "cancelled"},
 }};
 
-// All 64 bits: derived seeds use them.
-Status ParseSeed(const Json& found, const std::string& pointer, TaskSpec& out) {
-  const bool is_count =
-      found.is_number_integer() && (found.is_number_unsigned() || found.get<int64_t>() >= 0);
-  if (!is_count) return ExpectedError(pointer, "an integer of at least 0", found);
-  out.seed = found.get<uint64_t>();
-  return OkStatus();
-}
-
 const Fields<TaskSpec>& SpecFields() {
   static const Fields<TaskSpec> fields = [] {
     Fields<TaskSpec> table;
@@ -52,8 +43,7 @@ const Fields<TaskSpec>& SpecFields() {
     table.Text("space_digest", &TaskSpec::space_digest, {}, "SHA-256 of the search space");
     AddCandidate(table, "candidate", &TaskSpec::candidate, "the sub-network");
     table.Text("checkpoint", &TaskSpec::checkpoint, {}, "SHA-256 of the supernet's weights");
-    table.Custom("seed", "integer", "seed of everything random", &ParseSeed,
-                 [](const TaskSpec& in) { return Json(in.seed); });
+    table.Seed("seed", &TaskSpec::seed, "seed of everything random");
     table.Text("target", &TaskSpec::target, {}, "hardware that must do it");
     return table;
   }();

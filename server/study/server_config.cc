@@ -6,6 +6,7 @@
 
 #include "common/address.h"
 #include "common/json_file.h"
+#include "server/study/config_override.h"
 
 namespace voxbit::server {
 namespace {
@@ -25,6 +26,16 @@ Status ParseLocalWorkers(const Json& found, const std::string& pointer, ServerSe
 Json PrintLocalWorkers(const ServerSettings& in) {
   if (in.local_workers == ServerSettings::kAutoWorkers) return "auto";
   return in.local_workers;
+}
+
+// `study` has been checked.
+bool ImpliesTarget(const Json& study) {
+  for (const char* list : {"objectives", "constraints"}) {
+    for (const Json& entry : study.value(list, Json::array())) {
+      if (entry.at("metric") == "latency_ms" && !entry.contains("target")) return true;
+    }
+  }
+  return false;
 }
 
 Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const std::string& pointer,
@@ -50,24 +61,13 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   if (!plan.ok()) return plan.status().Annotate(where);
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
                     .name = (*plan)->config().name,
-                    .config_json = (*plan)->config_json()};
+                    .config_json = (*plan)->config_json(),
+                    .implies_target = ImpliesTarget(json)};
 }
 
-Status ApplyOverride(const std::string& text, Json& config) {
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos || text.empty() || text.front() != '/') {
-    return InvalidArgument("--set " + text +
-                           ": expected POINTER=VALUE, as in /server/store=runs/a");
-  }
-  const std::string value = text.substr(equals + 1);
-  try {
-    const Json::json_pointer pointer(text.substr(0, equals));
-    const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    config[pointer] = parsed.is_discarded() ? Json(value) : parsed;
-  } catch (const Json::exception&) {
-    return InvalidArgument("--set " + text + ": the config has no such place");
-  }
-  return OkStatus();
+Status CheckAddress(const std::string& pointer, const std::string& address) {
+  const Status status = CheckHostPort(address, /*min_port=*/0);
+  return status.ok() ? status : FieldError(pointer, status.message());
 }
 
 }  // namespace
@@ -112,9 +112,11 @@ Fields<ServerSettings> ServerFields() {
   return fields;
 }
 
-Result<ServerConfig> ReadServerConfig(const std::string& path,
-                                      const std::vector<std::string>& overrides,
-                                      const Plugins& plugins) {
+namespace {
+
+// Reads what `json`, the content of the file `path`, says.
+Result<ServerConfig> ParseServerConfig(const Json& json, const std::string& path,
+                                       const Plugins& plugins) {
   struct Raw {
     ServerSettings server;
     Json studies = Json::array();
@@ -130,18 +132,14 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
           },
           [](const Raw& in) { return in.studies; });
 
-  VOXBIT_ASSIGN_OR_RETURN(Json json, ReadJsonFile(path));
-  for (const std::string& text : overrides) VOXBIT_RETURN_IF_ERROR(ApplyOverride(text, json));
   auto raw = fields.Parse(json, "");
   if (!raw.ok()) return raw.status().Annotate(path);
 
   ServerConfig config;
   config.server = raw->server;
-  if (!IsHostPort(config.server.grpc, /*min_port=*/0)) {
-    return ExpectedError("/server/grpc",
-                         "HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:50051",
-                         config.server.grpc)
-        .Annotate(path);
+  VOXBIT_RETURN_IF_ERROR(CheckAddress("/server/grpc", config.server.grpc).Annotate(path));
+  if (!config.server.http.empty()) {
+    VOXBIT_RETURN_IF_ERROR(CheckAddress("/server/http", config.server.http).Annotate(path));
   }
   if (config.server.store.empty()) {
     return ExpectedError("/server/store", "the path of a folder", config.server.store)
@@ -163,6 +161,23 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
     }
     config.studies.push_back(std::move(entry));
   }
+  return config;
+}
+
+}  // namespace
+
+Result<ServerConfig> ReadServerConfig(const std::string& path,
+                                      const std::vector<std::string>& overrides,
+                                      const Plugins& plugins) {
+  std::vector<ConfigOverride> parsed;
+  VOXBIT_ASSIGN_OR_RETURN(Json json, ReadJsonFile(path));
+  for (const std::string& text : overrides) {
+    VOXBIT_ASSIGN_OR_RETURN(ConfigOverride change, ParseOverride(text));
+    VOXBIT_RETURN_IF_ERROR(ApplyOverride(change, json));
+    parsed.push_back(std::move(change));
+  }
+  Result<ServerConfig> config = ParseServerConfig(json, path, plugins);
+  if (!config.ok()) return WithTextHint(config.status(), parsed);
   return config;
 }
 

@@ -33,7 +33,8 @@ Fields<ServerSettings> ServerFields();
 struct StudyEntry {
   std::string where;  // "quickstart.json: /studies/0" or "lidar.json: /"
   std::string name;
-  std::string config_json;  // resolved
+  std::string config_json;      // resolved
+  bool implies_target = false;  // latency_ms stands there without a "target"
 };
 
 struct ServerConfig {
@@ -42,8 +43,8 @@ struct ServerConfig {
 };
 
 // Reads and checks the file and the study files that it names (relative to its folder).
-// `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data": the value is JSON, or
-// text where it is none. A relative /dataset/root of a study is taken from the working directory,
+// `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data" (config_override.h). A
+// relative /dataset/root of a study is taken from the working directory,
 // as is a /latency_table, which the table in that file replaces. INVALID_ARGUMENT names file and
 // JSON pointer.
 Result<ServerConfig> ReadServerConfig(const std::string& path,

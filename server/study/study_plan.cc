@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/algorithm/string/join.hpp>
-#include <set>
 #include <utility>
 
 #include "common/config.h"
@@ -55,17 +54,6 @@ Status CheckMeasured(const std::vector<T>& entries, const std::string& key,
                               boost::algorithm::join(known, ", "));
   }
   return OkStatus();
-}
-
-std::set<std::string> LatencyTargets(const search::StudyConfig& config) {
-  std::set<std::string> targets;
-  for (const auto& objective : config.objectives) {
-    if (objective.metric == "latency_ms") targets.insert(objective.target);
-  }
-  for (const auto& constraint : config.constraints) {
-    if (constraint.metric == "latency_ms") targets.insert(constraint.target);
-  }
-  return targets;
 }
 
 Json MetricRows(const search::Measurements& measured, const char* stage) {
@@ -215,7 +203,7 @@ std::vector<search::TaskSpec> StudyPlan::TrialTasks(const search::Candidate& can
   if (reads_quantization_error_) evaluate.settings["quantization_error"] = true;
   evaluate.candidate = candidate;
   tasks.push_back(std::move(evaluate));
-  for (const std::string& target : LatencyTargets(config_)) {
+  for (const std::string& target : search::LatencyTargets(config_)) {
     search::TaskSpec latency = BaseTask(search::TaskKind::kMeasureLatency, inputs);
     latency.settings = search::LatencyFields().ToJson(config_.latency);
     latency.candidate = candidate;

@@ -163,7 +163,12 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
   if (counts.succeeded == 0) {
     return Fail("none of " + std::to_string(finals) + " trials succeeded; see 'trial list'");
   }
-  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinetune));
+  const std::string early = counts.proposed < settings.trials
+                                ? "the search ended after " + std::to_string(counts.proposed) +
+                                      " of " + std::to_string(settings.trials) +
+                                      " trials: " + *why_exhausted_
+                                : "";
+  VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinetune, early));
   return Outcome::kProgressed;
 }
 
@@ -223,15 +228,17 @@ Result<StudyRunner::Outcome> StudyRunner::Finish() {
   VOXBIT_ASSIGN_OR_RETURN(
       const auto trials,
       store_.ListTrials(study_id_, {.states = {search::TrialState::kSucceeded}}));
-  VOXBIT_ASSIGN_OR_RETURN(const search::Study finished, store_.GetStudy(study_id_));
+  VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(study_id_));
   // Kept even if nobody has looked at the study while it ran.
   VOXBIT_RETURN_IF_ERROR(
-      KeepReference(store_, finished, FirstScores(trials, config.objectives, config)).status());
-  const std::string message = WhyNoFront(trials, config.objectives, config.constraints);
-  VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
-                          store_.MoveStudy(study_id_, StudyState::kCompleted, message));
-  if (!message.empty()) {
-    log::Warning("study completed without a front", {{"study", config.name}, {"why", message}});
+      KeepReference(store_, study, FirstScores(trials, config.objectives, config)).status());
+  const std::string no_front = WhyNoFront(trials, config.objectives, config.constraints);
+  const std::string both =
+      study.message.empty() || no_front.empty() ? no_front : no_front + "; " + study.message;
+  VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study moved,
+                          store_.MoveStudy(study_id_, StudyState::kCompleted, both));
+  if (!no_front.empty()) {
+    log::Warning("study completed without a front", {{"study", config.name}, {"why", no_front}});
     return Outcome::kEnded;
   }
   log::Info("study completed", {{"study", config.name}});

@@ -64,6 +64,18 @@ TEST_F(ExportTest, WritesTheBundleAndSaysWhere) {
   EXPECT_EQ(server_.exports.at(0).request_id().size(), 36U);
 }
 
+TEST_F(ExportTest, AFolderThatCannotBeWrittenIsWrongUsageBeforeWorkIsQueued) {
+  ASSERT_TRUE(WriteFileAtomically(folder_.path() + "/file", "").ok());
+  for (const std::string& out :
+       {folder_.path() + "/file", folder_.path() + "/file/below", std::string("/proc/bundles")}) {
+    const RunOutcome run =
+        RunLine(server_.address, {"export", "first", "--trial", "2", "--out", out});
+    EXPECT_EQ(run.code, kExitUsage) << out;
+    EXPECT_THAT(run.err, HasSubstr("--out: " + out + " cannot be written")) << out;
+  }
+  EXPECT_TRUE(server_.exports.empty());
+}
+
 TEST_F(ExportTest, PackedFileIsPartOfTheBundle) {
   Offer("weights.vxb", "VXBP");
   ASSERT_EQ(Run({"export", "first", "--trial", "2"}).code, kExitDone);

@@ -64,6 +64,7 @@ class Studies final : public v1::StudyService::Service {
     const Result<Json> config = ParseJson(request->config_json());
     *study = MakeStudy(config.ok() ? config->value("name", "unnamed") : "unreadable",
                        v1::STUDY_STATE_ACTIVE);
+    if (fake_.echoes_config) study->set_config_json(request->config_json());
     if (!request->validate_only()) fake_.studies.push_back(*study);
     study->clear_progress();  // as the real one
     return grpc::Status::OK;

@@ -33,6 +33,7 @@ struct FakeServer {
   std::vector<search::Trial> trials;
   std::vector<int64_t> front;  // numbers of `trials`
   std::vector<v1::Worker> workers;
+  bool echoes_config = false;  // CreateStudy answers with the configuration that it gets
   std::string layers_json;
   std::string architecture_json;
   std::map<std::string, std::string> artifacts;         // SHA-256 -> bytes

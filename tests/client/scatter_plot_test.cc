@@ -122,6 +122,60 @@ TEST(ScatterPlotTest, ValuesThatAreNotFiniteAreLeftOut) {
   EXPECT_THAT(svg, HasSubstr("front (3)"));
 }
 
+TEST(ScatterPlotTest, LogarithmicAxesSpreadDecadesEvenly) {
+  ScatterPlot plot = Sample();
+  plot.x = AxisOf("macs");
+  plot.x.is_log = true;
+  plot.front = {{1, 1e6, 0.40}, {2, 1e7, 0.50}, {3, 1e8, 0.60}};
+  plot.dominated = {{4, 0, 0.1}, {5, -3, 0.2}};
+  const std::string svg = RenderSvg(plot);
+  ExpectSound(svg);
+  std::vector<double> xs;
+  const std::regex dot("cx=\"([0-9.]+)\" cy=\"[0-9.]+\" r=\"6.0\"");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), dot), end; it != end; ++it) {
+    xs.push_back(std::stod((*it)[1]));
+  }
+  ASSERT_EQ(xs.size(), 3U);
+  EXPECT_NEAR(xs[1] - xs[0], xs[2] - xs[1], 0.02);  // coordinates have two decimals
+  for (const char* tick : {">macs<", ">1 M<", ">10 M<", ">100 M<"}) {
+    EXPECT_THAT(svg, HasSubstr(tick));
+  }
+  EXPECT_EQ(NumHidden(plot), 2U);
+  EXPECT_THAT(svg, HasSubstr("other compared trials (0)"));
+}
+
+TEST(ScatterPlotTest, LogarithmicAxesStandFewAndEqualValues) {
+  ScatterPlot plot = Sample();
+  plot.x.is_log = true;
+  plot.y.is_log = true;
+  ExpectSound(RenderSvg(plot));
+  EXPECT_THAT(RenderSvg(plot), HasSubstr(">20<"));
+  plot.dominated.clear();
+  plot.front = {{1, 5.0, 0.5}, {2, 5.0, 0.5}};
+  ExpectSound(RenderSvg(plot));
+  plot.front = {{1, 0.0, 0.5}};
+  ExpectSound(RenderSvg(plot));
+  plot.front.clear();
+  ExpectSound(RenderSvg(plot));
+}
+
+TEST(ScatterPlotTest, LogarithmicTicksAreFewAndInsideTheRange) {
+  EXPECT_THAT(LogTicks(0.9, 110), ::testing::ElementsAre(1, 2, 5, 10, 20, 50, 100));
+  EXPECT_THAT(LogTicks(1, 1e6), ::testing::ElementsAre(1, 10, 100, 1e3, 1e4, 1e5, 1e6));
+  for (const double decades : {0.001, 0.1, 0.5, 1.0, 3.0, 12.0, 40.0}) {
+    for (const double low : {1e-3, 0.7, 3.3e5}) {
+      const double high = low * std::pow(10, decades);
+      const std::vector<double> ticks = LogTicks(low, high);
+      EXPECT_GE(ticks.size(), 2U) << low << " " << decades;
+      EXPECT_LE(ticks.size(), 10U) << low << " " << decades;
+      for (const double tick : ticks) {
+        EXPECT_GE(tick, low * (1 - 1e-9));
+        EXPECT_LE(tick, high * (1 + 1e-9));
+      }
+    }
+  }
+}
+
 TEST(ScatterPlotTest, TextIsEscaped) {
   ScatterPlot plot = Sample();
   plot.title = "a<b>&\"c\"";

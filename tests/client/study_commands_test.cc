@@ -69,6 +69,39 @@ TEST_F(StudyCommandsTest, CreateSendsTheLatencyTableOfAFile) {
             (Json{{"samples", 3}}));
 }
 
+TEST_F(StudyCommandsTest, CreateSaysWhoMeasuresALatency) {
+  const std::string study =
+      R"({"name": "a", "supernet": {"kind": "spvnas"}, "dataset": {"kind": "synthetic_lidar"},)"
+      R"( "objectives": [{"metric": "miou"}, {"metric": "latency_ms"}]})";
+  ASSERT_TRUE(WriteFileAtomically(file_, study).ok());
+  server_.echoes_config = true;
+  EXPECT_THAT(
+      Run({"study", "create", "-f", file_}).err,
+      HasSubstr("latency_ms is measured on target \"local\": no worker serves it now; start "
+                "one with: search-worker --target local\n"));
+  v1::Worker worker;
+  worker.mutable_info()->set_name("w1");
+  worker.mutable_info()->set_protocol(1);
+  worker.mutable_info()->add_targets("locall");
+  worker.set_state("idle");
+  server_.workers = {worker};
+  EXPECT_THAT(Run({"study", "create", "-f", file_, "--validate-only"}).err,
+              HasSubstr("; workers here offer locall; did you mean \"locall\"?"));
+  worker.mutable_info()->set_targets(0, "local");
+  server_.workers = {worker};
+  EXPECT_THAT(Run({"study", "create", "-f", file_}).err,
+              HasSubstr("latency_ms is measured on target \"local\": now served by w1\n"));
+  EXPECT_EQ(Run({"study", "create", "-f", file_, "--quiet"}).err, "");
+}
+
+TEST_F(StudyCommandsTest, CreateNamesAKeyThatIsGivenTwice) {
+  ASSERT_TRUE(WriteFileAtomically(file_, R"({"name": "a", "seed": 1, "seed": 2})").ok());
+  const RunOutcome run = Run({"study", "create", "-f", file_});
+  EXPECT_EQ(run.code, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr(file_ + ": /seed: this key is given twice"));
+  EXPECT_TRUE(server_.created.empty());
+}
+
 TEST_F(StudyCommandsTest, CreateReadsStandardInput) {
   RunSettings settings;
   settings.input = R"({"name": "piped"})";
@@ -166,7 +199,9 @@ TEST_F(StudyCommandsTest, ListIsATableOfAtMost80Columns) {
                      MakeStudy(std::string(90, 'x'), v1::STUDY_STATE_FAILED)};
   server_.studies[1].set_message(
       "a message that is much too long to be shown in a table of studies");
-  const RunOutcome run = Run({"study", "list"});
+  RunSettings settings;
+  settings.terminal.out_is_terminal = true;
+  const RunOutcome run = Run({"study", "list"}, settings);
   EXPECT_THAT(run.out, HasSubstr("23/64"));
   EXPECT_THAT(run.out, HasSubstr("active"));
   std::istringstream lines(run.out);

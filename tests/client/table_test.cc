@@ -60,8 +60,40 @@ TEST(TableTest, TheLeastImportantColumnsGoFirstAndAreNamed) {
   EXPECT_EQ(RenderText(SampleTable(), {30, false}),
             " #  state        miou    macs\n"
             " 1  succeeded  0.6123  1.25 G\n"
-            "12  failed          -   940 M\n"
-            "not shown, too narrow: origin\n");
+            "12  failed          -   940 M\n");
+  EXPECT_EQ(HiddenColumns(SampleTable(), {30, false}), std::vector<std::string>{"origin"});
+  EXPECT_TRUE(HiddenColumns(SampleTable(), {80, false}).empty());
+}
+
+TEST(TableTest, WithoutALimitNothingIsCutOrLeftOut) {
+  Table table({{"name", "name", false, 0, 4}, {"why", "why", false, 3, 5}});
+  table.AddRow({TextCell(std::string(300, 'x')), TextCell(std::string(300, 'y'))});
+  const TextStyle style{TextStyle::kUnlimited, false};
+  EXPECT_THAT(RenderText(table, style),
+              HasSubstr(std::string(300, 'x') + "  " + std::string(300, 'y') + "\n"));
+  EXPECT_TRUE(HiddenColumns(table, style).empty());
+}
+
+TEST(TableTest, ColumnsAreChosenAndOrderedByKeyOrTitle) {
+  const Table chosen = SelectColumns(SampleTable(), {"origin", "miou", "number", "digest"}).value();
+  EXPECT_EQ(RenderText(chosen, {80, false}),
+            "origin                  miou   #  digest\n"
+            "random                0.6123   1  aa\n"
+            "crossover of 3 and 5       -  12  bb\n");
+  EXPECT_EQ(RenderCsv(chosen),
+            "origin,measured.miou,number,digest\n"
+            "random,0.61234567,1,aa\n"
+            "crossover of 3 and 5,,12,bb\n");
+  EXPECT_TRUE(HiddenColumns(chosen, {10, false}).empty());
+}
+
+TEST(TableTest, AColumnThatIsNotThereIsNamedWithThoseThatAre) {
+  EXPECT_EQ(SelectColumns(SampleTable(), {"number", "speed"}).status().message(),
+            "there is no column \"speed\"; known: number, state, measured.miou, measured.macs, "
+            "origin, digest");
+  EXPECT_THAT(SelectColumns(SampleTable(), {"orgin"}).status().message(),
+              HasSubstr("did you mean \"origin\"?"));
+  EXPECT_EQ(SelectColumns(SampleTable(), {""}).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST(TableTest, NoLineIsWiderThanTheTerminal) {

@@ -34,6 +34,12 @@ class TrialCommandsTest : public ::testing::Test {
     return RunLine(server_.address, std::move(arguments));
   }
 
+  RunOutcome RunOnTerminal(std::vector<std::string> arguments) {
+    RunSettings settings;
+    settings.terminal.out_is_terminal = true;
+    return RunLine(server_.address, std::move(arguments), settings);
+  }
+
   // First column of each CSV row.
   static std::vector<std::string> Numbers(const std::string& csv) {
     std::vector<std::string> numbers;
@@ -67,13 +73,87 @@ TEST_F(TrialCommandsTest, ListCsvHasFlatNamesAndFullPrecision) {
 }
 
 TEST_F(TrialCommandsTest, ListTableHasUnitsAndFits) {
-  const RunOutcome run = Run({"trial", "list", "first"});
+  const RunOutcome run = RunOnTerminal({"trial", "list", "first"});
   EXPECT_THAT(run.out, HasSubstr("0.5500"));
   EXPECT_THAT(run.out, HasSubstr("20 ms"));
   EXPECT_THAT(run.out, HasSubstr("2 G"));
   EXPECT_THAT(run.out, HasSubstr("macs 3e9 is"));
   std::istringstream lines(run.out);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80U) << line;
+}
+
+TEST_F(TrialCommandsTest, APipeGetsRowsAloneAndWhole) {
+  const std::string message(300, 'm');
+  server_.trials.back().message = message;
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"trial", "list", "first"}, {"pareto", "first"}}) {
+    const RunOutcome run = Run(command);
+    EXPECT_THAT(run.out, Not(HasSubstr("…")));
+    EXPECT_THAT(run.out + run.err, Not(HasSubstr("too narrow")));
+    EXPECT_THAT(run.out, HasSubstr("origin"));
+  }
+  EXPECT_THAT(Run({"trial", "list", "first"}).out, HasSubstr(message));
+  EXPECT_EQ(RunOnTerminal({"trial", "list", "first", "--wide"}).out,
+            Run({"trial", "list", "first"}).out);
+}
+
+TEST_F(TrialCommandsTest, ATerminalIsToldOnStandardErrorWhatItIsTooNarrowFor) {
+  RunSettings settings;
+  settings.terminal.out_is_terminal = true;
+  settings.terminal.width = 40;
+  const RunOutcome run = RunLine(server_.address, {"trial", "list", "first"}, settings);
+  EXPECT_THAT(run.out, Not(HasSubstr("too narrow")));
+  EXPECT_THAT(run.err, HasSubstr("too narrow for: "));
+  EXPECT_THAT(run.err, HasSubstr("origin"));
+  EXPECT_THAT(run.err, HasSubstr("--wide"));
+  EXPECT_EQ(RunLine(server_.address, {"trial", "list", "first", "--wide"}, settings).err, "");
+}
+
+TEST_F(TrialCommandsTest, ColumnsChoosesAndOrders) {
+  EXPECT_EQ(Run({"trial", "list", "first", "--columns", "digest,number,miou", "-o", "csv"})
+                .out.substr(0, 52),
+            "digest,number,measured.miou\ndigest-1,1,0.4\ndigest-2,");
+  // The name behind the flag is the study's.
+  EXPECT_THAT(Run({"trial", "list", "--columns", "state,origin", "first"}).out,
+              ::testing::StartsWith("state       origin\nsucceeded   random\n"));
+  EXPECT_THAT(Run({"pareto", "first", "--columns", "choices"}).out,
+              ::testing::StartsWith("choices\n"));
+  const RunOutcome wrong = Run({"trial", "list", "first", "--columns", "state,orgin"});
+  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_THAT(wrong.err, HasSubstr("--columns: there is no column \"orgin\"; did you mean"));
+  EXPECT_THAT(Run({"trial", "list", "first", "--columns", "speed"}).err,
+              HasSubstr("known: number, state, measured.miou"));
+  const RunOutcome json = Run({"trial", "list", "first", "--columns", "state", "-o", "json"});
+  EXPECT_EQ(json.code, kExitUsage);
+  EXPECT_THAT(json.err, HasSubstr("-o json has everything"));
+}
+
+TEST_F(TrialCommandsTest, LimitTakesTheFirstOnes) {
+  EXPECT_THAT(Numbers(Run({"trial", "list", "first", "--limit", "2", "-o", "csv"}).out),
+              ElementsAre("1", "2"));
+  EXPECT_EQ(server_.trial_lists.size(), 1U) << "no page more than needed";
+  EXPECT_THAT(Numbers(Run({"trial", "list", "first", "--limit", "3", "-o", "csv"}).out),
+              ElementsAre("1", "2", "3"));
+  EXPECT_THAT(
+      Numbers(Run({"trial", "list", "first", "--sort", "miou", "--limit", "2", "-o", "csv"}).out),
+      ElementsAre("4", "2"));
+  EXPECT_THAT(Numbers(Run({"trial", "list", "first", "--limit", "99", "-o", "csv"}).out),
+              ElementsAre("1", "2", "3", "4", "5"));
+  EXPECT_EQ(Run({"trial", "list", "first", "--limit", "0"}).code, kExitUsage);
+}
+
+TEST_F(TrialCommandsTest, ShowListsBitsInTheOrderOfTheLayers) {
+  server_.architecture_json =
+      R"({"width": 0.5, "bits": {"blocks.10": {"weight": 3}, "blocks.2": {"weight": 4},)"
+      R"( "stem": {"weight": 8}, "away": {"weight": 2}}})";
+  server_.layers_json = R"([{"name":"stem"},{"name":"blocks.2"},{"name":"blocks.10"}])";
+  const std::string out = Run({"trial", "show", "first", "2"}).out;
+  EXPECT_THAT(out, HasSubstr("width                  0.5\n"
+                             "bits.stem.weight       8\n"
+                             "bits.blocks.2.weight   4\n"
+                             "bits.blocks.10.weight  3\n"
+                             "bits.away.weight       2\n"));
 }
 
 TEST_F(TrialCommandsTest, ListAsksForTheStatesThatTheUserNames) {
@@ -191,7 +271,7 @@ TEST_F(TrialCommandsTest, LongTargetNamesDoNotWidenTheFront) {
     trial.measured[{"latency_ms", target}] = latency;
   }
   const std::string key = "latency_ms[" + target + "]";
-  const RunOutcome run = Run({"pareto", "first", "--x", key, "--y", "latency_ms[local]"});
+  const RunOutcome run = RunOnTerminal({"pareto", "first", "--x", key, "--y", "latency_ms[local]"});
   EXPECT_THAT(run.out, HasSubstr("latency_ms[nvidia"));
   EXPECT_THAT(run.out, HasSubstr("20 ms"));
   std::istringstream lines(run.out);
@@ -225,11 +305,29 @@ TEST_F(TrialCommandsTest, PlotMakesItsFolder) {
   EXPECT_THAT(*ReadFile(file), HasSubstr("front (3)"));
 }
 
-TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsWrongUsage) {
+TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsWrongUsageBeforeAnythingIsAsked) {
   ASSERT_TRUE(WriteFileAtomically(folder_.path() + "/file", "").ok());
-  const RunOutcome run = Run({"pareto", "first", "--plot", folder_.path() + "/file/no/front.svg"});
-  EXPECT_EQ(run.code, kExitUsage);
-  EXPECT_THAT(run.err, HasSubstr("--plot"));
+  ASSERT_TRUE(MakeFolders(folder_.path() + "/folder.svg").ok());
+  for (const std::string& file :
+       {folder_.path() + "/file/no/front.svg", folder_.path() + "/a.png", folder_.path() + "/a.pdf",
+        folder_.path() + "/front", folder_.path() + "/folder.svg", std::string("/proc/a.svg")}) {
+    const RunOutcome run = Run({"pareto", "first", "--plot", file});
+    EXPECT_EQ(run.code, kExitUsage) << file;
+    EXPECT_EQ(run.out, "") << file;
+    EXPECT_THAT(run.err, HasSubstr("--plot: " + file)) << file;
+  }
+  EXPECT_TRUE(server_.fronts.empty());
+  EXPECT_EQ(server_.get_study_calls, 0);
+  EXPECT_EQ(Run({"pareto", "first", "--plot", folder_.path() + "/FRONT.SVG"}).code, kExitDone);
+}
+
+TEST_F(TrialCommandsTest, PlotMayHaveLogarithmicAxes) {
+  server_.trials[0].measured.at({"latency_ms", "local"}).value = 0;
+  const std::string file = folder_.path() + "/front.svg";
+  const RunOutcome run = Run({"pareto", "first", "--plot", file, "--log-x"});
+  EXPECT_EQ(run.code, kExitDone) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("1 trials have a value of 0 or less"));
+  EXPECT_EQ(Run({"pareto", "first", "--log-x"}).code, kExitUsage);
 }
 
 TEST_F(TrialCommandsTest, StudyWithoutSuccessHasAnEmptyFront) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "client/app.h"
 #include "client/commands/command.h"
@@ -78,24 +79,67 @@ TEST(UsageTest, WrongUsageIsCodeTwoAndOneLine) {
 
 TEST(UsageTest, AMisspeltCommandIsNamedWithTheKnownOnes) {
   EXPECT_EQ(RunLine("", {"study", "lst"}).err,
-            "error: \"lst\" is no command of search-client study; known: create, list, pause, "
-            "resume, show, stop, watch; see: search-client study --help\n");
+            "error: \"lst\" is no command of search-client study; did you mean \"list\"?; see: "
+            "search-client study --help\n");
+  EXPECT_THAT(RunLine("", {"worker", "dance"}).err,
+              HasSubstr("\"dance\" is no command of search-client worker; known: drain, list"));
   EXPECT_THAT(RunLine("", {"worker"}).err,
               HasSubstr("search-client worker needs a command, one of drain, list"));
   EXPECT_THAT(RunLine("", {"study", "list", "--colour"}).err, HasSubstr("--colour"));
   EXPECT_THAT(RunLine("", {"--colour"}).err, HasSubstr("--colour"));
 }
 
+TEST(UsageTest, WhatIsMissingIsNamedWithItsMeaning) {
+  const auto err = [](std::vector<std::string> line) { return RunLine("", std::move(line)).err; };
+  EXPECT_EQ(err({"study", "show"}),
+            "error: search-client study show needs STUDY: name of the study; see: search-client "
+            "study show --help\n");
+  EXPECT_THAT(err({"trial", "show"}), HasSubstr("search-client trial show needs STUDY, N; see"));
+  EXPECT_THAT(err({"trial", "show", "s"}), HasSubstr("needs N: number of the trial"));
+  EXPECT_THAT(err({"study", "create"}), HasSubstr("needs --file FILE: JSON file"));
+  EXPECT_THAT(err({"export", "s", "--trial", "1"}), HasSubstr("needs --out DIR: folder"));
+  EXPECT_THAT(err({"export", "s", "--out", "d"}),
+              HasSubstr("needs one of --trial N, --best METRIC, --pareto; see"));
+  EXPECT_THAT(err({"export", "s", "--out", "d", "--trial", "1", "--pareto"}),
+              HasSubstr("needs one of --trial N, --best METRIC, --pareto; given are --trial and "
+                        "--pareto"));
+  EXPECT_THAT(err({"trial", "list", "s", "--sort"}), HasSubstr("--sort needs a value: METRIC"));
+  EXPECT_THAT(err({"trial", "list", "s", "--sort", "a", "--sort", "b"}),
+              HasSubstr("--sort may be given once"));
+  EXPECT_THAT(err({"study", "show", "s", "t"}), HasSubstr("takes no further argument: \"t\""));
+  EXPECT_THAT(err({"trial", "list", "s", "--colums", "state"}),
+              HasSubstr("search-client trial list has no flag --colums; did you mean --columns?"));
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"study", "show"}, {"study"}, {"export"}, {"completion"}}) {
+    EXPECT_THAT(err(line), Not(HasSubstr("is required"))) << line[0];
+  }
+}
+
+TEST(UsageTest, AnAddressThatCannotBeIsCodeTwoAndSaysWhatWouldBeRight) {
+  for (const char* address :
+       {"127.0.0.1", "http://127.0.0.1:50051", "127.0.0.1:99999", "localhost:abc", ":50051"}) {
+    const RunOutcome run = RunLine(address, {"worker", "list"});
+    EXPECT_EQ(run.code, kExitUsage) << address;
+    EXPECT_THAT(run.err, HasSubstr("--server: expected HOST:PORT")) << address;
+    RunSettings settings;
+    settings.environment["VOXBIT_SERVER"] = address;
+    const RunOutcome by_environment = RunLine("", {"study", "watch", "s"}, settings);
+    EXPECT_EQ(by_environment.code, kExitUsage) << address;
+    EXPECT_THAT(by_environment.err, HasSubstr("VOXBIT_SERVER: expected HOST:PORT")) << address;
+  }
+}
+
 TEST(UsageTest, EveryCommandExplainsItself) {
   CommandRegistry registry("command");
   RegisterBuiltins(registry);
-  EXPECT_EQ(registry.Names().size(), 13U);
+  EXPECT_GE(registry.Names().size(), 14U);
   for (const std::string& name : registry.Names()) {
     std::vector<std::string> line = Words(name);
     line.emplace_back("--help");
     const RunOutcome run = RunLine("", line);
     EXPECT_EQ(run.code, kExitDone) << name;
-    for (const char* flag : {"--server", "--output", "--quiet", "--log-format", "--version"}) {
+    for (const char* flag :
+         {"--server", "--output", "--wide", "--quiet", "--log-format", "--version"}) {
       EXPECT_THAT(run.out, HasSubstr(flag)) << name;
     }
     EXPECT_THAT(run.out, HasSubstr("127.0.0.1:50051")) << name;

@@ -100,9 +100,36 @@ TEST_F(WatchTest, FailedStudyIsCodeOne) {
   EXPECT_EQ(run.err, "error: study first failed: no sample in data/none\n");
 }
 
-TEST_F(WatchTest, StoppedStudyIsDone) {
+TEST_F(WatchTest, StoppedStudyIsCodeOneAndItsFrontIsShown) {
   Script(v1::STUDY_STATE_STOPPED, "");
-  EXPECT_EQ(Run().code, kExitDone);
+  const RunOutcome run = Run();
+  EXPECT_EQ(run.code, kExitFailed);
+  EXPECT_THAT(run.out, HasSubstr("0.5500"));
+  EXPECT_THAT(run.err, HasSubstr("error: study first was stopped before its end\n"));
+}
+
+TEST_F(WatchTest, WhyACompletedStudyEndedEarlyIsSaid) {
+  Script(v1::STUDY_STATE_COMPLETED, "the search ended after 23 of 64 trials: no more");
+  const RunOutcome run = Run();
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_THAT(run.err, HasSubstr("hypervolume 0.75; the search ended after 23 of 64 trials"));
+}
+
+TEST_F(WatchTest, AStudyThatIsPausedSaysHowItGoesOnOnceForEachPause) {
+  server_.on_get_study = [](int call, v1::Study& study) {
+    const bool is_paused = call < 3 || call == 4;
+    study = MakeStudy("first", is_paused   ? v1::STUDY_STATE_PAUSED
+                               : call == 3 ? v1::STUDY_STATE_ACTIVE
+                                           : v1::STUDY_STATE_COMPLETED);
+    return grpc::Status::OK;
+  };
+  const std::string err = Run().err;
+  const std::string hint = "first is paused; resume it with: search-client study resume first\n";
+  const size_t at = err.find(hint);
+  ASSERT_NE(at, std::string::npos) << err;
+  const size_t second = err.find(hint, at + 1);
+  ASSERT_NE(second, std::string::npos) << err;
+  EXPECT_EQ(err.find(hint, second + 1), std::string::npos) << err;
 }
 
 TEST_F(WatchTest, JsonHasTheStudyAndItsFrontAtTheEnd) {

@@ -38,5 +38,19 @@ TEST(FilesTest, OnlyAFileIsReplacedByAFile) {
   EXPECT_EQ(ReadFile(file).value(), "old");
 }
 
+TEST(FilesTest, WhetherAFolderCanBeWrittenIsKnownBeforeItIsMade) {
+  const testing::TempDir dir;
+  EXPECT_TRUE(CheckFolderWritable(dir.path()).ok());
+  EXPECT_TRUE(CheckFolderWritable(dir.File("new/and/deep")).ok());
+  EXPECT_TRUE(CheckFolderWritable("").ok());
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+  ASSERT_TRUE(WriteFileAtomically(dir.File("file"), "").ok());
+  for (const std::string& path : {dir.File("file"), dir.File("file/new"), std::string("/proc/x")}) {
+    const Status status = CheckFolderWritable(path);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << path;
+    EXPECT_EQ(status.message().rfind(path + " cannot be written: ", 0), 0U) << status;
+  }
+}
+
 }  // namespace
 }  // namespace voxbit

@@ -58,6 +58,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"OutOfRange",
                   WithStudy("/studies/0/train/steps", -1),
                   {"/studies/0/train/steps", "-1"}},
+        BadConfig{"KeyGivenTwice",
+                  R"({"server": {"store": "a", "http": "", "store": "b"}})",
+                  {"config.json: /server/store", "twice"}},
+        BadConfig{"SlipInAMetric",
+                  WithStudy("/studies/0/objectives/0/metric", "mIOU"),
+                  {"/studies/0/objectives/0/metric", "did you mean \"miou\"?"}},
+        BadConfig{"SlipInAnAlgorithm",
+                  WithStudy("/studies/0/search/algorithm", "evolutions"),
+                  {"/studies/0/search/algorithm", "did you mean \"evolution\"?"}},
+        BadConfig{"SeedBelowItsRange",
+                  WithStudy("/studies/0/seed", -1),
+                  {"/studies/0/seed", "from 0 to 18446744073709551615"}},
         BadConfig{"UnknownAlgorithm",
                   WithStudy("/studies/0/search/algorithm", "magic"),
                   {"/studies/0/search/algorithm", "evolution", "random"}},
@@ -93,6 +105,74 @@ TEST(BadInputTest, UnknownFlagIsWrongUsage) {
     EXPECT_EQ(RunProgram({program, "--help"}).code, 0) << program;
     EXPECT_EQ(RunProgram({program, "--version"}).code, 0) << program;
   }
+}
+
+TEST(BadInputTest, AddressesThatCannotBeAreCodeTwoInEveryProgram) {
+  const TempDir dir;
+  for (const std::string address :
+       {"127.0.0.1", "http://127.0.0.1:50051", "127.0.0.1:99999", "localhost:abc"}) {
+    const std::string config = WriteConfig(dir, SmallStudy("a", 8), address, 0);
+    for (const std::vector<std::string>& line :
+         {std::vector<std::string>{"search-client", "--server", address, "worker", "list"},
+          {"search-worker", "--server", address},
+          {"search-server", "--config", config}}) {
+      const Finished finished = RunProgram(line);
+      EXPECT_EQ(finished.code, 2) << line[0] << " " << address;
+      EXPECT_NE(finished.output.find("expected HOST:PORT"), std::string::npos) << finished.output;
+    }
+  }
+}
+
+TEST(BadInputTest, WhatIsMissingIsSaidInOurWords) {
+  const auto said = [](std::vector<std::string> line, const std::string& words) {
+    const Finished finished = RunProgram(std::move(line));
+    EXPECT_EQ(finished.code, 2) << words;
+    EXPECT_NE(finished.output.find(words), std::string::npos) << finished.output;
+    EXPECT_NE(finished.output.find("--help"), std::string::npos) << finished.output;
+  };
+  said({"search-server"}, "search-server needs --config FILE: JSON file with the server");
+  said({"search-server", "--config"}, "--config needs a value: FILE");
+  said({"search-server", "--confg", "x"}, "has no flag --confg; did you mean --config?");
+  said({"search-worker", "synth"}, "search-worker synth needs --out DIR: folder to write");
+  said({"search-worker", "serve"}, "\"serve\" is no command of search-worker");
+  said({"search-client"}, "search-client needs a command, one of ");
+  said({"search-client", "study"}, "search-client study needs a command, one of ");
+}
+
+TEST(BadInputTest, APausedStudyThatIsWaitedForSaysHowItGoesOn) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  auto server = StartServer(dir, config);
+  const std::string address = AddressOf(dir, *server);
+  ASSERT_NE(address, "");
+  ASSERT_EQ(RunProgram({"search-client", "--server", address, "study", "pause", "a"}).code, 0);
+  server->Signal(SIGTERM);
+  ASSERT_TRUE(server->Wait(Milliseconds(60'000)).has_value());
+  const std::string log = dir.File("until-done.log");
+  Process again({.arguments = {"search-server", "--config", config, "--until-done"},
+                 .output = log,
+                 .max_file_bytes = {},
+                 .as_nobody = false});
+  EXPECT_TRUE(Eventually([&] {
+    return ReadText(log).find(
+               "study a is paused, and --until-done waits for it; resume it with: "
+               "search-client --server 127.0.0.1:") != std::string::npos;
+  })) << ReadText(log);
+}
+
+TEST(BadInputTest, AStoppedStudyIsNoSuccess) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  auto server = StartServer(dir, config);
+  const std::string address = AddressOf(dir, *server);
+  ASSERT_NE(address, "");
+  ASSERT_EQ(RunProgram({"search-client", "--server", address, "study", "stop", "a"}).code, 0);
+  EXPECT_EQ(RunProgram({"search-client", "--server", address, "study", "watch", "a"}).code, 1);
+  server->Signal(SIGTERM);
+  ASSERT_TRUE(server->Wait(Milliseconds(60'000)).has_value());
+  const Finished finished = RunProgram({"search-server", "--config", config, "--until-done"});
+  EXPECT_EQ(finished.code, 1) << finished.output;
+  EXPECT_NE(finished.output.find("study a: stopped"), std::string::npos) << finished.output;
 }
 
 TEST(BadInputTest, UnreachableServerEndsTheClientWithFour) {

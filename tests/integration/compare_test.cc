@@ -80,12 +80,13 @@ Json SmallExperiment() {
 class Comparison {
  public:
   explicit Comparison(const Json& experiment) {
-    EXPECT_TRUE(WriteFileAtomically(dir_.File("experiment.json"), experiment.dump(2)).ok());
+    EXPECT_TRUE(WriteFileAtomically(file(), experiment.dump(2)).ok());
   }
 
+  std::string file() const { return dir_.File("experiment.json"); }
+
   Process::Options Command() const {
-    return Python({DeployFile("compare.py"), dir_.File("experiment.json"), "--out", out(), "--bin",
-                   BinDir()});
+    return Python({DeployFile("compare.py"), file(), "--out", out(), "--bin", BinDir()});
   }
   Finished Run() const { return RunToEnd(Command(), kLimit); }
 
@@ -268,6 +269,19 @@ TEST(CompareCommandTest, UnknownKeyIsAClearError) {
             std::string::npos)
       << finished.output;
   EXPECT_EQ(finished.output.find("Traceback"), std::string::npos);
+}
+
+TEST(CompareCommandTest, KeyGivenTwiceIsNamedByItsPointer) {
+  const Comparison comparison(SmallExperiment());
+  std::string text = ReadFile(comparison.file()).value();
+  const size_t at = text.find("\"label\"");
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at, "\"label\": \"a\", ");
+  ASSERT_TRUE(WriteFileAtomically(comparison.file(), text).ok());
+  const Finished finished = comparison.Run();
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_NE(finished.output.find("/searches/0/label: this key is given twice"), std::string::npos)
+      << finished.output;
 }
 
 TEST(CompareCommandTest, SignalEndsTheServerToo) {

@@ -48,6 +48,103 @@ TEST_F(ServerConfigTest, OverrideWithoutAPlaceIsRefused) {
             StatusCode::kInvalidArgument);
 }
 
+TEST_F(ServerConfigTest, OverrideThatLeadsNowhereIsRefusedWithWhatThereIs) {
+  const auto message = [&](const std::string& change) {
+    const Status status = Read({{"studies", {ToyStudy("a", 8)}}}, {change}).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << change;
+    return status.message();
+  };
+  EXPECT_EQ(message("/studies/3/search/trials=5"),
+            "--set /studies/3/search/trials: /studies has 1 entry, the last one is /studies/0; "
+            "/studies/- appends one");
+  EXPECT_EQ(message("/studies/0/objectives/2/metric=macs"),
+            "--set /studies/0/objectives/2/metric: /studies/0/objectives has 2 entries, the last "
+            "one is /studies/0/objectives/1; /studies/0/objectives/- appends one");
+  EXPECT_NE(message("/studies/0/constraints/0/max=5").find("give the whole list"),
+            std::string::npos);
+  EXPECT_NE(message("/studies/0/seed/x=5").find("/studies/0/seed is 3, which has nothing inside"),
+            std::string::npos);
+  EXPECT_NE(message("/studies/0/objectives=[{\"metric\":\"miou\"}").find("not valid JSON"),
+            std::string::npos);
+  EXPECT_NE(message("/sever/store=x").find("did you mean \"server\"?"), std::string::npos);
+}
+
+TEST_F(ServerConfigTest, OverrideAppendsAndMakesWhatIsNotThere) {
+  const auto config =
+      Read({{"studies", {ToyStudy("a", 8)}}},
+           {R"(/studies/0/objectives/-={"metric":"params"})", "/studies/0/finetune/top=1"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  const Json study = Json::parse(config->studies[0].config_json);
+  EXPECT_EQ(study["objectives"].size(), 3U);
+  EXPECT_EQ(study["finetune"]["top"], 1);
+}
+
+TEST_F(ServerConfigTest, OverrideOfATextThatLooksLikeANumberSaysHowToWriteIt) {
+  const auto read = [&](const std::string& change) {
+    return Read({{"studies", {ToyStudy("a", 8)}}}, {change});
+  };
+  for (const std::string value : {"123", "true", "1.5"}) {
+    EXPECT_NE(read("/studies/0/name=" + value)
+                  .status()
+                  .message()
+                  .find("a text is written in quotes: --set '/studies/0/name=\"" + value + "\"'"),
+              std::string::npos);
+  }
+  EXPECT_EQ(read("/studies/0/name=\"123\"")->studies[0].name, "123");
+}
+
+TEST_F(ServerConfigTest, EverySeedOf64BitsMayBeGiven) {
+  const auto config =
+      Read({{"studies", {ToyStudy("a", 8)}}}, {"/studies/0/seed=18446744073709551615"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(Json::parse(config->studies[0].config_json)["seed"].get<uint64_t>(), ~uint64_t{0});
+  for (const std::string bad : {"18446744073709551616", "-1", "1.5", "one"}) {
+    const Status status =
+        Read({{"studies", {ToyStudy("a", 8)}}}, {"/studies/0/seed=" + bad}).status();
+    EXPECT_NE(status.message().find("/studies/0/seed: expected an integer from 0 to "
+                                    "18446744073709551615"),
+              std::string::npos)
+        << status;
+  }
+}
+
+TEST_F(ServerConfigTest, AKeyGivenTwiceIsRefusedWithItsPlace) {
+  const auto message = [&](const std::string& text) {
+    EXPECT_TRUE(WriteFileAtomically(dir_.File("twice.json"), text).ok());
+    const auto config = server::ReadServerConfig(dir_.File("twice.json"), {}, plugins_);
+    EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument);
+    return config.status().message();
+  };
+  std::string study = ToyStudy("a", 8).dump();
+  study.insert(study.size() - 1, R"(,"seed":4)");
+  EXPECT_EQ(
+      message(R"({"studies":[)" + study + "]}"),
+      dir_.File("twice.json") + ": /studies/0/seed: this key is given twice; keep one of the two");
+  ASSERT_TRUE(WriteFileAtomically(dir_.File("study.json"), study).ok());
+  EXPECT_NE(message(R"({"studies":["study.json"]})")
+                .find(dir_.File("study.json") + ": /seed: this key is given twice"),
+            std::string::npos);
+}
+
+TEST_F(ServerConfigTest, NamesThatAreSlipsAreSetRight) {
+  const auto message = [&](const std::string& pointer, const std::string& value) {
+    return Read({{"studies", {ToyStudy("a", 8)}}}, {pointer + "=" + value}).status().message();
+  };
+  const auto expect = [&](const std::string& pointer, const std::string& value,
+                          const std::string& meant) {
+    const std::string said = message(pointer, value);
+    EXPECT_NE(said.find(pointer + ": "), std::string::npos) << said;
+    EXPECT_NE(said.find("did you mean \"" + meant + "\"?"), std::string::npos) << said;
+  };
+  expect("/studies/0/objectives/0/metric", "mIoU", "miou");
+  expect("/studies/0/objectives/0/metric", "param", "params");
+  expect("/studies/0/objectives/0/metric", "acuracy", "accuracy");
+  expect("/studies/0/search/algorithm", "evolutoin", "evolution");
+  expect("/studies/0/supernet/kind", "toys", "toy");
+  expect("/studies/0/dataset/kind", "semantickitti", "semantic_kitti");
+  expect("/studies/0/train/optimizer", "Adam", "adam");
+}
+
 TEST_F(ServerConfigTest, TwoStudiesOfOneNameAreRefused) {
   const auto config = Read({{"studies", {ToyStudy("a", 8), ToyStudy("a", 9)}}});
   EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument);
@@ -110,7 +207,7 @@ TEST_F(ServerConfigTest, AddressIsAHostAndAPortThatExists) {
     EXPECT_TRUE(Read({{"server", {{"grpc", good}}}}).ok()) << good;
   }
   for (const std::string bad : {"", "nonsense", ":50051", "127.0.0.1:", "127.0.0.1:99999",
-                                "127.0.0.1:-1", "127.0.0.1:80a"}) {
+                                "127.0.0.1:-1", "127.0.0.1:80a", "http://127.0.0.1:80"}) {
     const Status status = Read({{"server", {{"grpc", bad}}}}).status();
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << bad;
     EXPECT_NE(status.message().find("/server/grpc: expected HOST:PORT"), std::string::npos)

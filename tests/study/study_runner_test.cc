@@ -259,6 +259,53 @@ TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
   EXPECT_LT(counts.succeeded, 1000);
 }
 
+TEST_F(StudyRunnerTest, WhyTheSearchEndedEarlyIsTheStudysMessageAlsoAfterAPauseAndARestart) {
+  Json config = ToyStudy("tiny", 100'000);
+  config["search"]["algorithm"] = "random";
+  const ToySpec toy;
+  const auto filter = search::CostFilter::Create(toy, plugins_.costs, nullptr, {}).value();
+  const double smallest = filter->Costs(toy.space().Smallest()).at({"params", ""}).value;
+  config["constraints"] = {{{"metric", "params"}, {"max", smallest * 1.6}}};
+  config["finetune"] = {{"top", 1}};
+  const int64_t id = Create(config);
+  while (store_->GetStudy(id).value().phase != search::StudyPhase::kFinetune) {
+    if (Runner(id)->Step().value() == StudyRunner::Outcome::kWaiting) {
+      ASSERT_TRUE(WorkOnce(*store_));
+    }
+  }
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kPaused, "").ok());
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kActive, "").ok());
+  RunToEnd(id);
+  const search::Study study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kCompleted);
+  EXPECT_EQ(study.message, "the search ended after " +
+                               std::to_string(store_->CountTrials(id).value().proposed) +
+                               " of 100000 trials: " + search::kSpaceExhausted);
+}
+
+TEST_F(StudyRunnerTest, AStudyWithItsWholeBudgetHasNoMessage) {
+  const int64_t id = Create(ToyStudy("whole", 8));
+  RunToEnd(id);
+  EXPECT_EQ(store_->GetStudy(id).value().message, "");
+}
+
+TEST_F(StudyRunnerTest, EverySeedOf64BitsIsKept) {
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{1} << 63, ~uint64_t{0}}) {
+    Json config = ToyStudy("seed-" + std::to_string(seed), 8);
+    config["seed"] = seed;
+    const int64_t id = Create(config);
+    RunToEnd(id);
+    const search::Study study = store_->GetStudy(id).value();
+    EXPECT_EQ(study.state, search::StudyState::kCompleted) << study.message;
+    EXPECT_EQ(study.config.seed, seed);
+    EXPECT_NE(study.config_json.find("\"seed\":" + std::to_string(seed)), std::string::npos);
+    for (const auto& task :
+         store_->ListTasks(id, search::TaskKind::kEvaluate, std::nullopt).value()) {
+      EXPECT_EQ(task.spec.seed, seed);
+    }
+  }
+}
+
 TEST_F(StudyRunnerTest, BaselinesOfBitWidthsEndTheirStudies) {
   for (const auto& [name, entry] : plugins_.algorithms.entries()) {
     if (!entry.factory.is_baseline || name == "given") continue;

@@ -24,7 +24,7 @@ struct ModelNetConfig : ObjectSettings {
   std::string cut = "first";
   int64_t mesh_points = 10000;
   double val_share = 0.1;
-  int64_t seed = 0;
+  uint64_t seed = 0;
 
   ModelNetConfig() {
     task = "class";
@@ -51,7 +51,7 @@ Fields<ModelNetConfig> ConfigFields() {
       .Number("val_share", &Config::val_share, {.min = 0, .max = 0.5}, "",
               "share of the training objects that becomes the validation split; 0: validate on the "
               "test objects, as the published trainings do")
-      .Int("seed", &Config::seed, {.min = 0}, "", "meshes: seed of the points drawn");
+      .Seed("seed", &Config::seed, "meshes: seed of the points drawn");
   AddObjectFields(fields, {"x", "y", "z", "nx", "ny", "nz"});
   return fields;
 }
@@ -170,7 +170,7 @@ class ModelNet40 final : public ObjectFiles {
     Scan scan;
     if (std::string_view(file.path).substr(file.path.size() - 4) == ".off") {
       VOXBIT_ASSIGN_OR_RETURN(const Mesh mesh, ReadOff(file.path));
-      Rng rng = Rng(static_cast<uint64_t>(config_.seed)).Fork("modelnet40/" + file.name);
+      Rng rng = Rng(config_.seed).Fork("modelnet40/" + file.name);
       scan = MakeObjectScan(config_, SampleSurface(mesh, config_.mesh_points, rng));
     } else {
       // The published files are ten times as long as what is used of them.

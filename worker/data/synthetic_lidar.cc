@@ -24,7 +24,7 @@ struct SyntheticConfig : LidarSettings {
   double max_range_m = 50;
   double noise_m = 0.02;
   double dropout = 0.03;
-  int64_t seed = 0;
+  uint64_t seed = 0;
 };
 
 Fields<SyntheticConfig> ConfigFields() {
@@ -47,7 +47,7 @@ Fields<SyntheticConfig> ConfigFields() {
               "standard deviation of the measured range")
       .Number("dropout", &Config::dropout, {.min = 0, .max = 0.9}, "",
               "share of returns that is lost at any range; weak and far ones are lost more often")
-      .Int("seed", &Config::seed, {.min = 0}, "", "seed of all streets");
+      .Seed("seed", &Config::seed, "seed of all streets");
   AddLidarFields(fields, {"x", "y", "z", "intensity", "height"});
   return fields;
 }
@@ -81,8 +81,8 @@ class SyntheticLidar final : public LidarDataset {
       return InvalidArgument("scan " + std::to_string(index) + " of the split " + split_name +
                              ", which has " + std::to_string(size(split)));
     }
-    const Rng rng = Rng(static_cast<uint64_t>(config_.seed))
-                        .Fork("synthetic_lidar/" + split_name, static_cast<uint64_t>(index));
+    const Rng rng =
+        Rng(config_.seed).Fork("synthetic_lidar/" + split_name, static_cast<uint64_t>(index));
     Rng street_rng = rng.Fork("street");
     Rng ray_rng = rng.Fork("rays");
     const Street street = MakeStreet(street_rng);

@@ -31,7 +31,7 @@ struct SyntheticConfig : ObjectSettings {
   double stretch = 0.25;
   double noise = 0.01;
   double normal_noise = 0.15;
-  int64_t seed = 0;
+  uint64_t seed = 0;
 };
 
 Fields<SyntheticConfig> ConfigFields() {
@@ -64,7 +64,7 @@ Fields<SyntheticConfig> ConfigFields() {
       .Number("normal_noise", &Config::normal_noise, {.min = 0, .max = 10}, "",
               "standard deviation of the noise on every coordinate of the unit normals, which are "
               "then scaled to length 1 again")
-      .Int("seed", &Config::seed, {.min = 0}, "", "seed of all objects");
+      .Seed("seed", &Config::seed, "seed of all objects");
   AddShapeNetFields(fields);
   return fields;
 }
@@ -105,8 +105,8 @@ class SyntheticObjects final : public ObjectDataset {
   Result<Scan> Load(Split split, int64_t index) const override {
     VOXBIT_RETURN_IF_ERROR(CheckIndex(split, index));
     const std::string split_name(SplitName(split));
-    const Rng rng = Rng(static_cast<uint64_t>(config_.seed))
-                        .Fork("synthetic_objects/" + split_name, static_cast<uint64_t>(index));
+    const Rng rng =
+        Rng(config_.seed).Fork("synthetic_objects/" + split_name, static_cast<uint64_t>(index));
     const auto& categories = ShapeNetCategories();
     const auto category = static_cast<size_t>(index) % categories.size();
     Rng shape_rng = rng.Fork("shape");

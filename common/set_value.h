@@ -1,0 +1,15 @@
+// The VALUE that follows "--set KEY=" on a command line.
+#pragma once
+
+#include <string>
+
+#include "common/json.h"
+#include "common/status.h"
+
+namespace voxbit {
+
+// JSON, or text where it is none: 100 is a number, "100" (with the quotes) and runs/a are texts.
+// INVALID_ARGUMENT for what begins as an object or a list and is not JSON.
+Result<Json> ParseSetValue(const std::string& text);
+
+}  // namespace voxbit

@@ -1,0 +1,150 @@
+#include "common/usage.h"
+
+#include <CLI/CLI.hpp>
+#include <boost/algorithm/string/join.hpp>
+#include <vector>
+
+#include "common/known_names.h"
+
+namespace voxbit {
+namespace {
+
+using boost::algorithm::join;
+
+// The app of the last command word that was understood.
+const CLI::App& Deepest(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().back();
+  return *deepest;
+}
+
+// "search-client study show".
+std::string PathOf(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : PathOf(*parent) + " " + app.get_name();
+}
+
+// Its commands, or with `groups` its groups of options, which are commands without a name.
+std::vector<const CLI::App*> Children(const CLI::App& app, bool groups = false) {
+  return app.get_subcommands(
+      [groups](const CLI::App* child) { return child->get_name().empty() == groups; });
+}
+
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : Children(app)) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> FlagNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// "STUDY", "--out DIR", "--pareto".
+std::string Label(const CLI::Option& option) {
+  const std::string value = ValueName(option);
+  if (option.get_positional()) return value.empty() ? option.get_name(true) : value;
+  return "--" + option.get_single_name() + (value.empty() ? "" : " " + value);
+}
+
+std::string MissingOptions(const CLI::App& app) {
+  std::vector<const CLI::Option*> missing;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_required() && option->count() == 0) missing.push_back(option);
+  }
+  if (missing.empty()) return "";
+  const std::string needs = PathOf(app) + " needs " + Label(*missing.front());
+  if (missing.size() == 1) return needs + ": " + missing.front()->get_description();
+  std::vector<std::string> labels;
+  for (const CLI::Option* option : missing) labels.push_back(Label(*option));
+  return PathOf(app) + " needs " + join(labels, ", ");
+}
+
+// A group of options of which one must be there.
+std::string MissingChoice(const CLI::App& app) {
+  for (const CLI::App* group : Children(app, /*groups=*/true)) {
+    std::vector<std::string> labels;
+    std::vector<std::string> given;
+    for (const CLI::Option* option : group->get_options()) {
+      labels.push_back(Label(*option));
+      if (option->count() > 0) given.push_back("--" + option->get_single_name());
+    }
+    const bool too_many =
+        group->get_require_option_max() > 0 && given.size() > group->get_require_option_max();
+    if (given.size() >= group->get_require_option_min() && !too_many) continue;
+    return PathOf(app) + " needs one of " + join(labels, ", ") +
+           (given.empty() ? "" : "; given are " + join(given, " and "));
+  }
+  return "";
+}
+
+// A word that is no command, argument or flag.
+std::string UnknownWord(const CLI::App& app, const std::string& word) {
+  if (word.size() > 1 && word.front() == '-') {
+    const std::string flag = word.substr(0, word.find('='));
+    const std::string nearest = NearestName(flag, FlagNames(app));
+    return PathOf(app) + " has no flag " + flag +
+           (nearest.empty() ? "" : "; did you mean " + nearest + "?");
+  }
+  const std::vector<std::string> commands = CommandNames(app);
+  if (commands.empty()) return PathOf(app) + " takes no further argument: \"" + word + "\"";
+  return "\"" + word + "\" is no command of " + PathOf(app) + "; " + KnownNames(word, commands);
+}
+
+std::string WhatIsMissing(const CLI::App& app) {
+  for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
+    if (std::string missing = MissingOptions(*at); !missing.empty()) return missing;
+    if (std::string missing = MissingChoice(*at); !missing.empty()) return missing;
+  }
+  const std::vector<std::string> commands = CommandNames(app);
+  if (commands.empty()) return "";
+  return PathOf(app) + " needs a command, one of " + join(commands, ", ");
+}
+
+// An option that stands last, or before another flag, where its value should be.
+std::string MissingValue(const CLI::App& app, const std::string& message) {
+  const std::string name = message.substr(0, message.find(':'));
+  for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
+    const CLI::Option* option = at->get_option_no_throw(name);
+    if (option == nullptr) continue;
+    if (message.find("missing") == std::string::npos) return name + " may be given once";
+    return name + " needs a value: " + ValueName(*option);
+  }
+  return message;
+}
+
+std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string message = error.what();
+  const auto is = [&error](CLI::ExitCodes code) {
+    return error.get_exit_code() == static_cast<int>(code);
+  };
+  if (is(CLI::ExitCodes::ArgumentMismatch)) return MissingValue(app, message);
+  if (!is(CLI::ExitCodes::RequiredError) && !is(CLI::ExitCodes::ExtrasError)) return message;
+  const std::vector<std::string> words = app.remaining();
+  if (!words.empty()) return UnknownWord(app, words.front());
+  const std::string missing = WhatIsMissing(app);
+  return missing.empty() ? message : missing;
+}
+
+}  // namespace
+
+std::string ValueName(const CLI::Option& option) {
+  if (option.get_items_expected_max() == 0) return "";
+  const std::string text =
+      option.get_option_text().empty() ? option.get_type_name() : option.get_option_text();
+  return text.substr(0, text.find_first_of(": "));
+}
+
+std::string UsageError(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& deepest = Deepest(app);
+  std::string line = WhatIsWrong(deepest, error) + "; see: " + PathOf(deepest) + " --help";
+  for (char& c : line) c = c == '\n' ? ' ' : c;
+  return line;
+}
+
+}  // namespace voxbit
