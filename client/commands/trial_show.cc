@@ -39,6 +39,9 @@ class TrialShow final : public Command {
     if (!measurements.rows().empty()) {
       session.PrintText("\n" + RenderText(measurements, style));
     }
+    for (const Table& scores : ClassTables(details.trial)) {
+      session.PrintText("\n" + RenderText(scores, style));
+    }
     std::vector<Field> architecture;
     for (const auto& [key, value] : Flatten(Grouped(details.architecture))) {
       if (value.is_null()) continue;
