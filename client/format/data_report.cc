@@ -70,7 +70,8 @@ Table SplitTable(const std::vector<Json>& splits, const std::string& counted) {
                {"unlabelled_scans", "unlabelled scans", true, 2, 0},
                {"at_origin", "at origin", true, 1, 0},
                {"fewest_points", "fewest", true, 3, 0},
-               {"most_points", "most points", true, 3, 0}});
+               {"most_points", "most points", true, 3, 0},
+               {"bytes", "size", true, 4, 0}});
   for (const Json& split : splits) {
     const double whole = Number(split, counted == "objects" ? "read" : "points");
     table.AddRow({TextCell(Word(split, "name")),
@@ -80,7 +81,8 @@ Table SplitTable(const std::vector<Json>& splits, const std::string& counted) {
                   CountOf(split, "unlabelled_scans"),
                   ShareCell(Number(split, "at_origin"), Number(split, "points")),
                   CountOf(split, "fewest_points"),
-                  CountOf(split, "most_points")});
+                  CountOf(split, "most_points"),
+                  {HumanBytes(Number(split, "bytes")), Number(split, "bytes"), Tone::kPlain}});
   }
   return table;
 }

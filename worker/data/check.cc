@@ -404,7 +404,8 @@ class Judge {
       Warn(Scans(where.count, name) + ", of " + of +
            (splits.first == Split::kTrain
                 ? ", trained on too: scores on what was trained on say little"
-                : ", in " + std::string(SplitName(splits.first)) + " too: the search looks at it") +
+                : ", in " + std::string(SplitName(splits.first)) +
+                      " too: the search looks at them") +
            " (the first: " + example + ")");
     }
   }
