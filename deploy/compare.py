@@ -478,8 +478,9 @@ def write_results(out, results):
     print(f"\n{text}\n{out}: results.json, table.md and pictures")
 
 
-def check_only(experiment, binaries):
-    """Lets the server check every study that is known before a search has ended."""
+def check_only(experiment, binaries, has_data):
+    """Lets the server check every study that is known before a search has ended; whether the data
+    is there only where it was named."""
     studies = {slug(search["label"]): experiment.study_of(search)
                for search in experiment.searches}
     for final in experiment.finals:
@@ -489,9 +490,11 @@ def check_only(experiment, binaries):
         studies[f"final.{slug(final['label'])}"] = study
     named = [{"name": name, "seed": experiment.seeds[0], **study}
              for name, study in studies.items()]
+    # The server looks for data where workers of its own would need it.
+    server = experiment.server if has_data else {**experiment.server, "local_workers": 0}
     with tempfile.TemporaryDirectory() as folder:
         config = os.path.join(folder, "config.json")
-        write_text(config, json.dumps({"server": experiment.server, "studies": named}))
+        write_text(config, json.dumps({"server": server, "studies": named}))
         answer = subprocess.run([program(binaries, "search-server"), "--config", config, "--check"],
                                 capture_output=True, text=True, check=False)
     if answer.returncode != 0:
@@ -536,7 +539,7 @@ def load_experiment(arguments):
 def run(arguments):
     experiment = load_experiment(arguments)
     if arguments.check:
-        check_only(experiment, arguments.bin)
+        check_only(experiment, arguments.bin, arguments.data is not None)
         return
     out = os.path.abspath(arguments.out)
     try:

@@ -86,6 +86,19 @@ bool IsSameStudy(const std::string& stored, const std::string& wanted, const Plu
   return plan.ok() && (*plan)->config_json() == wanted;
 }
 
+// Before a study gets its name in the store, and for --check.
+Status LookAtDataOf(const StudyEntry& entry, const ServerSettings& settings,
+                    const Plugins& plugins) {
+  VOXBIT_ASSIGN_OR_RETURN(const Json json, ParseJson(entry.config_json));
+  const Result<std::string> warning =
+      LookAtData(json, entry.pointer, plugins, settings.local_workers != 0);
+  if (!warning.ok()) return warning.status().Annotate(entry.file);
+  if (!warning->empty())
+    log::Warning("the data of a study is not on this machine",
+                 {{"study", entry.name}, {"why", *warning}});
+  return OkStatus();
+}
+
 // A study of the file that the store has already goes on; other settings under its name are an
 // error, because its trials would not be comparable.
 Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
@@ -101,6 +114,7 @@ Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage:
       continue;
     }
     if (existing.status().code() != StatusCode::kNotFound) return existing.status();
+    VOXBIT_RETURN_IF_ERROR(LookAtDataOf(entry, config.server, plugins));
     VOXBIT_ASSIGN_OR_RETURN(const Json json, ParseJson(entry.config_json));
     VOXBIT_ASSIGN_OR_RETURN(const auto plan, StudyPlan::Create(json, "", plugins));
     const auto created = store.CreateStudy(plan->config(), plan->config_json());
@@ -242,8 +256,9 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
   VOXBIT_RETURN_IF_ERROR(dispatcher.RefreshLeases());
   StudySupervisor supervisor(*store, plugins, changes);
   Reporter reporter(*store, clock);
-  const ServiceContext context{*store,   *artifacts, dispatcher, supervisor,
-                               reporter, plugins,    changes,    clock};
+  const ServiceContext context{*store,     *artifacts, dispatcher,
+                               supervisor, reporter,   plugins,
+                               changes,    clock,      settings.local_workers != 0};
   VOXBIT_ASSIGN_OR_RETURN(const auto rpc, RpcServer::Start(settings.grpc, context));
   if (!settings.http.empty()) {
     log::Warning("this version has no dashboard: nothing listens on /server/http",
@@ -336,6 +351,8 @@ int Main(int argc, char** argv) {
   if (flags.check) {
     Json resolved = {{"server", ServerFields().ToJson(config->server)}, {"studies", Json::array()}};
     for (const auto& entry : config->studies) {
+      const Status seen = LookAtDataOf(entry, config->server, plugins);
+      if (!seen.ok()) return Report(flags, seen);
       resolved["studies"].push_back(Json::parse(entry.config_json));
     }
     std::cout << PrintableJson(resolved.dump(2)) << "\n";

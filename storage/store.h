@@ -203,7 +203,8 @@ class Store {
                                        const search::TaskResult& result);
   // As CompleteTask, for an attempt without a result: queues the task again with back-off, or,
   // when the policy's attempts are used up or the failure is final, ends it, and with it its
-  // trial (infeasible, failed).
+  // trial (infeasible, failed). Broken data is final for the task; that it is final for the study
+  // is for the caller to say.
   Result<search::Verdict> FailTask(int64_t task_id, const std::string& token,
                                    const search::TaskFailure& failure, const LeasePolicy& policy);
   // Queues again every task whose lease has expired; returns them. A lease that was granted before

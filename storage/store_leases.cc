@@ -237,6 +237,10 @@ Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailur
       VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now_ms));
       ++lease.failed_attempts;
       return Retry(database, lease, why, policy, now_ms);
+    case FailureKind::kData:
+      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now_ms));
+      ++lease.failed_attempts;
+      return GiveUp(database, lease, TrialState::kFailed, why, now_ms);
     case FailureKind::kReleased:
       return Release(database, lease.task_id, why, now_ms);
     case FailureKind::kTransient:

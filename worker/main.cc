@@ -14,6 +14,7 @@
 #include "common/shutdown.h"
 #include "common/text.h"
 #include "common/usage.h"
+#include "worker/check_data.h"
 #include "worker/device_info.h"
 #include "worker/serve.h"
 #include "worker/synth.h"
@@ -35,6 +36,7 @@ const std::map<std::string, log::Level> kLevels = {{"debug", log::Level::kDebug}
 struct Flags {
   ServeFlags serve;
   SynthFlags synth;
+  CheckFlags check;
   std::string log_format = "text";
   std::string log_level = "info";
   int parent_pid = 0;
@@ -114,6 +116,31 @@ CLI::App& AddSynth(CLI::App& app, SynthFlags& flags) {
   return synth;
 }
 
+CLI::App& AddCheck(CLI::App& app, CheckFlags& flags) {
+  CLI::App& check = *app.add_subcommand(
+      "check", "read every file of a dataset once and list all faults, and what is in it");
+  check
+      .add_option("--dataset", flags.dataset,
+                  "JSON file with a dataset, a study, or a server's config with one study; or JSON")
+      ->required()
+      ->type_name("FILE|JSON");
+  check.add_option("--threads", flags.threads, "threads to read with; 0: one for each core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  check.add_option("-o,--output", flags.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  check.footer("Exit codes: 0 no fault (warnings do not count), 1 faults, 2 wrong usage.");
+  return check;
+}
+
+int RunCheck(const Flags& flags) {
+  ShutdownSignals signals;
+  const Result<bool> is_clean = CheckData(flags.check, signals.token());
+  if (is_clean.ok()) return *is_clean ? kDone : kFailed;
+  return signals.signal() == SIGINT ? kInterrupted : Report(flags, is_clean.status());
+}
+
 // False when the parent is gone already.
 bool FollowParent(int parent_pid) {
   if (parent_pid == 0) return true;
@@ -145,6 +172,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "search-worker " VOXBIT_VERSION);
   AddServeFlags(app, flags);
   const CLI::App& synth = AddSynth(app, flags.synth);
+  const CLI::App& check = AddCheck(app, flags.check);
   const CLI::App& devices = *app.add_subcommand(
       "devices", "print the devices that a worker can use on this machine, one on a line");
   app.require_subcommand(0, 1);
@@ -168,6 +196,7 @@ int Main(int argc, char** argv) {
     for (const std::string& device : UsableDevices()) std::cout << device << "\n";
     return kDone;
   }
+  if (check.parsed()) return RunCheck(flags);
   if (synth.parsed()) {
     std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
     const Status status = Synthesise(flags.synth);

@@ -49,6 +49,7 @@ class StudyCreate final : public Command {
                               study.status().code() == StatusCode::kInfeasible;
       return about_file ? study.status().Annotate(source) : study.status();
     }
+    for (const std::string& warning : study->warnings()) session.Note("warning: " + warning);
     if (validate_only_ || session.options().output == OutputFormat::kTable) {
       Report(session, *study);
     } else {

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "client/commands/command.h"
+#include "client/format/data_report.h"
 #include "client/view/study_view.h"
 #include "common/text.h"
 
@@ -11,6 +12,7 @@ namespace {
 Table FlatTable(const v1::Study& study) {
   Json json = ToJson(study);
   json["progress"].erase("running");
+  json.erase("data");  // tables of its own
   std::vector<Column> columns;
   std::vector<Cell> row;
   for (auto& [key, value] : Flatten(json)) {
@@ -21,6 +23,9 @@ Table FlatTable(const v1::Study& study) {
   table.AddRow(std::move(row));
   return table;
 }
+
+// More would hide the rest of the page.
+constexpr size_t kShownClasses = 20;
 
 class StudyShow final : public Command {
  public:
@@ -39,6 +44,13 @@ class StudyShow final : public Command {
     if (study.progress().running_size() > 0) {
       session.PrintText("\n");
       session.PrintTable(TaskTable(study.progress()));
+    }
+    const Json overview = DataOverview(study);
+    const std::string data =
+        DataReport(overview, {.text = style, .has_features = false, .max_classes = kShownClasses});
+    if (!data.empty()) {
+      session.PrintText("\n" + Bold("data", style.color) + "\n" + data +
+                        DataReportTotals(overview) + "\n");
     }
     session.PrintText(
         "\n" + Bold("configuration", style.color) + "\n" +

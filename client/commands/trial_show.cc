@@ -45,6 +45,10 @@ class TrialShow final : public Command {
       session.PrintText("\n");
       session.PrintTable(measurements);
     }
+    for (const Table& scores : ClassTables(details.trial)) {
+      session.PrintText("\n");
+      session.PrintTable(scores);
+    }
     const std::vector<Field> architecture = ArchitectureFields(details);
     if (!architecture.empty()) {
       session.PrintText("\n" + Bold("architecture", style.color) + "\n" +

@@ -131,6 +131,8 @@ std::vector<std::string> ObjectiveKeys(const v1::Study& study) {
   return keys;
 }
 
+Json DataOverview(const v1::Study& study) { return Lenient(study.data_json()); }
+
 Json ToJson(const v1::Study& study) {
   return {{"name", study.name()},
           {"state", StateName(study.state())},
@@ -139,6 +141,7 @@ Json ToJson(const v1::Study& study) {
           {"created_ms", study.created_ms()},
           {"finished_ms", study.finished_ms()},
           {"progress", ProgressJson(study.progress())},
+          {"data", DataOverview(study)},
           {"config", Lenient(study.config_json())}};
 }
 

@@ -30,7 +30,10 @@ int64_t TrialsDone(const v1::StudyProgress& progress);
 // configuration cannot be read.
 std::vector<std::string> ObjectiveKeys(const v1::Study& study);
 
-// {"name", "state", "phase", "message", "created_ms", "finished_ms", "progress": {...}, "config"}.
+// What the check of the study's data has found (client/format/data_report.h); empty before it.
+Json DataOverview(const v1::Study& study);
+// {"name", "state", "phase", "message", "created_ms", "finished_ms", "progress": {...}, "data",
+// "config"}.
 Json ToJson(const v1::Study& study);
 Table StudyTable(const std::vector<v1::Study>& studies, int64_t now_ms);
 std::vector<Field> StudyFieldList(const v1::Study& study, int64_t now_ms);

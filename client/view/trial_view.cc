@@ -131,6 +131,34 @@ std::vector<Column> LayerColumns(const Json& layers) {
   return columns;
 }
 
+// A score that the detail of a measurement has by name (docs/metrics.md).
+struct ClassScore {
+  const char* key;
+  const char* what;
+  const char* title;
+};
+
+constexpr ClassScore kClassScores[] = {{"class_iou", "class", "IoU"},
+                                       {"category_miou", "category", "mean IoU"},
+                                       {"part_recall", "part", "recall"},
+                                       {"class_recall", "class", "recall"}};
+
+// {name: value} of the first measurement that has such scores; empty where none has.
+Json ScoresOf(const Measurements& measurements, const std::string& key) {
+  for (const auto& [name, measurement] : measurements) {
+    if (!measurement.detail.is_object()) continue;
+    const auto found = measurement.detail.find(key);
+    if (found != measurement.detail.end() && found->is_object()) return *found;
+  }
+  return Json::object();
+}
+
+Cell ScoreCell(const Json& scores, const std::string& name) {
+  const auto found = scores.find(name);
+  if (found == scores.end() || !found->is_number()) return EmptyCell();
+  return {HumanMetric("miou", found->get<double>()), *found, Tone::kPlain};
+}
+
 double SumOf(const Json& layers, const std::string& key, bool& found) {
   double sum = 0;
   for (const Json& layer : layers) {
@@ -321,6 +349,26 @@ Table MeasurementTable(const Trial& trial) {
   add(trial.measured, "search");
   add(trial.finetuned, "finetuned");
   return table;
+}
+
+std::vector<Table> ClassTables(const Trial& trial) {
+  std::vector<Table> tables;
+  for (const ClassScore& score : kClassScores) {
+    const Json searched = ScoresOf(trial.measured, score.key);
+    const Json tuned = ScoresOf(trial.finetuned, score.key);
+    std::vector<Column> columns = {{"name", score.what, false, 0, 12},
+                                   {score.key, score.title, true, 0, 0}};
+    if (!tuned.empty()) columns.push_back({"finetuned", "tuned", true, 0, 0});
+    Table table(std::move(columns));
+    for (const auto& [name, value] : (searched.empty() ? tuned : searched).items()) {
+      if (!value.is_number()) continue;  // the class does not occur
+      std::vector<Cell> row = {TextCell(name), ScoreCell(searched, name)};
+      if (!tuned.empty()) row.push_back(ScoreCell(tuned, name));
+      table.AddRow(std::move(row));
+    }
+    if (!table.rows().empty()) tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
 Table LayerTable(const Json& layers) {

@@ -39,6 +39,9 @@ Json ToJson(const search::Trial& trial);
 Table TrialTable(const std::vector<search::Trial>& trials, const std::vector<std::string>& keys);
 std::vector<Field> TrialFieldList(const search::Trial& trial, int64_t now_ms);
 Table MeasurementTable(const search::Trial& trial);
+// What evaluations say of each class, category or part that occurs, one table for each kind of
+// score: "IoU of class" and its value in the search and after fine-tuning.
+std::vector<Table> ClassTables(const search::Trial& trial);
 // One row per layer; `layers` is an array of objects.
 Table LayerTable(const Json& layers);
 // "2.8 M parameters, 1.25 G MACs"; "" where no layer says.

@@ -53,12 +53,13 @@ constexpr Table<search::TaskState, v1::TaskState, 5> kTaskStates{{
     {search::TaskState::kCancelled, v1::TASK_STATE_CANCELLED},
 }};
 
-constexpr Table<search::FailureKind, v1::FailureKind, 5> kFailureKinds{{
+constexpr Table<search::FailureKind, v1::FailureKind, 6> kFailureKinds{{
     {search::FailureKind::kInfeasible, v1::FAILURE_KIND_INFEASIBLE},
     {search::FailureKind::kTransient, v1::FAILURE_KIND_TRANSIENT},
     {search::FailureKind::kFailed, v1::FAILURE_KIND_FAILED},
     {search::FailureKind::kReleased, v1::FAILURE_KIND_RELEASED},
     {search::FailureKind::kCancelled, v1::FAILURE_KIND_CANCELLED},
+    {search::FailureKind::kData, v1::FAILURE_KIND_DATA},
 }};
 
 constexpr Table<search::Desired, v1::Desired, 5> kDesired{{

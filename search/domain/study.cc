@@ -276,7 +276,7 @@ bool CanMove(StudyState from, StudyState to) {
     case StudyState::kActive:
       return to != StudyState::kActive;
     case StudyState::kPaused:
-      return to == StudyState::kActive || to == StudyState::kStopped;
+      return to == StudyState::kActive || to == StudyState::kStopped || to == StudyState::kFailed;
     case StudyState::kStopped:
     case StudyState::kCompleted:
     case StudyState::kFailed:

@@ -21,7 +21,7 @@ std::string_view Name(StudyState state);
 std::string_view Name(StudyPhase phase);
 Result<StudyState> ParseStudyState(std::string_view name);
 Result<StudyPhase> ParseStudyPhase(std::string_view name);
-// active <-> paused; active, paused -> stopped; active -> completed, failed. Ends are final.
+// active <-> paused; active, paused -> stopped, failed; active -> completed. Ends are final.
 bool CanMove(StudyState from, StudyState to);
 inline bool IsFinal(StudyState state) {
   return state == StudyState::kStopped || state == StudyState::kCompleted ||

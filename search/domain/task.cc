@@ -24,10 +24,11 @@ constexpr std::array<NameRow<TaskState>, 5> kTaskStates = {{
     {TaskState::kCancelled, "cancelled"},
 }};
 
-constexpr std::array<NameRow<FailureKind>, 5> kFailures = {{
+constexpr std::array<NameRow<FailureKind>, 6> kFailures = {{
     {FailureKind::kInfeasible, "infeasible"},
     {FailureKind::kTransient, "transient"},
     {FailureKind::kFailed, "failed"},
+    {FailureKind::kData, "data"},
     {FailureKind::kReleased, "released"},
     {FailureKind::kCancelled, "cancelled"},
 }};

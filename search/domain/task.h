@@ -61,6 +61,7 @@ enum class FailureKind {
   kInfeasible,  // the candidate cannot work (non-finite loss, out of memory): never retried
   kTransient,   // the surroundings failed (disk, peer): retried elsewhere
   kFailed,      // the work itself failed: retried once
+  kData,        // the study's data is broken: never retried, and the study ends
   kReleased,    // the worker is leaving: queued again at once, no penalty
   kCancelled,   // the server asked for it
 };

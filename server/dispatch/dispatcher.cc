@@ -108,8 +108,22 @@ class Turn {
   }
 
   Result<Verdict> Fail(const FinishedTask& finished, const search::TaskFailure& failure) {
-    return UnknownIsSuperseded(
+    Result<Verdict> verdict = UnknownIsSuperseded(
         store_.FailTask(finished.task_id, finished.lease_token, failure, settings_.lease));
+    const bool is_told = verdict.ok() && *verdict == Verdict::kRecorded;
+    if (is_told && failure.kind == search::FailureKind::kData) {
+      VOXBIT_RETURN_IF_ERROR(EndStudy(finished.task_id, failure.message));
+    }
+    return verdict;
+  }
+
+  // Every further task would read the same broken data.
+  Status EndStudy(int64_t task_id, const std::string& why) {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Task task, store_.GetTask(task_id));
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(task.study_id));
+    if (search::IsFinal(study.state)) return OkStatus();  // an export
+    log::Error("study failed", {{"study", study.config.name}, {"why", why}});
+    return store_.MoveStudy(study.id, search::StudyState::kFailed, why).status();
   }
 
   // Empty when the worker has to register first, as reply_ says, or is refused. The store keeps

@@ -29,6 +29,8 @@ struct ServiceContext {
   const Plugins& plugins;
   ChangeSignal& changes;
   const Clock& clock;
+  // Whether the server starts workers itself: the data of a study must then be on this machine.
+  bool has_local_workers = false;
 };
 
 std::unique_ptr<grpc::Service> MakeStudyService(const ServiceContext& context);

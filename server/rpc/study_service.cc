@@ -9,6 +9,8 @@
 #include "server/rpc/answer.h"
 #include "server/rpc/paging.h"
 #include "server/rpc/services.h"
+#include "server/study/server_config.h"
+#include "server/study/study_runner.h"
 #include "voxbit/v1/study_service.grpc.pb.h"
 
 namespace voxbit::server {
@@ -35,11 +37,15 @@ class StudyService final : public v1::StudyService::CallbackService {
   grpc::ServerUnaryReactor* CreateStudy(grpc::CallbackServerContext* call,
                                         const v1::CreateStudyRequest* request,
                                         v1::Study* response) override {
+    // Not inside the transaction: a share that hangs must not hold the store.
+    const Result<std::string> warning = LookAtDataOf(*request);
+    if (!warning.ok()) return Answer(call, [&] { return warning.status(); });
     if (request->validate_only()) {
       return Answer(call, [&]() -> Status {
         VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
         response->set_name(plan->config().name);
         response->set_config_json(plan->config_json());
+        if (!warning->empty()) response->add_warnings(*warning);
         return OkStatus();
       });
     }
@@ -49,7 +55,9 @@ class StudyService final : public v1::StudyService::CallbackService {
           VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
           VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
                                   context_.store.CreateStudy(plan->config(), plan->config_json()));
-          return convert::ToProto(study);
+          v1::Study created = convert::ToProto(study);
+          if (!warning->empty()) created.add_warnings(*warning);
+          return created;
         },
         [&] { StartRunner(response->name()); });
   }
@@ -61,6 +69,8 @@ class StudyService final : public v1::StudyService::CallbackService {
       VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(request->name()));
       VOXBIT_ASSIGN_OR_RETURN(const auto unserved, Unserved());
       VOXBIT_ASSIGN_OR_RETURN(*response, WithProgress(study, unserved));
+      VOXBIT_ASSIGN_OR_RETURN(const Json overview, StudyDataOverview(context_.store, study.id));
+      if (!overview.is_null()) response->set_data_json(CanonicalJson(overview));
       return OkStatus();
     });
   }
@@ -107,6 +117,12 @@ class StudyService final : public v1::StudyService::CallbackService {
     VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(request.config_json()));
     VOXBIT_RETURN_IF_ERROR(CheckDatasetRoot(config));
     return StudyPlan::CreateNew(config, "", context_.plugins);
+  }
+
+  Result<std::string> LookAtDataOf(const v1::CreateStudyRequest& request) const {
+    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(request));
+    return LookAtData({{"dataset", plan->config().dataset}}, "", context_.plugins,
+                      context_.has_local_workers);
   }
 
   Result<std::vector<UnservedWork>> Unserved() const {

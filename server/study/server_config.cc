@@ -59,7 +59,9 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   }
   const auto plan = StudyPlan::CreateNew(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
-  return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
+  return StudyEntry{.file = where,
+                    .where = where + ": " + (at.empty() ? "/" : at),
+                    .pointer = at,
                     .name = (*plan)->config().name,
                     .config_json = (*plan)->config_json(),
                     .implies_target = ImpliesTarget(json)};
@@ -82,6 +84,15 @@ DispatchSettings ServerSettings::Dispatch() const {
   settings.sync_interval = Milliseconds(sync_interval_ms);
   settings.lost_after = Milliseconds(lease_duration_ms);
   return settings;
+}
+
+Result<std::string> LookAtData(const Json& study, const std::string& pointer,
+                               const Plugins& plugins, bool has_local_workers) {
+  const Status seen =
+      data::LookAtDataset(plugins.datasets, study.at("dataset"), pointer + "/dataset");
+  if (seen.ok()) return std::string();
+  if (has_local_workers) return seen;
+  return seen.message() + "; this server starts no workers, so theirs is what counts";
 }
 
 Fields<ServerSettings> ServerFields() {

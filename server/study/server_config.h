@@ -31,7 +31,9 @@ Fields<ServerSettings> ServerFields();
 
 // One entry of "studies": its JSON and where it stands, as error messages name it.
 struct StudyEntry {
-  std::string where;  // "quickstart.json: /studies/0" or "lidar.json: /"
+  std::string file;
+  std::string where;    // "quickstart.json: /studies/0" or "lidar.json: /"
+  std::string pointer;  // of it in that file: "/studies/0" or ""
   std::string name;
   std::string config_json;      // resolved
   bool implies_target = false;  // latency_ms stands there without a "target"
@@ -41,6 +43,12 @@ struct ServerConfig {
   ServerSettings server;
   std::vector<StudyEntry> studies;
 };
+
+// Whether the data of a study is where it says, as far as a look at folder and lists tells.
+// `pointer` is the study's. With workers on this machine INVALID_ARGUMENT where it is not; without
+// them the warning that it is not here, which is then no error; "" where all is well.
+Result<std::string> LookAtData(const Json& study, const std::string& pointer,
+                               const Plugins& plugins, bool has_local_workers);
 
 // Reads and checks the file and the study files that it names (relative to its folder).
 // `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data" (config_override.h). A

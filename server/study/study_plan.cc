@@ -179,9 +179,11 @@ search::TaskSpec StudyPlan::SharedTask(search::TaskKind kind, const TaskInputs& 
   return task;
 }
 
-search::TaskSpec StudyPlan::ProfileTask() const {
+search::TaskSpec StudyPlan::ProfileTask(const Json& checks) const {
   search::TaskSpec task = SharedTask(search::TaskKind::kProfile, {});
   task.settings = {{"max_scans", kProfileScans}, {"split", config_.evaluate.split}};
+  // Named where there are some only, so that other tasks keep their digests.
+  if (!checks.empty()) task.settings["checks"] = checks;
   return task;
 }
 

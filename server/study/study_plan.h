@@ -58,7 +58,9 @@ class StudyPlan {
   // CheckLatencyTable. The filter refers to this.
   Result<std::unique_ptr<search::CostFilter>> MakeFilter(const search::Workload* workload) const;
 
-  search::TaskSpec ProfileTask() const;
+  // `checks`: overviews of checks of equal data, which need not be done again
+  // (worker/data/check.h).
+  search::TaskSpec ProfileTask(const Json& checks = Json::array()) const;
   search::TaskSpec TrainTask(const TaskInputs& inputs) const;
   // The tasks that give a trial its measurements: one evaluation, and one latency measurement for
   // each target that the objectives and constraints name.

@@ -1,6 +1,8 @@
 #include "server/study/study_runner.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,7 +36,50 @@ Result<std::string> DatasetDigest(const storage::Store& store, int64_t study_id)
   return digest->get<std::string>();
 }
 
+// The settings of a dataset but for where it lies: equal ones may have equal digests.
+Json WithoutRoot(Json dataset) {
+  dataset.erase("root");
+  return dataset;
+}
+
+// What the profiles of other studies have found in data of the same settings, the latest of each
+// digest.
+Result<Json> EarlierChecks(const storage::Store& store, const search::StudyConfig& config) {
+  const Json wanted = WithoutRoot(config.dataset);
+  std::map<std::string, Json> by_digest;
+  VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
+  for (const search::Study& study : studies) {
+    if (WithoutRoot(study.config.dataset) != wanted) continue;
+    VOXBIT_ASSIGN_OR_RETURN(Json overview, StudyDataOverview(store, study.id));
+    if (!overview.is_object() || !overview.contains("digest")) continue;
+    std::string digest = CanonicalJson(overview["digest"]);
+    by_digest[std::move(digest)] = std::move(overview);
+  }
+  Json checks = Json::array();
+  for (auto& [digest, overview] : by_digest) checks.push_back(std::move(overview));
+  return checks;
+}
+
+// What a check warns of, for those who read the log only.
+void LogDataWarnings(const std::string& study, const Json& overview) {
+  const auto warnings = overview.is_object() ? overview.find("warnings") : overview.end();
+  if (!overview.is_object() || warnings == overview.end()) return;
+  for (const Json& warning : *warnings) {
+    if (!warning.is_string()) continue;
+    log::Warning("about the data", {{"study", study}, {"what", warning.get<std::string>()}});
+  }
+}
+
 }  // namespace
+
+Result<Json> StudyDataOverview(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks,
+                          store.ListTasks(study_id, TaskKind::kProfile, TaskState::kDone));
+  for (const search::Task& task : tasks) {
+    if (task.result.has_value()) return task.result->detail.value("check", Json());
+  }
+  return Json();
+}
 
 Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id) {
   VOXBIT_ASSIGN_OR_RETURN(const auto result, DoneResult(store, study_id, TaskKind::kProfile));
@@ -87,13 +132,23 @@ Result<search::Task> StudyRunner::EnsureTask(const search::TaskSpec& spec) {
   return store_.GetTask(id);
 }
 
+Result<search::Task> StudyRunner::EnsureProfile() {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks,
+                          store_.ListTasks(study_id_, TaskKind::kProfile, std::nullopt));
+  if (!tasks.empty()) return tasks.back();
+  VOXBIT_ASSIGN_OR_RETURN(const Json checks, EarlierChecks(store_, plan_->config()));
+  return EnsureTask(plan_->ProfileTask(checks));
+}
+
 Result<StudyRunner::Outcome> StudyRunner::StepProfile() {
-  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->ProfileTask()));
+  VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureProfile());
   if (task.state == TaskState::kFailed) return Fail("profile: " + task.message);
   if (task.state != TaskState::kDone) return Outcome::kWaiting;
   VOXBIT_ASSIGN_OR_RETURN(const search::Workload workload, StudyWorkload(store_, study_id_));
   const auto proof = plan_->MakeFilter(&workload);
   if (!proof.ok()) return Fail(proof.status().message());
+  VOXBIT_ASSIGN_OR_RETURN(const Json overview, StudyDataOverview(store_, study_id_));
+  LogDataWarnings(plan_->config().name, overview);
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kTrain));
   return Outcome::kProgressed;
 }

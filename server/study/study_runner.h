@@ -38,6 +38,8 @@ class StudyRunner {
   Result<Outcome> Finish();
   Result<Outcome> Fail(const std::string& message);
 
+  // The study's profile: as it is in the store, else added with what is known of its data.
+  Result<search::Task> EnsureProfile();
   // The study's own task of this spec: added if it is not there.
   Result<search::Task> EnsureTask(const search::TaskSpec& spec);
   // Workload, filter, checkpoint and algorithm, restored from the store. False: the study has
@@ -62,6 +64,9 @@ class StudyRunner {
 // Facts of a study that its finished tasks hold, for reports and exports.
 // FAILED_PRECONDITION while the step has not been done.
 Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id);
+// What the check of the study's data has found (worker/data/check.h); null before it, and for
+// studies of versions that had none.
+Result<Json> StudyDataOverview(const storage::Store& store, int64_t study_id);
 // Requires, beyond the profile, a finished training.
 Result<TaskInputs> StudyInputs(const storage::Store& store, int64_t study_id);
 

@@ -241,6 +241,32 @@ TEST_F(StudyCommandsTest, ShowHasStateProgressTasksAndConfiguration) {
   EXPECT_THAT(run.out, Not(HasSubstr("\x1b")));
 }
 
+TEST_F(StudyCommandsTest, ShowHasWhatTheCheckOfTheDataFound) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+  EXPECT_THAT(Run({"study", "show", "first"}).out, Not(HasSubstr("share")));
+  const Json overview = {
+      {"counted", "points"},
+      {"seconds", 2.5},
+      {"splits",
+       {{{"name", "train"}, {"scans", 30}, {"read", 30}, {"points", 40'000}, {"labelled", 30'000}},
+        {{"name", "val"}, {"scans", 9}, {"read", 9}, {"points", 12'000}, {"labelled", 12'000}}}},
+      {"classes",
+       {{{"name", "ground"},
+         {"train", {{"count", 22'500}, {"share", 0.75}}},
+         {"val", {{"count", 12'000}, {"share", 1.0}}}}}},
+      {"warnings", {"3 scans of val, of 9, trained on too"}}};
+  server_.studies[0].set_data_json(overview.dump());
+  const RunOutcome run = Run({"study", "show", "first"});
+  EXPECT_THAT(run.out, HasSubstr("ground"));
+  EXPECT_THAT(run.out, HasSubstr("22.5 k"));
+  EXPECT_THAT(run.out, HasSubstr("75.0 %"));
+  EXPECT_THAT(run.out, HasSubstr("warning: 3 scans of val, of 9, trained on too\n"));
+  EXPECT_THAT(run.out, HasSubstr("39 scans, 52 k points, read in 2.5 s\n"));
+  EXPECT_EQ(Json::parse(Run({"study", "show", "first", "-o", "json"}).out)["data"], overview);
+  server_.studies[0].set_data_json(R"({"splits": [1, {"scans": "x"}], "warnings": 3})");
+  EXPECT_EQ(Run({"study", "show", "first"}).code, kExitDone);
+}
+
 TEST_F(StudyCommandsTest, ShowAsCsvIsOneFlatRow) {
   server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
   const RunOutcome run = Run({"study", "show", "first", "-o", "csv"});

@@ -233,6 +233,19 @@ TEST_F(TrialCommandsTest, ShowSpellsTheNetworkOut) {
   EXPECT_EQ(Run({"trial", "show", "first", "77"}).code, kExitNotFound);
 }
 
+TEST_F(TrialCommandsTest, ShowHasTheScoreOfEachClassThatOccurs) {
+  search::Measurement& miou = server_.trials[1].measured.at({"miou", ""});
+  miou.detail = {{"class_iou", {{"floor", 0.75}, {"post", nullptr}, {"wall", 0.125}}}};
+  const RunOutcome searched = Run({"trial", "show", "first", "2"});
+  EXPECT_THAT(searched.out, HasSubstr("floor  0.7500\n"));
+  EXPECT_THAT(searched.out, HasSubstr("wall   0.1250\n"));
+  EXPECT_THAT(searched.out, Not(HasSubstr("post")));
+  search::Measurement tuned = miou;
+  tuned.detail["class_iou"]["wall"] = 0.5;
+  server_.trials[1].finetuned[{"miou", ""}] = tuned;
+  EXPECT_THAT(Run({"trial", "show", "first", "2"}).out, HasSubstr("wall   0.1250  0.5000\n"));
+}
+
 TEST_F(TrialCommandsTest, ParetoShowsTheFrontBestFirst) {
   const RunOutcome run = Run({"pareto", "first", "-o", "csv"});
   EXPECT_THAT(Numbers(run.out), ElementsAre("1", "2", "4"));

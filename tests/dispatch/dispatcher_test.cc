@@ -128,6 +128,43 @@ TEST_F(DispatcherTest, RefusesARequestThatContradictsItself) {
   EXPECT_EQ(Get(run).state, TaskState::kLeased);
 }
 
+TEST_F(DispatcherTest, BrokenDataEndsTheStudyAtItsFirstOccurrence) {
+  const SyncReply run = Run();
+  search::TaskFailure failure{FailureKind::kData, "evaluate: b.label: 2 labels for 3 points"};
+  SyncRequest request = Failed(run, FailureKind::kData);
+  request.finished->failure = failure;
+  EXPECT_EQ(Take(dispatcher_->Sync(request))->verdict, Verdict::kRecorded);
+  EXPECT_EQ(Get(run).state, TaskState::kFailed);
+  EXPECT_EQ(Get(run).attempt, 1);
+  const search::Study study = Take(store_->GetStudy(study_));
+  EXPECT_EQ(study.state, StudyState::kFailed);
+  EXPECT_EQ(study.message, failure.message);
+  EXPECT_EQ(Take(store_->CountTrials(study_)).cancelled, 1);
+  EXPECT_FALSE(Sync(Idle()).has_value());
+  EXPECT_EQ(Take(dispatcher_->Sync(request))->verdict, Verdict::kDuplicate);
+  EXPECT_EQ(Take(store_->CheckInvariants()), std::vector<std::string>{});
+}
+
+TEST_F(DispatcherTest, BrokenDataEndsAPausedStudyToo) {
+  const SyncReply run = Run();
+  ASSERT_TRUE(store_->MoveStudy(study_, StudyState::kPaused, "").ok());
+  EXPECT_EQ(Take(dispatcher_->Sync(Failed(run, FailureKind::kData)))->verdict, Verdict::kRecorded);
+  EXPECT_EQ(Take(store_->GetStudy(study_)).state, StudyState::kFailed);
+}
+
+// Somebody else has the task by then, and may have read it well.
+TEST_F(DispatcherTest, BrokenDataOfAStaleLeaseEndsNothing) {
+  const SyncReply run = Run();
+  Expire();
+  clock_.Advance(settings_.lease.max_backoff);
+  const std::string other = Register("w2");
+  ASSERT_EQ(Take(dispatcher_->Sync({"w2", other, false, std::nullopt, std::nullopt}))->task_id,
+            run.task_id);
+  EXPECT_EQ(Take(dispatcher_->Sync(Failed(run, FailureKind::kData)))->verdict,
+            Verdict::kSuperseded);
+  EXPECT_EQ(Take(store_->GetStudy(study_)).state, StudyState::kActive);
+}
+
 TEST_F(DispatcherTest, HandsATaskToAnIdleWorker) {
   const SyncReply run = Run();
   EXPECT_EQ(run.attempt, 1);

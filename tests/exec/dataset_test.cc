@@ -87,6 +87,59 @@ TEST_F(DatasetChangeTest, FilesThatAreAwayAreTheWorkersTroubleOnceTheyWereSeen) 
   EXPECT_TRUE(Run(ProfileSpec(digest)).ok());
 }
 
+TEST_F(DatasetChangeTest, AFileThatContradictsItselfIsAFaultOfTheDataOnEveryWorker) {
+  WriteLabels({10, 20});
+  const Status profile = Run(ProfileSpec()).status();
+  EXPECT_EQ(profile.reason(), "DATASET_BROKEN") << profile;
+  EXPECT_THAT(profile.message(), HasSubstr("b.label: 2 labels for 3 points"));
+  // A study of a version whose profile did not check.
+  auto opened = data::OpenFolder(folder_.path(), {{"voxel_m", 0.5}});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  search::TaskSpec evaluate = EvaluateSpec();
+  evaluate.dataset_digest = (*opened)->Describe().at("digest");
+  const Status later = Run(evaluate).status();
+  EXPECT_EQ(later.reason(), "DATASET_BROKEN") << later;
+  EXPECT_THAT(later.message(), HasSubstr("b.label: 2 labels for 3 points"));
+}
+
+TEST_F(DatasetChangeTest, WhatCannotBeOpenedHereButWasElsewhereIsTheWorkersTrouble) {
+  const std::string digest = Digest();
+  data::WriteText(folder_.path() + "/train.txt", "a\na\n");
+  const Status known = Run(ProfileSpec(digest)).status();
+  EXPECT_EQ(known.code(), StatusCode::kUnavailable) << known;
+  EXPECT_EQ(known.reason(), "DATASET_UNREADABLE") << known;
+  EXPECT_EQ(Run(ProfileSpec()).status().reason(), "DATASET_BROKEN");
+}
+
+TEST_F(DatasetChangeTest, AProfileChecksEveryScanAndSaysWhatItFound) {
+  std::vector<Json> reports;
+  const auto result = Run(ProfileSpec(), [&](const Json& now) { reports.push_back(now); });
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json& check = result->detail.at("check");
+  EXPECT_EQ(check.at("digest"), result->detail.at("dataset_digest"));
+  EXPECT_EQ(check.at("splits").size(), 2U);
+  EXPECT_EQ(check.at("num_faults"), 0);
+  ASSERT_FALSE(reports.empty());
+  EXPECT_EQ(reports.front().at("phase"), "check");
+  EXPECT_EQ(reports.front().at("steps"), 2);
+}
+
+TEST_F(DatasetChangeTest, DataThatWasCheckedIsNotReadAgain) {
+  const auto first = Run(ProfileSpec());
+  ASSERT_TRUE(first.ok()) << first.status();
+  Json kept = first->detail.at("check");
+  kept["seconds"] = 12345;
+  search::TaskSpec spec = ProfileSpec();
+  spec.settings["checks"] = Json::array({kept});
+  const auto again = Run(spec);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->detail.at("check"), kept);
+  WriteLabels({10, 10, 10});  // other data: what was found before says nothing of it
+  const auto changed = Run(spec);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_NE(changed->detail.at("check").at("seconds"), 12345);
+}
+
 TEST_F(DatasetChangeTest, TheSameFilesInAnotherFolderServeTheStudy) {
   const std::string digest = Digest();
   const testing::TempDir other;

@@ -88,6 +88,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"InfeasibleConstraint",
                   WithStudy("/studies/0/constraints", {{{"metric", "params"}, {"max", 10}}}),
                   {"/studies/0/constraints", "params"}},
+        BadConfig{"MistypedFolderOfTheData",
+                  WithStudy("/studies/0/dataset",
+                            {{"kind", "semantic_kitti"}, {"root", "/nowhere/at/all"}}),
+                  {"config.json", "/studies/0/dataset/root", "no such folder: /nowhere/at/all"}},
         BadConfig{"MissingStudyFile",
                   R"({"studies": ["nowhere.json"]})",
                   {"nowhere.json", "No such file"}}),
@@ -285,6 +289,20 @@ TEST(BadInputTest, FullDiskStopsNothingForGood) {
   EXPECT_EQ(stopped.store().CheckInvariants().value(), std::vector<std::string>{});
 }
 
+// A mistyped path costs no study its name.
+TEST(BadInputTest, AStudyWhoseDataIsNotThereIsNotStored) {
+  const TempDir dir;
+  Json study = SmallStudy("typo", 8);
+  study["dataset"] = {{"kind", "semantic_kitti"}, {"root", dir.path() + "/nowhere"}};
+  const std::string config = WriteConfig(dir, study, "127.0.0.1:0", 1);
+  const Finished finished = RunProgram({"search-server", "--config", config, "--until-done"});
+  EXPECT_EQ(finished.code, 2) << finished.output;
+  EXPECT_NE(finished.output.find("/studies/0/dataset/root"), std::string::npos) << finished.output;
+  const SystemClock clock;
+  const auto store = storage::Store::Open(dir.path() + "/store", clock).value();
+  EXPECT_TRUE(store->ListStudies(0, 10).value().empty());
+}
+
 // A broken dataset ends the study with a message that names the file, not with a crash.
 struct BrokenData {
   std::string name;
@@ -324,6 +342,38 @@ TEST_P(BrokenDataTest, FailsTheStudyAndNamesTheFile) {
   }
   StoppedStore stopped(dir);
   EXPECT_EQ(stopped.OnlyStudy().state, search::StudyState::kFailed);
+}
+
+// A file that the profile's few scans may miss: no candidate pays for it.
+TEST(CheckCommandTest, ListsEveryFaultAndSaysByItsExitCodeWhetherThereIsOne) {
+  const TempDir dir;
+  const std::string root = dir.path() + "/data";
+  ASSERT_EQ(RunProgram({"search-worker", "synth", "--out", root, "--train", "3", "--val", "2",
+                        "--set", "beams=8", "--set", "azimuth_steps=64"})
+                .code,
+            0);
+  const std::string dataset = Json{{"kind", "semantic_kitti"}, {"root", root}}.dump();
+  const Finished clean = RunProgram({"search-worker", "check", "--dataset", dataset});
+  EXPECT_EQ(clean.code, 0) << clean.output;
+  EXPECT_NE(clean.output.find("no fault; 5 scans"), std::string::npos) << clean.output;
+
+  std::filesystem::resize_file(root + "/labels/train_1.label", 6);
+  std::filesystem::remove(root + "/velodyne/val_0.bin");
+  Json study = SmallStudy("checked", 8);
+  study["dataset"] = Json::parse(dataset);
+  const std::string file = WriteConfig(dir, study, "127.0.0.1:0", 1);
+  const Finished broken = RunProgram({"search-worker", "check", "--dataset", file, "-o", "json"});
+  EXPECT_EQ(broken.code, 1) << broken.output;
+  const Json faults = Json::parse(broken.output).at("faults");
+  ASSERT_EQ(faults.size(), 2U) << broken.output;
+  EXPECT_NE(faults[0]["message"].get<std::string>().find("train_1.label"), std::string::npos);
+  EXPECT_NE(faults[1]["message"].get<std::string>().find("val_0.bin"), std::string::npos);
+
+  for (const std::string& wrong :
+       {dir.path() + "/nowhere.json", std::string("{\"kind\": \"photos\"}"),
+        Json{{"kind", "semantic_kitti"}, {"root", root + "/nowhere"}}.dump()}) {
+    EXPECT_EQ(RunProgram({"search-worker", "check", "--dataset", wrong}).code, 2) << wrong;
+  }
 }
 
 const std::vector<float> kTwoPoints = {1, 1, 1, 0, 2, 2, 2, 0};

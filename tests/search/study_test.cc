@@ -207,6 +207,7 @@ TEST(StudyStateTest, MovesAreThoseOfTheTable) {
       {StudyState::kActive, StudyState::kPaused},    {StudyState::kActive, StudyState::kStopped},
       {StudyState::kActive, StudyState::kCompleted}, {StudyState::kActive, StudyState::kFailed},
       {StudyState::kPaused, StudyState::kActive},    {StudyState::kPaused, StudyState::kStopped},
+      {StudyState::kPaused, StudyState::kFailed},
   };
   for (const StudyState from : all) {
     for (const StudyState to : all) {

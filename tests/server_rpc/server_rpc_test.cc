@@ -43,10 +43,13 @@ class ServerRpcTest : public ::testing::Test {
     dispatcher_ = std::make_unique<server::Dispatcher>(*store_, clock_, settings);
     supervisor_ = std::make_unique<server::StudySupervisor>(*store_, plugins_, changes_);
     reporter_ = std::make_unique<server::Reporter>(*store_, clock_);
-    rpc_ =
-        server::RpcServer::Start("127.0.0.1:0", {*store_, *artifacts_, *dispatcher_, *supervisor_,
-                                                 *reporter_, plugins_, changes_, clock_})
-            .value();
+    Start(/*has_local_workers=*/false);
+  }
+  void Start(bool has_local_workers) {
+    rpc_ = server::RpcServer::Start("127.0.0.1:0",
+                                    {*store_, *artifacts_, *dispatcher_, *supervisor_, *reporter_,
+                                     plugins_, changes_, clock_, has_local_workers})
+               .value();
     const auto channel = grpc::CreateChannel(rpc_->address(), grpc::InsecureChannelCredentials());
     studies_ = v1::StudyService::NewStub(channel);
     trials_ = v1::TrialService::NewStub(channel);
@@ -191,6 +194,39 @@ TEST_F(ServerRpcTest, ValidateOnlyCreatesNothing) {
   v1::Study study;
   ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study).ok());
   EXPECT_TRUE(store_->ListStudies(0, 10).value().empty());
+}
+
+TEST_F(ServerRpcTest, AMistypedPathIsRefusedBeforeTheStudyHasItsName) {
+  auto request = CreateRequest("typo");
+  Json config = ToyStudy("typo", 8);
+  config["dataset"] = {{"kind", "semantic_kitti"}, {"root", "/nowhere/at/all"}};
+  request.set_config_json(config.dump());
+  const auto create = [&](bool validate_only, v1::Study* study) {
+    request.set_request_id(NewUuid());
+    request.set_validate_only(validate_only);
+    return Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, study);
+  };
+  rpc_->Shutdown();
+  Start(/*has_local_workers=*/true);
+  for (const bool validate_only : {true, false}) {
+    v1::Study study;
+    const Status status = create(validate_only, &study);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+    EXPECT_NE(status.message().find("/dataset/root: no such folder: /nowhere/at/all"),
+              std::string::npos)
+        << status;
+  }
+  EXPECT_TRUE(store_->ListStudies(0, 10).value().empty());
+  // Workers elsewhere may have it.
+  rpc_->Shutdown();
+  Start(/*has_local_workers=*/false);
+  for (const bool validate_only : {true, false}) {
+    v1::Study study;
+    ASSERT_TRUE(create(validate_only, &study).ok());
+    ASSERT_EQ(study.warnings_size(), 1);
+    EXPECT_NE(study.warnings(0).find("/nowhere/at/all"), std::string::npos);
+  }
+  EXPECT_EQ(store_->ListStudies(0, 10).value().size(), 1U);
 }
 
 TEST_F(ServerRpcTest, PauseResumeAndStopTwiceMoveOnce) {

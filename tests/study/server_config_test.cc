@@ -170,6 +170,20 @@ TEST_F(ServerConfigTest, ARelativeDatasetRootIsTakenFromTheWorkingDirectory) {
   EXPECT_EQ(root_of(absolute), "/data/lidar");
 }
 
+TEST_F(ServerConfigTest, DataThatIsNotThereIsAnErrorWhereAWorkerOfThisMachineNeedsIt) {
+  const Json study = {{"dataset", {{"kind", "semantic_kitti"}, {"root", dir_.File("nowhere")}}}};
+  const auto local = server::LookAtData(study, "/studies/3", plugins_, true);
+  EXPECT_EQ(local.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(local.status().message(),
+            "/studies/3/dataset/root: no such folder: " + dir_.File("nowhere"));
+  const auto remote = server::LookAtData(study, "/studies/3", plugins_, false);
+  ASSERT_TRUE(remote.ok()) << remote.status();
+  EXPECT_NE(remote->find(dir_.File("nowhere")), std::string::npos) << *remote;
+  for (const bool has_local_workers : {true, false}) {
+    EXPECT_EQ(server::LookAtData(ToyStudy("a", 8), "", plugins_, has_local_workers).value(), "");
+  }
+}
+
 TEST_F(ServerConfigTest, ALatencyTableIsReadFromItsFileAndStored) {
   Json study = ToyStudy("a", 8);
   study["latency_table"] = dir_.File("table.json");

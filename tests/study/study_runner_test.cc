@@ -242,6 +242,38 @@ TEST_F(StudyRunnerTest, LaterTasksNameTheDatasetThatTheProfileFound) {
   }
 }
 
+// What the profile of another study has found in the same data goes with the task, so that its
+// worker need not read everything again.
+TEST_F(StudyRunnerTest, AProfileKnowsTheChecksOfEqualData) {
+  const auto profile_of = [this](int64_t id) {
+    auto runner = Runner(id);
+    EXPECT_TRUE(runner->Step().ok());
+    return store_->ListTasks(id, search::TaskKind::kProfile, {}).value();
+  };
+  const int64_t first = Create(ToyStudy("first", 8));
+  ASSERT_EQ(profile_of(first).size(), 1U);
+  EXPECT_FALSE(profile_of(first)[0].spec.settings.contains("checks"));
+  const search::Task profile = **store_->ClaimTask(ToyWorker(), {}).value();
+  search::TaskResult result = ToyResult(profile.spec);
+  const Json overview = {{"digest", std::string(64, 'd')}, {"warnings", {"beware"}}};
+  result.detail["check"] = overview;
+  EXPECT_TRUE(server::StudyDataOverview(*store_, first).value().is_null());
+  ASSERT_TRUE(store_->CompleteTask(profile.id, profile.lease_token, result).ok());
+  EXPECT_EQ(server::StudyDataOverview(*store_, first).value(), overview);
+
+  const int64_t second = Create(ToyStudy("second", 8));
+  Json other = ToyStudy("other", 8);
+  other["dataset"]["beams"] = 8;
+  const int64_t third = Create(other);
+  EXPECT_EQ(profile_of(second)[0].spec.settings.at("checks"), Json::array({overview}));
+  EXPECT_FALSE(profile_of(third)[0].spec.settings.contains("checks"));
+  // It stays as it is, whatever becomes known later and however often the server is started.
+  RunToEnd(first);
+  EXPECT_EQ(profile_of(second).size(), 1U);
+  RunToEnd(second, 1);
+  EXPECT_EQ(store_->GetStudy(second)->state, search::StudyState::kCompleted);
+}
+
 TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
   Json config = ToyStudy("tiny", 100'000);
   config["search"]["algorithm"] = "random";

@@ -109,7 +109,7 @@ class RandomDomain {
   search::TaskFailure TaskFailure() {
     using search::FailureKind;
     return {Pick(std::array{FailureKind::kInfeasible, FailureKind::kTransient, FailureKind::kFailed,
-                            FailureKind::kReleased, FailureKind::kCancelled}),
+                            FailureKind::kReleased, FailureKind::kCancelled, FailureKind::kData}),
             Text()};
   }
 

@@ -17,6 +17,8 @@ TEST(ToFailureTest, FollowsTheExecutorsContract) {
   EXPECT_EQ(ToFailure(Internal("bug"), false).kind, FailureKind::kFailed);
   EXPECT_EQ(ToFailure(InvalidArgument("space"), false).kind, FailureKind::kFailed);
   EXPECT_EQ(ToFailure(NotFound("file"), false).kind, FailureKind::kFailed);
+  EXPECT_EQ(ToFailure(InvalidArgument("file", "DATASET_BROKEN"), false).kind, FailureKind::kData);
+  EXPECT_EQ(ToFailure(DataLoss("file", "DATASET_BROKEN"), true).message, "file");
   EXPECT_EQ(ToFailure(Cancelled("stopped"), true).kind, FailureKind::kReleased);
   EXPECT_EQ(ToFailure(Cancelled("stopped"), false).kind, FailureKind::kFailed);
 }

@@ -60,6 +60,14 @@ const std::vector<std::string>& Dataset::category_names() const {
   return none;
 }
 
+std::vector<std::string> Dataset::feature_names() const {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < num_features(); ++i) names.push_back("feature " + std::to_string(i));
+  return names;
+}
+
+std::vector<std::string> Dataset::files(Split /*split*/, int64_t /*index*/) const { return {}; }
+
 Result<Json> ParseDatasetConfig(const DatasetRegistry& registry, const Json& config,
                                 const std::string& pointer) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
@@ -77,6 +85,24 @@ Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, co
                                              const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
   return kind.open(config, pointer, stop);
+}
+
+Status LookAtDataset(const DatasetRegistry& registry, const Json& config,
+                     const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
+  const Status status = kind.look == nullptr ? OkStatus() : kind.look(config, pointer);
+  if (status.ok()) return status;
+  const bool has_pointer = status.message().rfind(pointer + "/", 0) == 0;
+  return InvalidArgument((has_pointer ? "" : pointer + "/root: ") + status.message());
+}
+
+Result<std::unique_ptr<Dataset>> OpenIncompleteDataset(const DatasetRegistry& registry,
+                                                       const Json& config,
+                                                       const std::string& pointer,
+                                                       const std::stop_token& stop) {
+  VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
+  const auto open = kind.open_incomplete == nullptr ? kind.open : kind.open_incomplete;
+  return open(config, pointer, stop);
 }
 
 }  // namespace voxbit::data

@@ -74,6 +74,11 @@ class Dataset {
   virtual Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const = 0;
   // Of a row of a PreparedScan.
   virtual int64_t num_features() const = 0;
+  // One for each of them.
+  virtual std::vector<std::string> feature_names() const;
+  // The files that scan `index` of a split is read from, that of its points first. None: it is made
+  // from the settings alone.
+  virtual std::vector<std::string> files(Split split, int64_t index) const;
 
   virtual DatasetTraits traits() const = 0;
   // Scoring::kParts: the train ids of each category's parts, and the names of the categories.
@@ -110,6 +115,14 @@ struct DatasetKind {
   Result<std::unique_ptr<Dataset>> (*open)(const Json& config, const std::string& pointer,
                                            const std::stop_token& stop);
   std::vector<FieldHelp> (*help)();
+  // The next two: nullptr where a kind needs no files.
+  // What can be seen of the data at once: the folder, what lists the scans, and the files of the
+  // first scan of each split. NOT_FOUND or INVALID_ARGUMENT naming what was looked at.
+  Status (*look)(const Json& config, const std::string& pointer) = nullptr;
+  // As `open`, but files of scans may be missing: Load says so, and the digest is then "".
+  Result<std::unique_ptr<Dataset>> (*open_incomplete)(const Json& config,
+                                                      const std::string& pointer,
+                                                      const std::stop_token& stop) = nullptr;
 };
 
 using DatasetRegistry = Registry<DatasetKind>;
@@ -127,5 +140,13 @@ Result<DatasetTraits> ReadDatasetTraits(const DatasetRegistry& registry, const J
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,
                                              const std::string& pointer,
                                              const std::stop_token& stop = {});
+// INVALID_ARGUMENT, "<pointer>/root: ...", when the data is not where the configuration says.
+Status LookAtDataset(const DatasetRegistry& registry, const Json& config,
+                     const std::string& pointer);
+// For a check that is to name every file that is missing.
+Result<std::unique_ptr<Dataset>> OpenIncompleteDataset(const DatasetRegistry& registry,
+                                                       const Json& config,
+                                                       const std::string& pointer,
+                                                       const std::stop_token& stop = {});
 
 }  // namespace voxbit::data

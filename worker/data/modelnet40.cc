@@ -215,9 +215,8 @@ class ModelNet40 final : public ObjectFiles {
   const ModelNetConfig config_;
 };
 
-Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
-                                      const std::stop_token& stop) {
-  VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+Result<Index> ReadIndex(const ModelNetConfig& config, const std::string& pointer,
+                        FilesNeeded needed) {
   VOXBIT_ASSIGN_OR_RETURN(const std::string root, ResolveRoot(config.root, pointer));
   Result<Index> read = IsFile(root + kClassList) ? ReadTextIndex(root) : ReadMeshIndex(root);
   if (!read.ok()) return read.status();
@@ -227,10 +226,23 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
                            " classes; there can be " + std::to_string(kIgnoredLabel));
   }
   HoldOut(config.val_share, index);
-  VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
+  VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root, needed));
+  return index;
+}
+
+template <FilesNeeded kNeeded>
+Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
+                                      const std::stop_token& stop) {
+  VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+  VOXBIT_ASSIGN_OR_RETURN(const Index index, ReadIndex(config, pointer, kNeeded));
   auto dataset = std::make_unique<ModelNet40>(config, index);
-  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
+  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop, kNeeded));
   return std::unique_ptr<Dataset>(std::move(dataset));
+}
+
+Status Look(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
+  return ReadIndex(config, pointer, FilesNeeded::kFirst).status();
 }
 
 }  // namespace
@@ -245,8 +257,10 @@ DatasetKind MakeModelNet40() {
         VOXBIT_ASSIGN_OR_RETURN(const ModelNetConfig config, ReadConfig(json, pointer));
         return ObjectTraits(config);
       },
-      .open = Open,
+      .open = Open<FilesNeeded::kAll>,
       .help = [] { return ConfigFields().Help(); },
+      .look = Look,
+      .open_incomplete = Open<FilesNeeded::kNone>,
   };
 }
 

@@ -4,12 +4,10 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
-#include <set>
 #include <utility>
 
 #include "common/digest.h"
 #include "common/files.h"
-#include "common/log.h"
 #include "worker/data/files/class_map.h"
 #include "worker/data/files/source_files.h"
 #include "worker/data/lidar/lidar_dataset.h"
@@ -136,18 +134,20 @@ bool NeedsReturns(const SemanticKittiConfig& config) {
 }
 
 Status CheckEntries(const std::vector<Entry>& entries, const SemanticKittiConfig& config,
-                    Split split) {
+                    Split split, FilesNeeded needed) {
   if (entries.empty()) {
     return InvalidArgument(config.root + ": the split " + std::string(SplitName(split)) +
                            " has no scans");
   }
   const bool with_returns = NeedsReturns(config);
   for (const Entry& entry : entries) {
+    if (needed == FilesNeeded::kNone) break;
     if (!IsFile(entry.points)) return NotFound(entry.points + ": missing points of a scan");
     if (!IsFile(entry.labels)) return NotFound(entry.labels + ": missing labels of a scan");
     if (with_returns && !IsFile(entry.returns)) {
       return NotFound(entry.returns + ": missing returns of a scan, which the feature needs");
     }
+    if (needed == FilesNeeded::kFirst) break;
   }
   return OkStatus();
 }
@@ -229,8 +229,9 @@ class SemanticKitti final : public LidarDataset {
         val_(std::move(val)),
         stamp_(index_stamp + StampOf(Scans())) {}
 
-  // Reads the files once, for Describe.
-  Status Digest(const std::stop_token& stop) {
+  // Reads the files once, for Describe. Unless all are needed, one that is missing leaves the
+  // digest empty.
+  Status Digest(const std::stop_token& stop, FilesNeeded needed) {
     Json names = {{"train", Json::array()}, {"val", Json::array()}};
     for (const Entry& entry : train_) names["train"].push_back(entry.name);
     for (const Entry& entry : val_) names["val"].push_back(entry.name);
@@ -238,7 +239,9 @@ class SemanticKitti final : public LidarDataset {
     config.erase("root");  // equal files are equal wherever they are mounted
     Sha256 hash;
     hash.Update(CanonicalJson({{"config", config}, {"classes", ToJson(map_)}, {"scans", names}}));
-    VOXBIT_RETURN_IF_ERROR(AddContents(Scans(), stop, hash));
+    const Status added = AddContents(Scans(), stop, hash);
+    if (added.code() == StatusCode::kNotFound && needed != FilesNeeded::kAll) return OkStatus();
+    VOXBIT_RETURN_IF_ERROR(added);
     digest_ = hash.Hex();
     return OkStatus();
   }
@@ -271,6 +274,13 @@ class SemanticKitti final : public LidarDataset {
       VOXBIT_RETURN_IF_ERROR(AddReturns(entry.returns, scan));
     }
     return scan;
+  }
+
+  std::vector<std::string> files(Split split, int64_t index) const override {
+    const Entry& entry = Entries(split)[static_cast<size_t>(index)];
+    std::vector<std::string> paths = {entry.points, entry.labels};
+    if (NeedsReturns(config_)) paths.push_back(entry.returns);
+    return paths;
   }
 
   Json Describe() const override {
@@ -307,28 +317,28 @@ Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published)
   return ParseClassMap(table, path);
 }
 
-// Scores on scans that were trained on are no scores; sometimes that is wanted.
-void WarnOfShared(const std::vector<Entry>& train, const std::vector<Entry>& val) {
-  std::set<std::string> names;
-  for (const Entry& entry : train) names.insert(entry.name);
-  const auto shared = std::count_if(val.begin(), val.end(),
-                                    [&](const Entry& entry) { return names.contains(entry.name); });
-  if (shared == 0) return;
-  log::Warning("scans that are scored are trained on too", {{"scans", shared}, {"of", val.size()}});
-}
+// Which scans there are, and what their labels mean.
+struct Index {
+  SemanticKittiConfig config;
+  bool published = false;
+  std::string stamp;  // of what lists the scans, before it was read
+  ClassMap map;
+  std::vector<Entry> train;
+  std::vector<Entry> val;
+};
 
-Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
-                                      const std::stop_token& stop) {
-  VOXBIT_ASSIGN_OR_RETURN(SemanticKittiConfig config, ReadConfig(json, pointer));
+Result<Index> ReadIndex(const Json& json, const std::string& pointer, FilesNeeded needed) {
+  Index index;
+  SemanticKittiConfig& config = index.config;
+  VOXBIT_ASSIGN_OR_RETURN(config, ReadConfig(json, pointer));
   VOXBIT_ASSIGN_OR_RETURN(config.root, ResolveRoot(config.root, pointer));
-  const bool published = IsFolder(config.root + "/sequences");
+  const bool published = index.published = IsFolder(config.root + "/sequences");
   if (!published && !IsFolder(config.root + "/velodyne")) {
     return NotFound(config.root + ": neither a folder velodyne/ nor a folder sequences/ in it; " +
                     "expected one of the two SemanticKITTI layouts");
   }
-  const std::string index_stamp = StampOf(IndexPaths(config, published));
-  VOXBIT_ASSIGN_OR_RETURN(ClassMap map, ReadClassMap(config, published));
-  std::vector<Entry> entries[2];
+  index.stamp = StampOf(IndexPaths(config, published));
+  VOXBIT_ASSIGN_OR_RETURN(index.map, ReadClassMap(config, published));
   for (const Split split : {Split::kTrain, Split::kVal}) {
     const bool train = split == Split::kTrain;
     Result<std::vector<Entry>> listed =
@@ -336,16 +346,26 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
             ? ListSequences(config.root, train ? config.train_sequences : config.val_sequences)
             : ReadSplitFile(config.root, split);
     if (!listed.ok()) return listed.status();
-    std::vector<Entry>& kept = entries[train ? 0 : 1];
+    std::vector<Entry>& kept = train ? index.train : index.val;
     kept = EveryNth(std::move(listed).value(), config.sample_stride);
-    VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split));
+    VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split, needed));
   }
-  WarnOfShared(entries[0], entries[1]);
-  auto dataset =
-      std::make_unique<SemanticKitti>(std::move(config), published, index_stamp, std::move(map),
-                                      std::move(entries[0]), std::move(entries[1]));
-  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
+  return index;
+}
+
+template <FilesNeeded kNeeded>
+Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
+                                      const std::stop_token& stop) {
+  VOXBIT_ASSIGN_OR_RETURN(Index index, ReadIndex(json, pointer, kNeeded));
+  auto dataset = std::make_unique<SemanticKitti>(std::move(index.config), index.published,
+                                                 index.stamp, std::move(index.map),
+                                                 std::move(index.train), std::move(index.val));
+  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop, kNeeded));
   return std::unique_ptr<Dataset>(std::move(dataset));
+}
+
+Status Look(const Json& json, const std::string& pointer) {
+  return ReadIndex(json, pointer, FilesNeeded::kFirst).status();
 }
 
 }  // namespace
@@ -360,8 +380,10 @@ DatasetKind MakeSemanticKitti() {
         VOXBIT_RETURN_IF_ERROR(ReadConfig(json, pointer).status());
         return LidarTraits();
       },
-      .open = Open,
+      .open = Open<FilesNeeded::kAll>,
       .help = [] { return ConfigFields().Help(); },
+      .look = Look,
+      .open_incomplete = Open<FilesNeeded::kNone>,
   };
 }
 

@@ -112,7 +112,7 @@ Result<std::vector<ObjectFile>> ReadPlainList(const std::string& root, Split spl
   return files;
 }
 
-Result<ObjectIndex> ReadIndex(const std::string& root) {
+Result<ObjectIndex> ReadIndex(const std::string& root, FilesNeeded needed) {
   const bool published = IsFile(root + kCategoryList);
   if (!published && !IsFile(ListPath(root, Split::kTrain, published)) &&
       !IsFile(ListPath(root, Split::kVal, published))) {
@@ -135,7 +135,7 @@ Result<ObjectIndex> ReadIndex(const std::string& root) {
     if (!files.ok()) return files.status();
     index.splits[static_cast<size_t>(split)] = std::move(files).value();
   }
-  VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
+  VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root, needed));
   return index;
 }
 
@@ -179,14 +179,21 @@ class ShapeNetPart final : public ObjectFiles {
   }
 };
 
+template <FilesNeeded kNeeded>
 Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& pointer,
                                       const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const ShapeNetPartConfig config, ReadConfig(json, pointer));
   VOXBIT_ASSIGN_OR_RETURN(const std::string root, ResolveRoot(config.root, pointer));
-  VOXBIT_ASSIGN_OR_RETURN(ObjectIndex index, ReadIndex(root));
+  VOXBIT_ASSIGN_OR_RETURN(ObjectIndex index, ReadIndex(root, kNeeded));
   auto dataset = std::make_unique<ShapeNetPart>(config, std::move(index));
-  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop));
+  VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop, kNeeded));
   return std::unique_ptr<Dataset>(std::move(dataset));
+}
+
+Status Look(const Json& json, const std::string& pointer) {
+  VOXBIT_ASSIGN_OR_RETURN(const ShapeNetPartConfig config, ReadConfig(json, pointer));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string root, ResolveRoot(config.root, pointer));
+  return ReadIndex(root, FilesNeeded::kFirst).status();
 }
 
 }  // namespace
@@ -201,8 +208,10 @@ DatasetKind MakeShapeNetPart() {
         VOXBIT_ASSIGN_OR_RETURN(const ShapeNetPartConfig config, ReadConfig(json, pointer));
         return ObjectTraits(config);
       },
-      .open = Open,
+      .open = Open<FilesNeeded::kAll>,
       .help = [] { return ConfigFields().Help(); },
+      .look = Look,
+      .open_incomplete = Open<FilesNeeded::kNone>,
   };
 }
 

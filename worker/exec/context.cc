@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/json.h"
+#include "worker/data/fault.h"
 #include "worker/exec/checkpoint.h"
 
 namespace voxbit::worker {
@@ -74,8 +75,7 @@ Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSp
     datasets_.pop_back();
   }
   if (kept == nullptr) {
-    VOXBIT_ASSIGN_OR_RETURN(auto dataset,
-                            data::OpenDataset(plugins_.datasets, spec.dataset, "/dataset", stop_));
+    VOXBIT_ASSIGN_OR_RETURN(auto dataset, Open(spec));
     // Makes room before the new one fills the shared budget.
     if (datasets_.size() == kKeptDatasets) datasets_.pop_front();
     kept = std::make_shared<OpenedDataset>(std::move(dataset), budget_, device_);
@@ -89,6 +89,20 @@ Result<std::shared_ptr<OpenedDataset>> ExecContext::Dataset(const search::TaskSp
                        "DATASET_MISMATCH");
   }
   return kept;
+}
+
+Result<std::unique_ptr<data::Dataset>> ExecContext::Open(const search::TaskSpec& spec) const {
+  // Settings that this version does not know are no fault of the data.
+  VOXBIT_RETURN_IF_ERROR(
+      data::ParseDatasetConfig(plugins_.datasets, spec.dataset, "/dataset").status());
+  auto dataset = data::OpenDataset(plugins_.datasets, spec.dataset, "/dataset", stop_);
+  if (dataset.ok()) return dataset;
+  const Status status = data::AsDataFault(dataset.status());
+  // Whoever profiled the study has opened it: what is wrong here is not wrong there.
+  if (status.reason() == data::kDatasetBroken && !spec.dataset_digest.empty()) {
+    return Unavailable(status.message(), "DATASET_UNREADABLE");
+  }
+  return status;
 }
 
 Status ExecContext::CheckDatasetUnchanged(const search::TaskSpec& spec) {

@@ -84,7 +84,8 @@ class ExecContext {
   void BeginTask(std::stop_token stop) { stop_ = std::move(stop); }
 
   // Opens the dataset of a task, or finds it open with its files as they were then. UNAVAILABLE,
-  // reason DATASET_MISMATCH, when its content is not what the task names; CANCELLED when stopped.
+  // reason DATASET_MISMATCH, when its content is not what the task names, DATASET_UNREADABLE when
+  // it cannot be opened although the task names one; DATASET_BROKEN; CANCELLED when stopped.
   Result<std::shared_ptr<OpenedDataset>> Dataset(const search::TaskSpec& spec);
   // UNAVAILABLE, reason DATASET_CHANGED, when a file changed since the dataset was opened: scans
   // are read while the task runs, so its result may rest on both.
@@ -103,6 +104,8 @@ class ExecContext {
   train::RunContext Run(const TaskCall& call, const std::string& phase) const;
 
  private:
+  Result<std::unique_ptr<data::Dataset>> Open(const search::TaskSpec& spec) const;
+
   const ExecutorSettings settings_;
   const ExecPlugins& plugins_;
   const at::Device device_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "worker/data/fault.h"
 #include "worker/exec/builtin.h"
 #include "worker/exec/executors.h"
 
@@ -92,7 +93,10 @@ class Executor final : public TaskExecutor {
     for (const TaskEntry& entry : BuiltinTasks()) {
       if (entry.kind != call.spec.kind) continue;
       Result<search::TaskResult> result = entry.run(*context_, call);
-      if (result.ok()) VOXBIT_RETURN_IF_ERROR(context_->CheckDatasetUnchanged(call.spec));
+      // A file that is being written reads as broken.
+      if (result.ok() || result.status().reason() == data::kDatasetBroken) {
+        VOXBIT_RETURN_IF_ERROR(context_->CheckDatasetUnchanged(call.spec));
+      }
       return result;
     }
     return InvalidArgument("this worker does no such task");

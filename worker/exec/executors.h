@@ -28,6 +28,7 @@ Status CheckDevice(const std::string& device);
 // without them. Errors as task_executor.h says, and
 //   FAILED_PRECONDITION, SPACE_MISMATCH: the task's search space is not ours, another version of
 //     the program wrote it
+//   INVALID_ARGUMENT, DATA_LOSS, DATASET_BROKEN: the study's files contradict their format
 //   UNAVAILABLE, DATASET_MISMATCH: our files are not those of the study
 //   UNAVAILABLE, DATASET_UNREADABLE: files that the study's profile has read cannot be read here
 //   UNAVAILABLE, DEVICE_FAILED: the GPU has failed

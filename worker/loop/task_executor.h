@@ -29,7 +29,8 @@ class ArtifactAccess {
 // Executes one task on one device. Blocking. Polls `stop` at least once per batch and returns
 // CANCELLED soon after it is raised. INFEASIBLE: the candidate cannot work, whatever the worker
 // (non-finite loss, too large); UNAVAILABLE and RESOURCE_EXHAUSTED: the surroundings failed or are
-// too small, try elsewhere; anything else: the work failed.
+// too small, try elsewhere; reason DATASET_BROKEN: the data is wrong, the same everywhere; anything
+// else: the work failed.
 class TaskExecutor {
  public:
   virtual ~TaskExecutor() = default;

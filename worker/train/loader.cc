@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/rng.h"
+#include "worker/data/fault.h"
 
 namespace voxbit::train {
 namespace {
@@ -17,7 +18,9 @@ constexpr int64_t kDepth = 2;
 Result<data::PreparedScan> PrepareScan(ScanSource& source, data::Split split, int64_t index,
                                        Rng* augment) {
   VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(split, index));
-  return source.dataset().Prepare(*scan, augment);
+  Result<data::PreparedScan> prepared = source.dataset().Prepare(*scan, augment);
+  if (!prepared.ok()) return data::AsDataFault(prepared.status());
+  return prepared;
 }
 
 // The endless stream of training scans.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/rng.h"
+#include "worker/data/fault.h"
 
 namespace voxbit::train {
 namespace {
@@ -36,8 +37,9 @@ Result<std::shared_ptr<const data::Scan>> ScanSource::Load(data::Split split, in
     const MutexLock lock(mutex_);
     if (const auto it = scans_.find(key); it != scans_.end()) return it->second;
   }
-  VOXBIT_ASSIGN_OR_RETURN(data::Scan loaded, dataset_->Load(split, index));
-  auto scan = std::make_shared<const data::Scan>(std::move(loaded));
+  Result<data::Scan> loaded = dataset_->Load(split, index);
+  if (!loaded.ok()) return data::AsDataFault(loaded.status());
+  auto scan = std::make_shared<const data::Scan>(std::move(loaded).value());
   const int64_t bytes = BytesOf(*scan);
   const MutexLock lock(mutex_);
   if (scans_.count(key) == 0 && budget_->Take(bytes)) {

@@ -41,7 +41,7 @@ class ScanSource {
   const std::string& digest() const { return digest_; }
   const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
 
-  // Dataset::Load, or the copy in memory.
+  // Dataset::Load, or the copy in memory. Reason DATASET_BROKEN where the files are to blame.
   Result<std::shared_ptr<const data::Scan>> Load(data::Split split, int64_t index);
 
  private:

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "worker/data/fault.h"
 #include "worker/data/scan.h"
 
 namespace voxbit::train {
@@ -17,7 +18,8 @@ Status CheckLengths(std::span<const int64_t> predictions, std::span<const int32_
 }
 
 Status NothingLabelled() {
-  return InvalidArgument("nothing in the evaluation set has a label that counts");
+  return InvalidArgument("nothing in the evaluation set has a label that counts",
+                         data::kDatasetBroken);
 }
 
 double Ratio(int64_t part, int64_t whole) {

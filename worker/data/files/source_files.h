@@ -16,6 +16,13 @@ namespace voxbit::data {
 // `parts` one after the other.
 std::string Join(std::initializer_list<std::string_view> parts);
 
+// How many of the files that scans are read from must be there when a dataset is opened.
+enum class FilesNeeded {
+  kNone,   // who opens it says of each whether it is missing
+  kFirst,  // of the first scan of each split: enough to see a wrong folder
+  kAll,
+};
+
 bool IsFolder(const std::string& path);
 bool IsFile(const std::string& path);
 

@@ -2,6 +2,9 @@
 // the user of an exported network how to make its input.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "worker/data/dataset.h"
 #include "worker/data/lidar/lidar_settings.h"
 
@@ -15,6 +18,7 @@ class LidarDataset : public Dataset {
 
   Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const final;  // pipeline.h
   int64_t num_features() const final { return settings().num_features(); }
+  std::vector<std::string> feature_names() const final { return settings().features; }
   DatasetTraits traits() const final { return LidarTraits(); }
   Json InputContract() const final;
   Json OutputContract() const final;

@@ -6,17 +6,19 @@
 
 namespace voxbit::data {
 
-Status CheckFiles(const ObjectIndex& index, const std::string& root) {
+Status CheckFiles(const ObjectIndex& index, const std::string& root, FilesNeeded needed) {
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
     const auto& files = index.splits[static_cast<size_t>(split)];
     if (files.empty() && split != Split::kTest) {
       return InvalidArgument(Join({root, ": the split ", SplitName(split), " has no objects"}));
     }
     for (const ObjectFile& file : files) {
+      if (needed == FilesNeeded::kNone) break;
       if (!IsFile(file.path)) {
         return NotFound(
             Join({file.path, ": missing file of an object of the split ", SplitName(split)}));
       }
+      if (needed == FilesNeeded::kFirst) break;
     }
   }
   return OkStatus();
@@ -38,9 +40,13 @@ Result<Scan> ObjectFiles::Load(Split split, int64_t index) const {
   return scan;
 }
 
+std::vector<std::string> ObjectFiles::files(Split split, int64_t index) const {
+  return {Files(split)[static_cast<size_t>(index)].path};
+}
+
 bool ObjectFiles::IsCurrent() const { return stamp_ == StampOf(index_.paths) + StampOf(Paths()); }
 
-Status ObjectFiles::Digest(const std::stop_token& stop) {
+Status ObjectFiles::Digest(const std::stop_token& stop, FilesNeeded needed) {
   Json identity = {{"config", config()}, {"classes", class_names()}};
   identity["config"].erase("root");  // equal files are equal wherever they are mounted
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
@@ -49,7 +55,9 @@ Status ObjectFiles::Digest(const std::stop_token& stop) {
   }
   Sha256 hash;
   hash.Update(CanonicalJson(identity));
-  VOXBIT_RETURN_IF_ERROR(AddContents(Paths(), stop, hash));
+  const Status added = AddContents(Paths(), stop, hash);
+  if (added.code() == StatusCode::kNotFound && needed != FilesNeeded::kAll) return OkStatus();
+  VOXBIT_RETURN_IF_ERROR(added);
   set_digest(hash.Hex());
   return OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/data/files/source_files.h"
 #include "worker/data/objects/objects.h"
 
 namespace voxbit::data {
@@ -24,17 +25,21 @@ struct ObjectIndex {
   std::string stamp;                              // of `paths`, before they were read
 };
 
-// Expects objects in the splits train and val and every file to be there. `root` is for messages.
-Status CheckFiles(const ObjectIndex& index, const std::string& root);
+// Expects objects in the splits train and val and the files to be there that are needed. `root` is
+// for messages.
+Status CheckFiles(const ObjectIndex& index, const std::string& root,
+                  FilesNeeded needed = FilesNeeded::kAll);
 
 class ObjectFiles : public ObjectDataset {
  public:
   int64_t size(Split split) const final { return static_cast<int64_t>(Files(split).size()); }
   Result<Scan> Load(Split split, int64_t index) const final;
+  std::vector<std::string> files(Split split, int64_t index) const final;
   bool IsCurrent() const final;
 
-  // Reads the files once, for Describe. Call before the dataset is handed out.
-  Status Digest(const std::stop_token& stop);
+  // Reads the files once, for Describe. Call before the dataset is handed out. Unless all are
+  // needed, one that is missing leaves the digest empty.
+  Status Digest(const std::stop_token& stop, FilesNeeded needed = FilesNeeded::kAll);
 
  protected:
   ObjectFiles(const ObjectSettings& settings, ObjectClasses classes, Json config,

@@ -214,6 +214,20 @@ int64_t ObjectDataset::num_features() const {
   return settings_.HasFeature("category") ? named - 1 + categories : named;
 }
 
+std::vector<std::string> ObjectDataset::feature_names() const {
+  std::vector<std::string> names;
+  for (const std::string& feature : settings_.features) {
+    if (feature != "category") {
+      names.push_back(feature);
+      continue;
+    }
+    for (const std::string& category : classes_.category_names) {
+      names.push_back("category " + category);
+    }
+  }
+  return names;
+}
+
 Result<PreparedScan> ObjectDataset::Prepare(const Scan& scan, Rng* augment) const {
   const bool parts = settings_.task == "parts";
   VOXBIT_RETURN_IF_ERROR(CheckObject(scan, parts));

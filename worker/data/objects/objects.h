@@ -113,6 +113,7 @@ class ObjectDataset : public Dataset {
   // repeats points at random. In evaluation it depends on the scan's name alone.
   Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const final;
   int64_t num_features() const final;
+  std::vector<std::string> feature_names() const final;
   DatasetTraits traits() const final { return ObjectTraits(settings_); }
   Json InputContract() const override;
   Json OutputContract() const final;
