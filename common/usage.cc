@@ -135,9 +135,10 @@ std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
 
 std::string ValueName(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) return "";
-  const std::string text =
-      option.get_option_text().empty() ? option.get_type_name() : option.get_option_text();
-  return text.substr(0, text.find_first_of(": "));
+  const std::string& text = option.get_option_text();
+  if (!text.empty()) return text.substr(0, text.find(' '));
+  const std::string type = option.get_type_name();  // "N:POSITIVE": with what is checked
+  return type.substr(0, type.find(':'));
 }
 
 std::string UsageError(const CLI::App& app, const CLI::ParseError& error) {
