@@ -158,7 +158,7 @@ std::vector<Suggestion> ValuesOf(const CLI::Option& option, const std::string& s
 
 std::vector<Suggestion> FlagsOf(const CLI::App& app) {
   std::vector<Suggestion> flags;
-  for (const CLI::Option* option : app.get_options()) {
+  for (const CLI::Option* option : OptionsOf(app)) {
     for (const std::string& name : option->get_lnames()) {
       flags.push_back({"--" + name, option->get_description()});
     }

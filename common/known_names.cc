@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/algorithm/string/join.hpp>
+#include <boost/algorithm/string/predicate.hpp>
 #include <cstddef>
 #include <numeric>
 
@@ -27,13 +28,23 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// Those of `known` that begin with `lower`, which is long enough to mean something.
+std::vector<std::string> StartingWith(const std::string& lower,
+                                      const std::vector<std::string>& known) {
+  std::vector<std::string> starting;
+  if (lower.size() < kShortestStart) return starting;
+  for (const std::string& candidate : known) {
+    if (boost::algorithm::istarts_with(candidate, lower)) starting.push_back(candidate);
+  }
+  return starting;
+}
+
 }  // namespace
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& known) {
   const std::string wanted = boost::algorithm::to_lower_copy(std::string(name));
   std::string nearest;
   size_t best = kMostSlips + 1;
-  std::vector<std::string> starting;
   for (const std::string& candidate : known) {
     const std::string lower = boost::algorithm::to_lower_copy(candidate);
     const size_t distance = EditDistance(wanted, lower);
@@ -42,15 +53,19 @@ std::string NearestName(std::string_view name, const std::vector<std::string>& k
       best = distance;
       nearest = candidate;
     }
-    if (lower.rfind(wanted, 0) == 0) starting.push_back(candidate);
   }
-  const bool has_start = wanted.size() >= kShortestStart && starting.size() == 1;
-  return nearest.empty() && has_start ? starting.front() : nearest;
+  if (!nearest.empty()) return nearest;
+  const std::vector<std::string> starting = StartingWith(wanted, known);
+  return starting.size() == 1 ? starting.front() : "";
 }
 
 std::string KnownNames(std::string_view name, const std::vector<std::string>& known) {
   const std::string nearest = NearestName(name, known);
   if (!nearest.empty()) return "did you mean \"" + nearest + "\"?";
+  const std::vector<std::string> starting =
+      StartingWith(boost::algorithm::to_lower_copy(std::string(name)), known);
+  if (!starting.empty())
+    return "did you mean one of " + boost::algorithm::join(starting, ", ") + "?";
   return "known: " + boost::algorithm::join(known, ", ");
 }
 

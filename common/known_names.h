@@ -11,7 +11,8 @@ namespace voxbit {
 // away, or the only one that begins with it. "" where none is near.
 std::string NearestName(std::string_view name, const std::vector<std::string>& known);
 
-// `did you mean "miou"?` where one is near, else "known: accuracy, miou".
+// `did you mean "miou"?` where one is near, "did you mean one of ...?" where several begin with
+// `name`, else "known: accuracy, miou".
 std::string KnownNames(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace voxbit

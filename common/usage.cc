@@ -1,6 +1,7 @@
 #include "common/usage.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/algorithm/string/join.hpp>
 #include <vector>
 
@@ -38,7 +39,7 @@ std::vector<std::string> CommandNames(const CLI::App& app) {
 
 std::vector<std::string> FlagNames(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
+  for (const CLI::Option* option : OptionsOf(app)) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
   }
@@ -71,6 +72,7 @@ std::string MissingChoice(const CLI::App& app) {
     std::vector<std::string> labels;
     std::vector<std::string> given;
     for (const CLI::Option* option : group->get_options()) {
+      if (option == group->get_help_ptr()) continue;
       labels.push_back(Label(*option));
       if (option->count() > 0) given.push_back("--" + option->get_single_name());
     }
@@ -133,11 +135,23 @@ std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
+std::vector<const CLI::Option*> OptionsOf(const CLI::App& app) {
+  std::vector<const CLI::Option*> options = app.get_options();
+  for (const CLI::App* group : Children(app, /*groups=*/true)) {
+    for (const CLI::Option* option : group->get_options()) {
+      const bool is_new = std::find(options.begin(), options.end(), option) == options.end();
+      if (is_new && option != group->get_help_ptr()) options.push_back(option);
+    }
+  }
+  return options;
+}
+
 std::string ValueName(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) return "";
-  const std::string text =
-      option.get_option_text().empty() ? option.get_type_name() : option.get_option_text();
-  return text.substr(0, text.find_first_of(": "));
+  const std::string& text = option.get_option_text();
+  if (!text.empty()) return text.substr(0, text.find(' '));
+  const std::string type = option.get_type_name();  // "N:POSITIVE": with what is checked
+  return type.substr(0, type.find(':'));
 }
 
 std::string UsageError(const CLI::App& app, const CLI::ParseError& error) {

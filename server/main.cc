@@ -333,7 +333,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "search-server: " << UsageError(app, error) << "\n";
+    std::cerr << "error: " << UsageError(app, error) << "\n";
     return kUsage;
   }
 

@@ -56,8 +56,7 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
   ServeFlags& serve = flags.serve;
   app.add_option("--server", serve.server, "address of the server")
       ->envname("VOXBIT_SERVER")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
+      ->option_text("HOST:PORT [default: $VOXBIT_SERVER, else " + serve.server + "]");
   app.add_option("--device", serve.device, "what to compute on: cpu, or cuda:N for GPU N")
       ->capture_default_str();
   app.add_option("--name", serve.name,
@@ -182,7 +181,7 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "search-worker: " << UsageError(app, error) << "\n";
+    std::cerr << "error: " << UsageError(app, error) << "\n";
     return kUsage;
   }
   // gRPC reports refused connections by itself; the worker says it better. A value that the user

@@ -327,7 +327,7 @@ TEST_F(TrialCommandsTest, PlotThatCannotBeWrittenIsWrongUsageBeforeAnythingIsAsk
     const RunOutcome run = Run({"pareto", "first", "--plot", file});
     EXPECT_EQ(run.code, kExitUsage) << file;
     EXPECT_EQ(run.out, "") << file;
-    EXPECT_THAT(run.err, HasSubstr("--plot: " + file)) << file;
+    EXPECT_THAT(run.err, HasSubstr("error: --plot: ")) << file;
   }
   EXPECT_TRUE(server_.fronts.empty());
   EXPECT_EQ(server_.get_study_calls, 0);

@@ -21,6 +21,7 @@ TEST(KnownNamesTest, SlipsAndOtherCaseAreNear) {
 TEST(KnownNamesTest, AStartThatOnlyOneHasIsNear) {
   EXPECT_EQ(NearestName("latency_lut", Metrics()), "latency_lut_ms");
   EXPECT_EQ(NearestName("laten", Metrics()), "");
+  EXPECT_EQ(KnownNames("laten", Metrics()), "did you mean one of latency_ms, latency_lut_ms?");
 }
 
 TEST(KnownNamesTest, WithoutANearOneAllAreNamed) {

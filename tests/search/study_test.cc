@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "common/files.h"
 #include "search/domain/metric.h"
@@ -100,8 +101,9 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
       {"/name", std::string(101, 'a'), "/name: expected 1 to 100 characters"},
       {"/name", 3, "/name: expected 1 to 100 characters"},
       {"/nam", "x", "/nam: unknown key; did you mean \"name\"?"},
-      {"/seed", -1, "/seed: expected an integer of at least 0, found -1"},
-      {"/seed", 18446744073709551615U, "/seed: expected an integer"},
+      {"/seed", -1, "/seed: expected an integer from 0 to 18446744073709551615, found -1"},
+      {"/seed", 1.5, "/seed: expected an integer from 0 to"},
+      {"/seed", 18446744073709551616.0, "/seed: expected an integer from 0 to"},
       {"/supernet", "REMOVE", "/supernet: missing"},
       {"/supernet", "spvnas", "/supernet: expected an object"},
       {"/supernet/kind", "REMOVE", "/supernet/kind: missing"},
@@ -114,6 +116,9 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
       {"/train/lr", "fast", "/train/lr: expected a number"},
       {"/train/lr", 0, "/train/lr: expected a number from 1e-09 to 100"},
       {"/train/sampling", "all", "/train/sampling: expected one of sandwich, random"},
+      {"/train/sampling", "Random",
+       "/train/sampling: expected one of sandwich, random, found \"Random\"; did you mean "
+       "\"random\"?"},
       {"/train/stepz", 1, "/train/stepz: unknown key; did you mean \"steps\"?"},
       {"/train/progressive_depth", 1, "/train/progressive_depth: expected true or false"},
       {"/train/warmup_steps", 301, "/train/warmup_steps: expected at most the 300 steps"},
@@ -129,7 +134,10 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
       {"/objectives", Json::object(), "/objectives: expected a list"},
       {"/objectives/0", "miou", "/objectives/0: expected an object"},
       {"/objectives/0/metric", "REMOVE", "/objectives/0/metric: missing"},
-      {"/objectives/0/metric", "mious", "/objectives/0/metric: unknown metric \"mious\"; known: "},
+      {"/objectives/0/metric", "mious",
+       "/objectives/0/metric: unknown metric \"mious\"; did you mean \"miou\"?"},
+      {"/objectives/0/metric", "beauty",
+       "/objectives/0/metric: unknown metric \"beauty\"; known: "},
       {"/objectives/0/metric", 3, "/objectives/0/metric: expected the name of a metric"},
       {"/objectives/0/target", "local", "/objectives/0/target: miou is not measured on a target"},
       {"/objectives/1/target", "", "/objectives/1/target: expected the name of a target"},
@@ -150,6 +158,23 @@ TEST(StudyConfigTest, EveryMistakeIsNamedWithItsPointer) {
     EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument);
     EXPECT_EQ(config.status().message().find(std::string("/studies/0") + c.message), 0U)
         << config.status();
+  }
+}
+
+TEST(StudyConfigTest, LatenciesAreMeasuredOnTheTargetsOfObjectivesAndConstraints) {
+  Json json = With("/objectives", {{{"metric", "miou"}}, {{"metric", "latency_ms"}}});
+  json["constraints"] = {{{"metric", "latency_ms"}, {"target", "cpu-avx2"}, {"max", 3}}};
+  EXPECT_EQ(LatencyTargets(ParseStudyConfig(json, "").value()),
+            (std::set<std::string>{"cpu-avx2", kDefaultTarget}));
+  const Json only_miou = Json::array({Json{{"metric", "miou"}}});
+  EXPECT_TRUE(LatencyTargets(ParseStudyConfig(With("/objectives", only_miou), "").value()).empty());
+}
+
+TEST(StudyConfigTest, EverySeedOf64BitsIsReadAndWritten) {
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{1} << 63, ~uint64_t{0}}) {
+    const StudyConfig config = ParseStudyConfig(With("/seed", seed), "").value();
+    EXPECT_EQ(config.seed, seed);
+    EXPECT_EQ(ToJson(config)["seed"].get<uint64_t>(), seed);
   }
 }
 
