@@ -106,7 +106,7 @@ class StudyService final : public v1::StudyService::CallbackService {
   Result<std::unique_ptr<StudyPlan>> Plan(const v1::CreateStudyRequest& request) const {
     VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(request.config_json()));
     VOXBIT_RETURN_IF_ERROR(CheckDatasetRoot(config));
-    return StudyPlan::Create(config, "", context_.plugins);
+    return StudyPlan::CreateNew(config, "", context_.plugins);
   }
 
   Result<std::vector<UnservedWork>> Unserved() const {

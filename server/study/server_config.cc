@@ -46,11 +46,14 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
         InlineJsonFile(at + "/latency_table", search::kMaxLatencyTableBytes, *table);
     if (!read.ok()) return read.Annotate(where);
   }
-  const auto plan = StudyPlan::Create(json, at, plugins);
+  const auto plan = StudyPlan::CreateNew(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
+  VOXBIT_ASSIGN_OR_RETURN(const auto earlier,
+                          StudyPlan::Create(WithEarlierDefaults(json), at, plugins));
   return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
                     .name = (*plan)->config().name,
-                    .config_json = (*plan)->config_json()};
+                    .config_json = (*plan)->config_json(),
+                    .earlier_config_json = earlier->config_json()};
 }
 
 Status ApplyOverride(const std::string& text, Json& config) {

@@ -33,7 +33,8 @@ Fields<ServerSettings> ServerFields();
 struct StudyEntry {
   std::string where;  // "quickstart.json: /studies/0" or "lidar.json: /"
   std::string name;
-  std::string config_json;  // resolved
+  std::string config_json;          // resolved
+  std::string earlier_config_json;  // as version 0.1 would have resolved it
 };
 
 struct ServerConfig {
