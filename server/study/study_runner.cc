@@ -34,6 +34,23 @@ Result<std::string> DatasetDigest(const storage::Store& store, int64_t study_id)
   return digest->get<std::string>();
 }
 
+// "fine-tuning failed for 1 of 3 trials; trial 5: ..."; empty when none did.
+Result<std::string> FinetuneFailures(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks,
+                          store.ListTasks(study_id, TaskKind::kFinetune, std::nullopt));
+  const search::Task* first = nullptr;
+  int64_t num_failed = 0;
+  for (const search::Task& task : tasks) {
+    if (task.state != TaskState::kFailed) continue;
+    if (first == nullptr) first = &task;
+    ++num_failed;
+  }
+  if (first == nullptr) return std::string();
+  return "fine-tuning failed for " + std::to_string(num_failed) + " of " +
+         std::to_string(tasks.size()) + " trials; " + (num_failed > 1 ? "the first, " : "") +
+         "trial " + std::to_string(first->trial_number) + ": " + first->message;
+}
+
 }  // namespace
 
 Result<search::Workload> StudyWorkload(const storage::Store& store, int64_t study_id) {
@@ -223,14 +240,17 @@ Result<StudyRunner::Outcome> StudyRunner::Finish() {
   VOXBIT_ASSIGN_OR_RETURN(
       const auto trials,
       store_.ListTrials(study_id_, {.states = {search::TrialState::kSucceeded}}));
-  const std::string message = WhyNoFront(trials, config.objectives, config.constraints);
+  const std::string no_front = WhyNoFront(trials, config.objectives, config.constraints);
+  VOXBIT_ASSIGN_OR_RETURN(const std::string untuned, FinetuneFailures(store_, study_id_));
+  const std::string message =
+      no_front + (no_front.empty() || untuned.empty() ? "" : "; ") + untuned;
   VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study study,
                           store_.MoveStudy(study_id_, StudyState::kCompleted, message));
-  if (!message.empty()) {
-    log::Warning("study completed without a front", {{"study", config.name}, {"why", message}});
-    return Outcome::kEnded;
+  if (message.empty()) {
+    log::Info("study completed", {{"study", config.name}});
+  } else {
+    log::Warning("study completed, but not all of it", {{"study", config.name}, {"why", message}});
   }
-  log::Info("study completed", {{"study", config.name}});
   return Outcome::kEnded;
 }
 
