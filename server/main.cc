@@ -78,12 +78,14 @@ void WarnOfEnded(const search::Study& study) {
 }
 
 // The stored study with what this version fills in: an older one knew fewer settings.
-bool IsSameStudy(const std::string& stored, const std::string& wanted, const Plugins& plugins) {
-  if (stored == wanted) return true;
+bool IsSameStudy(const std::string& stored, const StudyEntry& wanted, const Plugins& plugins) {
+  if (stored == wanted.config_json) return true;
   const auto json = ParseJson(stored);
   if (!json.ok()) return false;
   const auto plan = StudyPlan::Create(*json, "", plugins);
-  return plan.ok() && (*plan)->config_json() == wanted;
+  if (!plan.ok()) return false;
+  const std::string& found = (*plan)->config_json();
+  return found == wanted.config_json || found == wanted.earlier_config_json;
 }
 
 // Before a study gets its name in the store, and for --check.
@@ -105,7 +107,7 @@ Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage:
   for (const StudyEntry& entry : config.studies) {
     const auto existing = store.GetStudy(entry.name);
     if (existing.ok()) {
-      if (!IsSameStudy(existing->config_json, entry.config_json, plugins)) {
+      if (!IsSameStudy(existing->config_json, entry, plugins)) {
         return FailedPrecondition(entry.where + ": the store " + config.server.store +
                                   " has a study \"" + entry.name +
                                   "\" with other settings; give this one another name or store");

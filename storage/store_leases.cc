@@ -111,14 +111,20 @@ int64_t BackoffMs(const LeasePolicy& policy, int64_t attempts) {
   return std::min(span, longest);
 }
 
-// Ends a task without a result, and with it its trial if that waits for it.
+// Ends a task without a result, and with it its trial if that waits for it. A trial that was to be
+// fine-tuned has its results: it only says what became of that.
 Status GiveUp(Database& database, const Lease& lease, TrialState trial_state,
               const std::string& message, int64_t now_ms) {
   VOXBIT_RETURN_IF_ERROR(
       database.Run("UPDATE tasks SET state = 'failed', message = ?, finished_ms = ?, "
                    "lost_attempts = ?, failed_attempts = ? WHERE id = ?",
                    message, now_ms, lease.lost_attempts, lease.failed_attempts, lease.task_id));
-  if (lease.trial_number == 0 || !IsGating(lease.kind)) return OkStatus();
+  if (lease.trial_number == 0) return OkStatus();
+  if (lease.kind == TaskKind::kFinetune) {
+    return database.Run("UPDATE trials SET message = ? WHERE study_id = ? AND number = ?",
+                        "fine-tuning failed: " + message, lease.study_id, lease.trial_number);
+  }
+  if (!IsGating(lease.kind)) return OkStatus();
   return FinishTrial(database, lease.study_id, lease.trial_number, trial_state, message, now_ms);
 }
 

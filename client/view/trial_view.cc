@@ -64,6 +64,46 @@ Cell ValueCell(const Measurement* measurement) {
   return {HumanMetric(measurement->metric, measurement->value), measurement->value, Tone::kPlain};
 }
 
+// What a fine-tuning that kept its start had at its end, on the validation split; nullopt for one
+// that kept its end, and where the worker does not say.
+std::optional<double> EndOfKeptStart(const Measurement& measurement) {
+  const Json& detail = measurement.detail;
+  if (!detail.is_object() || detail.value("kept", Json()) != Json("start")) return std::nullopt;
+  const auto end = detail.find("end");
+  if (end == detail.end() || !end->is_number()) return std::nullopt;
+  return end->get<double>();
+}
+
+// "0.4814 (start; end 0.4702)" where fine-tuning gained nothing.
+Cell TunedCell(const Measurement* measurement) {
+  Cell cell = ValueCell(measurement);
+  if (measurement == nullptr) return cell;
+  if (const std::optional<double> end = EndOfKeptStart(*measurement)) {
+    cell.text += " (start; end " + HumanMetric(measurement->metric, *end) + ")";
+  }
+  return cell;
+}
+
+// "gained nothing, the start was kept: miou 0.4814 at the start, 0.4702 at the end"; empty where
+// nothing was fine-tuned or the worker does not say.
+std::string FinetuneText(const Measurements& finetuned) {
+  std::string kept;
+  std::vector<std::string> values;
+  for (const auto& [name, measurement] : finetuned) {
+    const Json& detail = measurement.detail;
+    const auto number = [&](const char* key) {
+      const bool has = detail.is_object() && detail.contains(key) && detail[key].is_number();
+      return has ? HumanMetric(measurement.metric, detail[key].get<double>()) : std::string();
+    };
+    if (number("start").empty() || number("end").empty()) continue;
+    kept = detail.value("kept", Json()) == Json("start") ? "gained nothing, the start was kept: "
+                                                         : "kept its end: ";
+    values.push_back(measurement.metric + " " + number("start") + " at the start, " +
+                     number("end") + " at the end");
+  }
+  return kept + boost::algorithm::join(values, "; ");
+}
+
 Cell SpreadCell(const Measurement* measurement) {
   if (measurement == nullptr) return EmptyCell();
   if (measurement->spread == 0) return {"-", 0.0, Tone::kDim};
@@ -297,7 +337,7 @@ Table TrialTable(const std::vector<Trial>& trials, const std::vector<std::string
       row.push_back(ValueCell(Find(trial.measured, key)));
       row.push_back(SpreadCell(Find(trial.measured, key)));
       if (std::find(tuned.begin(), tuned.end(), key) != tuned.end()) {
-        row.push_back(ValueCell(Find(trial.finetuned, key)));
+        row.push_back(TunedCell(Find(trial.finetuned, key)));
       }
     }
     row.push_back(TextCell(trial.origin));
@@ -325,6 +365,9 @@ std::vector<Field> TrialFieldList(const Trial& trial, int64_t now_ms) {
                                            HumanAge(now_ms, trial.finished_ms) + ")")});
   }
   if (!trial.message.empty()) fields.push_back({"message", TextCell(trial.message)});
+  if (const std::string text = FinetuneText(trial.finetuned); !text.empty()) {
+    fields.push_back({"fine-tuning", TextCell(text)});
+  }
   for (const auto& [role, sha256] : trial.artifacts) fields.push_back({role, TextCell(sha256)});
   return fields;
 }
@@ -427,7 +470,7 @@ Table FrontTable(const Api::Front& front) {
     for (const std::string& key : keys) {
       row.push_back(ValueCell(Find(trial.measured, key)));
       row.push_back(SpreadCell(Find(trial.measured, key)));
-      row.push_back(ValueCell(Find(trial.finetuned, key)));
+      row.push_back(TunedCell(Find(trial.finetuned, key)));
     }
     row.push_back(TextCell(trial.origin));
     row.push_back(TextCell(trial.digest));

@@ -290,7 +290,8 @@ Fields<TrainSettings> TrainFields() {
   fields
       .Int("steps", &TrainSettings::steps, {1, 10'000'000}, "steps",
            "optimiser steps of the supernet's training")
-      .Int("batch", &TrainSettings::batch, {1, 1024}, "scans", "scans of one step")
+      .Int("batch", &TrainSettings::batch, {1, 1024}, "scans",
+           "scans of one step; 16 unless it is given where objects are classified as a whole")
       .Text("optimizer", &TrainSettings::optimizer, {"sgd", "adam"}, "how gradients move weights")
       .Number("lr", &TrainSettings::lr, {1e-9, 100}, "", "learning rate at the start of the cosine")
       .Number("momentum", &TrainSettings::momentum, {0, 1}, "",
@@ -338,8 +339,10 @@ Fields<EvaluateSettings> EvaluateFields() {
   Fields<EvaluateSettings> fields;
   fields
       .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
-           "scans from which the batch-norm statistics of a candidate are taken anew")
-      .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans", "scans of one forward pass")
+           "training scans from which the batch-norm statistics of a candidate and the ranges of its "
+           "quantized inputs are taken anew")
+      .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans",
+           "scans of one forward pass when it is scored; no score depends on it")
       .Text("split", &EvaluateSettings::split, {"val", "train", "test"},
             "what is scored. HAQ's search for weights and activations scored training data, which "
             "train repeats; test is for final numbers, never for a search")

@@ -34,7 +34,7 @@ struct Trial {
   Measurements measured;   // costs and what the search phase measured
   Measurements finetuned;  // the same metrics after fine-tuning, where it took place
   std::map<std::string, std::string> artifacts;  // "finetuned_weights" -> SHA-256
-  std::string message;                           // why it failed or is infeasible
+  std::string message;  // why it failed or is infeasible, or why its fine-tuning failed
   int64_t created_ms = 0;
   int64_t finished_ms = 0;
 };

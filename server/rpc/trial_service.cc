@@ -32,9 +32,18 @@ v1::Trial PointOf(const search::Trial& trial) {
   return point;
 }
 
+// Of a fine-tuning it stays what was kept of it: tables show that.
 void DropDetails(v1::Trial& trial) {
   for (auto& measurement : *trial.mutable_measured()) measurement.clear_detail_json();
-  for (auto& measurement : *trial.mutable_finetuned()) measurement.clear_detail_json();
+  for (auto& measurement : *trial.mutable_finetuned()) {
+    const Json detail = Json::parse(measurement.detail_json(), nullptr, false);
+    measurement.clear_detail_json();
+    Json left = Json::object();
+    for (const char* key : {"kept", "start", "end"}) {
+      if (detail.is_object() && detail.contains(key)) left[key] = detail[key];
+    }
+    if (!left.empty()) measurement.set_detail_json(CanonicalJson(left));
+  }
 }
 
 class TrialService final : public v1::TrialService::CallbackService {

@@ -59,11 +59,14 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   }
   const auto plan = StudyPlan::CreateNew(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
+  VOXBIT_ASSIGN_OR_RETURN(const auto earlier,
+                          StudyPlan::Create(WithEarlierDefaults(json), at, plugins));
   return StudyEntry{.file = where,
                     .where = where + ": " + (at.empty() ? "/" : at),
                     .pointer = at,
                     .name = (*plan)->config().name,
                     .config_json = (*plan)->config_json(),
+                    .earlier_config_json = earlier->config_json(),
                     .implies_target = ImpliesTarget(json)};
 }
 

@@ -35,8 +35,9 @@ struct StudyEntry {
   std::string where;    // "quickstart.json: /studies/0" or "lidar.json: /"
   std::string pointer;  // of it in that file: "/studies/0" or ""
   std::string name;
-  std::string config_json;      // resolved
-  bool implies_target = false;  // latency_ms stands there without a "target"
+  std::string config_json;          // resolved
+  std::string earlier_config_json;  // as version 0.1 would have resolved it
+  bool implies_target = false;      // latency_ms stands there without a "target"
 };
 
 struct ServerConfig {

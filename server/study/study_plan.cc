@@ -16,6 +16,13 @@ namespace {
 // How many scans of the evaluation split the kernel-map averages rest on.
 constexpr int64_t kProfileScans = 32;
 
+// train.batch where objects are classified as a whole: the batch norms behind the pooling see one
+// row of each, and two rows show them little.
+constexpr int64_t kObjectsOfAStep = 16;
+constexpr int64_t kEarlierObjectsOfAStep = 2;
+
+constexpr char kTrainBatch[] = "/train/batch";
+
 Status CheckFits(const search::StudyConfig& config, const search::SupernetSpec& spec,
                  const data::DatasetTraits& traits, const std::string& pointer) {
   const data::InputForm reads = spec.input_form() == search::InputForm::kClouds
@@ -85,12 +92,21 @@ Status CheckTargets(const std::vector<T>& entries, const std::string& pointer) {
 
 }  // namespace
 
+Json WithEarlierDefaults(Json config) {
+  const Json::json_pointer batch(kTrainBatch);
+  const bool has_place =
+      config.is_object() && (!config.contains("train") || config["train"].is_object());
+  if (has_place && !config.contains(batch)) config[batch] = kEarlierObjectsOfAStep;
+  return config;
+}
+
 Result<std::unique_ptr<StudyPlan>> StudyPlan::CreateNew(const Json& json,
                                                         const std::string& pointer,
                                                         const Plugins& plugins) {
-  VOXBIT_ASSIGN_OR_RETURN(auto plan, Create(json, pointer, plugins));
+  VOXBIT_ASSIGN_OR_RETURN(std::unique_ptr<StudyPlan> plan, Create(json, pointer, plugins));
   VOXBIT_RETURN_IF_ERROR(CheckTargets(plan->config().objectives, pointer + "/objectives/"));
   VOXBIT_RETURN_IF_ERROR(CheckTargets(plan->config().constraints, pointer + "/constraints/"));
+  VOXBIT_RETURN_IF_ERROR(plan->CheckClouds(pointer));
   return plan;
 }
 
@@ -119,6 +135,11 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
       const data::DatasetTraits traits,
       data::ReadDatasetTraits(plugins.datasets, config.dataset, pointer + "/dataset"));
   VOXBIT_RETURN_IF_ERROR(CheckFits(config, *plan->spec_, traits, pointer));
+  plan->points_ = traits.points;
+  if (traits.scoring == data::Scoring::kObjects &&
+      !json.contains(Json::json_pointer(kTrainBatch))) {
+    config.train.batch = kObjectsOfAStep;
+  }
   VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.objectives, "objectives", config, traits, pointer));
   VOXBIT_RETURN_IF_ERROR(CheckMeasured(config.constraints, "constraints", config, traits, pointer));
   plan->costs_ = plugins.costs;
@@ -128,6 +149,27 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   const auto provable = plan->MakeFilter(nullptr);
   if (!provable.ok()) return provable.status().Annotate(pointer + "/constraints");
   return plan;
+}
+
+Status StudyPlan::CheckClouds(const std::string& pointer) const {
+  if (points_ == 0) return OkStatus();
+  const std::string supernet = "the supernet " + config_.supernet.at("kind").dump();
+  if (points_ < spec_->min_points()) {
+    return FieldError(pointer + "/dataset/points",
+                      supernet + " needs at least " + std::to_string(spec_->min_points()) +
+                          " points of each cloud, found " + std::to_string(points_));
+  }
+  const int64_t rows = spec_->FewestNormRows(points_);
+  if (rows != 1) return OkStatus();
+  const std::string why =
+      "a batch norm of " + supernet +
+      " sees one row of each object, and of a single row nothing can be learned; expected at "
+      "least 2, found 1";
+  if (config_.train.batch == 1) return FieldError(pointer + kTrainBatch, why);
+  if (config_.evaluate.calibration_scans == 1) {
+    return FieldError(pointer + "/evaluate/calibration_scans", why);
+  }
+  return OkStatus();
 }
 
 Status StudyPlan::AddLatencyTable(const std::string& pointer) {

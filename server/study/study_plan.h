@@ -1,6 +1,7 @@
 // What a study's configuration means: its space, its costs and the task of every step.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,10 @@ struct Plugins {
   cost::CostModelRegistry costs{"cost model"};
 };
 
+// The settings of a study with what version 0.1 filled in where it and this version differ: the
+// store may have a study of this kind from then.
+Json WithEarlierDefaults(Json config);
+
 // What later tasks take from the results of earlier ones.
 struct TaskInputs {
   std::string dataset_digest;  // found by the profile; "": any
@@ -43,8 +48,10 @@ class StudyPlan {
   // CONSTRAINTS_INFEASIBLE, names the bound found. Reads no file.
   static Result<std::unique_ptr<StudyPlan>> Create(const Json& config, const std::string& pointer,
                                                    const Plugins& plugins);
-  // As Create, for a study that no store has yet: it must also be fit to be shown, with targets as
-  // CheckName of common/text.h wants names. Stores have what earlier versions took.
+  // As Create, for a study that no store has yet. What an earlier version has begun goes on, but a
+  // new study has targets as CheckName of common/text.h wants names, and may not have clouds with
+  // fewer points than the supernet needs, or batches that give a batch norm a single row:
+  // INVALID_ARGUMENT names the JSON pointer.
   static Result<std::unique_ptr<StudyPlan>> CreateNew(const Json& config,
                                                       const std::string& pointer,
                                                       const Plugins& plugins);
@@ -76,6 +83,7 @@ class StudyPlan {
 
  private:
   StudyPlan() = default;
+  Status CheckClouds(const std::string& pointer) const;
   Status AddLatencyTable(const std::string& pointer);
   search::TaskSpec BaseTask(search::TaskKind kind, const TaskInputs& inputs) const;
   // A task on the supernet as it is trained: the same for all studies that share it.
@@ -88,6 +96,7 @@ class StudyPlan {
   search::StudyConfig config_;
   std::string config_json_;
   std::unique_ptr<search::SupernetSpec> spec_;
+  int64_t points_ = 0;  // of each cloud; 0: not known, or voxels
   cost::CostModelRegistry costs_{"cost model"};
   std::shared_ptr<const cost::LatencyLut> latency_;  // null: no table
   bool reads_quantization_error_ = false;            // of the study's algorithm

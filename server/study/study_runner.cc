@@ -1,6 +1,7 @@
 #include "server/study/study_runner.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <map>
 #include <string>
 #include <utility>
@@ -68,6 +69,23 @@ void LogDataWarnings(const std::string& study, const Json& overview) {
     if (!warning.is_string()) continue;
     log::Warning("about the data", {{"study", study}, {"what", warning.get<std::string>()}});
   }
+}
+
+// "fine-tuning failed for 1 of 3 trials; trial 5: ..."; empty when none did.
+Result<std::string> FinetuneFailures(const storage::Store& store, int64_t study_id) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks,
+                          store.ListTasks(study_id, TaskKind::kFinetune, std::nullopt));
+  const search::Task* first = nullptr;
+  int64_t num_failed = 0;
+  for (const search::Task& task : tasks) {
+    if (task.state != TaskState::kFailed) continue;
+    if (first == nullptr) first = &task;
+    ++num_failed;
+  }
+  if (first == nullptr) return std::string();
+  return "fine-tuning failed for " + std::to_string(num_failed) + " of " +
+         std::to_string(tasks.size()) + " trials; " + (num_failed > 1 ? "the first, " : "") +
+         "trial " + std::to_string(first->trial_number) + ": " + first->message;
 }
 
 }  // namespace
@@ -287,16 +305,20 @@ Result<StudyRunner::Outcome> StudyRunner::Finish() {
   // Kept even if nobody has looked at the study while it ran.
   VOXBIT_RETURN_IF_ERROR(
       KeepReference(store_, study, FirstScores(trials, config.objectives, config)).status());
-  const std::string no_front = WhyNoFront(trials, config.objectives, config.constraints);
-  const std::string both =
-      study.message.empty() || no_front.empty() ? no_front : no_front + "; " + study.message;
+  VOXBIT_ASSIGN_OR_RETURN(const std::string untuned, FinetuneFailures(store_, study_id_));
+  std::vector<std::string> shortcomings = {
+      WhyNoFront(trials, config.objectives, config.constraints), untuned};
+  std::erase(shortcomings, "");
+  const std::string lacking = boost::algorithm::join(shortcomings, "; ");
+  if (!study.message.empty()) shortcomings.push_back(study.message);
   VOXBIT_ASSIGN_OR_RETURN([[maybe_unused]] const search::Study moved,
-                          store_.MoveStudy(study_id_, StudyState::kCompleted, both));
-  if (!no_front.empty()) {
-    log::Warning("study completed without a front", {{"study", config.name}, {"why", no_front}});
-    return Outcome::kEnded;
+                          store_.MoveStudy(study_id_, StudyState::kCompleted,
+                                           boost::algorithm::join(shortcomings, "; ")));
+  if (lacking.empty()) {
+    log::Info("study completed", {{"study", config.name}});
+  } else {
+    log::Warning("study completed, but not all of it", {{"study", config.name}, {"why", lacking}});
   }
-  log::Info("study completed", {{"study", config.name}});
   return Outcome::kEnded;
 }
 

@@ -52,6 +52,10 @@ class QuantizedSpec final : public search::SupernetSpec {
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return inner_->input_form(); }
   bool classifies_clouds() const override { return inner_->classifies_clouds(); }
+  int64_t min_points() const override { return inner_->min_points(); }
+  std::map<std::string, int64_t> CloudWorkload(int64_t points) const override {
+    return inner_->CloudWorkload(points);
+  }
   // The other supernet where training is in float.
   const search::SupernetSpec& trained() const override {
     return config_.train_bits == "float" ? inner_->trained() : *this;

@@ -55,6 +55,16 @@ void CheckClouds(const NetInput& input, int64_t columns, int64_t min_points) {
               " points per cloud, found ", input.clouds.size(1));
 }
 
+std::map<std::string, double> CountClouds(const search::SupernetSpec& spec, const NetInput& input,
+                                          int64_t columns) {
+  CheckClouds(input, columns, spec.min_points());
+  std::map<std::string, double> counts;
+  for (const auto& [key, count] : spec.CloudWorkload(input.clouds.size(1))) {
+    counts[key] = static_cast<double>(input.clouds.size(0)) * static_cast<double>(count);
+  }
+  return counts;
+}
+
 at::Tensor CloudPositions(const at::Tensor& clouds) {
   const at::Tensor xyz = clouds.slice(2, 0, 3).contiguous();
   TORCH_CHECK(xyz.isfinite().all().item<bool>(), "a position of a point is not finite");
@@ -100,8 +110,13 @@ void Network::BeginCalibration() {
   ForEach<ElasticBatchNorm>(*this, [](ElasticBatchNorm& norm) { norm.BeginCalibration(); });
 }
 
-void Network::EndCalibration() {
-  ForEach<ElasticBatchNorm>(*this, [](ElasticBatchNorm& norm) { norm.EndCalibration(); });
+int64_t Network::EndCalibration() {
+  int64_t fewest = 0;
+  ForEach<ElasticBatchNorm>(*this, [&](ElasticBatchNorm& norm) {
+    const int64_t rows = norm.EndCalibration();
+    if (rows > 0 && (fewest == 0 || rows < fewest)) fewest = rows;
+  });
+  return fewest;
 }
 
 bool Network::HasInputRanges() const {

@@ -50,6 +50,10 @@ NetInput MakeCloudInput(const at::Tensor& clouds);
 // Throws c10::Error unless `input` has clouds of `columns` numbers per point and at least
 // `min_points` points each: what a network over clouds checks first.
 void CheckClouds(const NetInput& input, int64_t columns, int64_t min_points);
+// Supernet::CountWorkload of a network over clouds of `columns` numbers per point. Throws as
+// CheckClouds.
+std::map<std::string, double> CountClouds(const search::SupernetSpec& spec, const NetInput& input,
+                                          int64_t columns);
 // Positions [B,N,3] of clouds, contiguous. Throws c10::Error where one is not finite.
 at::Tensor CloudPositions(const at::Tensor& clouds);
 
@@ -69,7 +73,8 @@ class Network : public torch::nn::Module {
   // Logits [P, num_classes], one row per point of the input (per voxel where the network has no
   // points), the points of one cloud behind one another; [B, num_classes] for networks that
   // classify clouds. Train or eval behaviour as torch::nn::Module says. Gradients flow to
-  // parameters.
+  // parameters. Throws SingleRowError (nn/elastic.h) in train mode where a batch norm sees a single
+  // row; the norms before it have then taken their statistics of the batch.
   virtual at::Tensor Forward(const NetInput& input) = 0;
 
   // Copies of the running statistics, and putting them back: evaluate a candidate between the
@@ -77,19 +82,23 @@ class Network : public torch::nn::Module {
   BatchNormState SaveBatchNorm() const;
   void RestoreBatchNorm(const BatchNormState& state);
 
-  // Calibration: after Begin, each forward pass (eval mode, no gradients) normalises with its own
-  // batch's statistics and accumulates their sample-weighted mean; End writes the means into the
-  // running statistics of the channels that were active. The variance is the biased one, averaged
-  // per batch. Source: once-for-all, elastic_nn/utils.py (set_running_statistics).
+  // Calibration: after Begin, each forward pass (eval mode, no gradients) adds its rows to those
+  // that every batch norm has seen since, and is normalised by the mean and the biased variance of
+  // them all; for the first pass these are its batch's own. End writes the mean and the unbiased
+  // variance over all rows, pooled in float64, into the running statistics of the channels that
+  // were active. Returns the fewest rows that such a norm has seen, 0 where none saw any; one row
+  // has no variance, which is written as 0.
+  // Source: once-for-all, elastic_nn/utils.py (set_running_statistics), which averages the
+  // variances within batches instead.
   void BeginCalibration();
-  void EndCalibration();
+  int64_t EndCalibration();
 
   // Whether the inputs of some layers are quantized below 32 bits.
   bool HasInputRanges() const;
   // Calibration of their ranges: in between, forward passes (no gradients) run in float and layers
-  // keep a sample of what they read; End sets the ranges from it. Ranges of a supernet are those of
-  // the selected candidate and gone with the next Select(). Source: mit-han-lab/haq,
-  // lib/utils/quantize_utils.py (calibrate).
+  // keep a sample of what they read in all of them (nn/row_sample.h); End sets the ranges from it.
+  // Ranges of a supernet are those of the selected candidate and gone with the next Select().
+  // Source: mit-han-lab/haq, lib/utils/quantize_utils.py (calibrate).
   void BeginRangeCalibration();
   void EndRangeCalibration();
 

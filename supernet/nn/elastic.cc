@@ -5,14 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
-
-#include "supernet/ops/batch_norm.h"
 
 namespace voxbit::supernet {
 namespace {
 
 constexpr double kMomentum = 0.1;
+
+// What makes the biased variance of some rows, two at least, an unbiased one.
+double Unbiased(int64_t rows) { return static_cast<double>(rows) / static_cast<double>(rows - 1); }
 
 void Uniform(at::Tensor& tensor, int64_t fan, at::Generator& generator) {
   const at::NoGradGuard no_grad;
@@ -90,65 +92,74 @@ at::Tensor ElasticBatchNorm::Forward(const at::Tensor& x, const at::Tensor& resi
 
 at::Tensor ElasticBatchNorm::ForwardRows(const at::Tensor& x, const at::Tensor& residual,
                                          bool relu) {
+  const int64_t channels = x.size(1);
   NormOptions options;
   options.eps = kBatchNormEps;
   options.relu = relu;
-  options.batch_statistics = (is_training() || calibrating_) && x.size(0) > 0;
-  if (!options.batch_statistics) {
-    const int64_t channels = x.size(1);
+  const bool looks = (is_training() || calibrating_) && x.size(0) > 0;
+  if (!looks) {
     const BatchMoments running = {running_mean.narrow(0, 0, channels),
                                   running_var.narrow(0, 0, channels), 0};
     return NormalizeRows(x, residual, weight, bias, running, options);
   }
-  const BatchMoments moments = ColumnMoments(x);
   if (calibrating_) {
-    Accumulate(moments.mean, moments.variance, moments.count);
-  } else {
-    UpdateRunning(moments.mean, moments.variance, moments.count);
+    pooled_.Add(ColumnMoments(x));
+    return NormalizeRows(x, residual, weight, bias, pooled_.moments(), options);
   }
+  if (x.size(0) == 1) throw SingleRowError();
+  const BatchMoments moments = ColumnMoments(x);
+  UpdateRunning(moments);
+  options.batch_statistics = true;
   return NormalizeRows(x, residual, weight, bias, moments, options);
 }
 
-void ElasticBatchNorm::UpdateRunning(const at::Tensor& mean, const at::Tensor& variance,
-                                     int64_t rows) {
+void ElasticBatchNorm::UpdateRunning(const BatchMoments& moments) {
   const at::NoGradGuard no_grad;
-  const int64_t channels = mean.size(0);
-  const double unbias =
-      static_cast<double>(rows) / static_cast<double>(std::max<int64_t>(1, rows - 1));
-  running_mean.narrow(0, 0, channels).mul_(1 - kMomentum).add_(mean, kMomentum);
-  running_var.narrow(0, 0, channels).mul_(1 - kMomentum).add_(variance, kMomentum * unbias);
+  const int64_t channels = moments.mean.size(0);
+  running_mean.narrow(0, 0, channels).mul_(1 - kMomentum).add_(moments.mean, kMomentum);
+  running_var.narrow(0, 0, channels)
+      .mul_(1 - kMomentum)
+      .add_(moments.variance, kMomentum * Unbiased(moments.count));
 }
 
-void ElasticBatchNorm::Accumulate(const at::Tensor& mean, const at::Tensor& variance,
-                                  int64_t rows) {
+// Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample
+// variances (1979), eq. 2.1.
+void ElasticBatchNorm::Pooled::Add(const BatchMoments& moments) {
   const at::NoGradGuard no_grad;
-  const auto weight_of_batch = static_cast<double>(rows);
-  if (!mean_sum_.defined() || mean_sum_.size(0) != mean.size(0)) {
-    mean_sum_ = at::zeros(mean.sizes(), mean.options().dtype(at::kDouble));
-    variance_sum_ = at::zeros_like(mean_sum_);
-    calibrated_rows_ = 0;
+  const at::Tensor other_mean = moments.mean.to(at::kDouble);
+  const at::Tensor other_squares =
+      moments.variance.to(at::kDouble) * static_cast<double>(moments.count);
+  if (rows == 0) {
+    *this = {moments.count, other_mean, other_squares};
+    return;
   }
-  mean_sum_.add_(mean.to(at::kDouble), weight_of_batch);
-  variance_sum_.add_(variance.to(at::kDouble), weight_of_batch);
-  calibrated_rows_ += weight_of_batch;
+  const auto before = static_cast<double>(rows);
+  rows += moments.count;
+  const double share = static_cast<double>(moments.count) / static_cast<double>(rows);
+  const at::Tensor delta = other_mean - mean;
+  mean = mean + delta * share;
+  squares = squares + other_squares + delta.square() * (before * share);
+}
+
+BatchMoments ElasticBatchNorm::Pooled::moments() const {
+  return {mean.to(at::kFloat), (squares / static_cast<double>(rows)).to(at::kFloat), rows};
 }
 
 void ElasticBatchNorm::BeginCalibration() {
   calibrating_ = true;
-  calibrated_rows_ = 0;
-  mean_sum_.reset();
-  variance_sum_.reset();
+  pooled_ = {};
 }
 
-void ElasticBatchNorm::EndCalibration() {
+int64_t ElasticBatchNorm::EndCalibration() {
   const at::NoGradGuard no_grad;
+  const Pooled pooled = std::exchange(pooled_, {});
   calibrating_ = false;
-  if (!mean_sum_.defined()) return;  // inactive in the calibrated candidate
-  const int64_t channels = mean_sum_.size(0);
-  running_mean.narrow(0, 0, channels).copy_(mean_sum_ / calibrated_rows_);
-  running_var.narrow(0, 0, channels).copy_(variance_sum_ / calibrated_rows_);
-  mean_sum_.reset();
-  variance_sum_.reset();
+  if (pooled.rows == 0) return 0;  // inactive in the calibrated candidate
+  const int64_t channels = pooled.mean.size(0);
+  const auto divisor = static_cast<double>(std::max<int64_t>(1, pooled.rows - 1));
+  running_mean.narrow(0, 0, channels).copy_(pooled.mean);
+  running_var.narrow(0, 0, channels).copy_(pooled.squares / divisor);
+  return pooled.rows;
 }
 
 void InitializeLayers(torch::nn::Module& root, uint64_t seed) {

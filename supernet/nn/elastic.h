@@ -6,9 +6,11 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 #include "supernet/nn/elastic_layer.h"
+#include "supernet/ops/batch_norm.h"
 #include "supernet/ops/sparse_conv.h"
 #include "supernet/ops/sparse_tensor.h"
 
@@ -67,20 +69,28 @@ class ElasticLinear final : public ElasticLayer {
 // Of every batch norm, as in torch.
 inline constexpr double kBatchNormEps = 1e-5;
 
+// Thrown by a batch norm in train mode that is given a single row: it would take the row itself
+// for the mean and answer with its bias, whatever the row is.
+class SingleRowError final : public std::runtime_error {
+ public:
+  SingleRowError() : std::runtime_error("a batch norm was given a single row to train on") {}
+};
+
 // Batch norm over all axes but the last; the first entries of its state, one for each channel of
-// x, are active. State: "weight", "bias", "running_mean", "running_var". In train mode a batch
-// updates the running statistics with momentum 0.1 (unbiased variance); a single row leaves a
-// variance of 0.
+// x, are active. State: "weight", "bias", "running_mean", "running_var". In train mode a batch of
+// two rows or more updates the running statistics with momentum 0.1, as torch does: batches are
+// normalised by their biased variance, the running one is unbiased.
 class ElasticBatchNorm : public torch::nn::Module {
  public:
   explicit ElasticBatchNorm(int64_t channels);
 
-  // act(norm(x) + residual), x [..., C]; residual has the shape of x or is undefined.
+  // act(norm(x) + residual), x [..., C]; residual has the shape of x or is undefined. Throws
+  // SingleRowError.
   at::Tensor Forward(const at::Tensor& x, const at::Tensor& residual, bool relu);
 
-  // See Network::BeginCalibration.
+  // See Network::BeginCalibration. Returns the number of rows that were seen.
   void BeginCalibration();
-  void EndCalibration();
+  int64_t EndCalibration();
 
   at::Tensor weight;
   at::Tensor bias;
@@ -88,14 +98,21 @@ class ElasticBatchNorm : public torch::nn::Module {
   at::Tensor running_var;
 
  private:
+  // Mean and sum of squared deviations of all rows since BeginCalibration.
+  struct Pooled {
+    int64_t rows = 0;
+    at::Tensor mean;     // [C] float64, as the next
+    at::Tensor squares;  // undefined while there are no rows
+
+    void Add(const BatchMoments& moments);
+    BatchMoments moments() const;
+  };
+
   at::Tensor ForwardRows(const at::Tensor& x, const at::Tensor& residual, bool relu);
-  void UpdateRunning(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
-  void Accumulate(const at::Tensor& mean, const at::Tensor& variance, int64_t rows);
+  void UpdateRunning(const BatchMoments& moments);
 
   bool calibrating_ = false;
-  double calibrated_rows_ = 0;
-  at::Tensor mean_sum_;  // float64, weighted by rows
-  at::Tensor variance_sum_;
+  Pooled pooled_;
 };
 
 // Fresh weights for every layer below `root`, drawn in registration order; batch norms to weight

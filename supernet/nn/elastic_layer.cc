@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -13,18 +12,6 @@ namespace voxbit::supernet {
 namespace {
 
 constexpr int64_t kFloatBits = 32;
-constexpr int64_t kSampledValues = int64_t{1} << 16;
-
-// What a calibration looks at: x as a whole, or of a large one rows at equal distances and the two
-// extremes. A KL threshold needs time of the order of the number of values.
-at::Tensor SampleOf(const at::Tensor& x) {
-  const at::Tensor rows = x.detach().reshape({-1, x.size(-1)});
-  if (rows.numel() <= kSampledValues) return rows.flatten();
-  const int64_t num = std::max<int64_t>(1, kSampledValues / rows.size(1));
-  const at::Tensor index = at::arange(num, rows.options().dtype(at::kLong)) * rows.size(0);
-  return at::cat({rows.index_select(0, index.div(num, "floor")).flatten(), rows.min().view(1),
-                  rows.max().view(1)});
-}
 
 }  // namespace
 
@@ -32,7 +19,7 @@ void ElasticLayer::SetQuantizers(LayerQuantizers quantizers) {
   VOXBIT_CHECK(children().empty(), "a layer's own quantizers are set once");
   quantizers_ = std::move(quantizers);
   is_weight_ready_ = false;
-  seen_.clear();
+  seen_ = {};
   kept_ = {};
   const at::Device device = Weight().device();
   for (const auto& quantizer : {quantizers_.weight, quantizers_.input}) {
@@ -96,7 +83,7 @@ at::Tensor ElasticLayer::QuantizedInput(const at::Tensor& x) const {
   if (quantizers_.input == nullptr || !Acts()) return x;
   if (is_looking_) {
     const bool is_float = quantizers_.input->settings().bits == kFloatBits;
-    if (!is_float && x.numel() > 0) seen_.push_back(SampleOf(x));
+    if (!is_float) seen_.Add(x);
     return x;
   }
   if (is_training() && !IsOwn()) quantizers_.input->Calibrate(x.detach(), quantizers_.calibration);
@@ -105,13 +92,13 @@ at::Tensor ElasticLayer::QuantizedInput(const at::Tensor& x) const {
 
 void ElasticLayer::BeginRangeCalibration() {
   is_looking_ = true;
-  seen_.clear();
+  seen_ = {};
 }
 
 void ElasticLayer::EndRangeCalibration() {
   is_looking_ = false;
-  if (!seen_.empty()) quantizers_.input->Calibrate(at::cat(seen_), quantizers_.calibration);
-  seen_.clear();
+  if (!seen_.empty()) quantizers_.input->Calibrate(seen_.Values(), quantizers_.calibration);
+  seen_ = {};
 }
 
 void ElasticLayer::AfterStep() {

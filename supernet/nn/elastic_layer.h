@@ -6,8 +6,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
+#include "supernet/nn/row_sample.h"
 #include "supernet/ops/sparse_conv.h"
 #include "supernet/quant/quantizer.h"
 
@@ -91,7 +91,7 @@ class ElasticLayer : public torch::nn::Module {
   LayerQuantizers quantizers_;
   bool is_looking_ = false;  // at inputs, to calibrate
   mutable bool is_weight_ready_ = false;
-  mutable std::vector<at::Tensor> seen_;  // samples of inputs
+  mutable RowSample seen_;  // of the inputs since then
   mutable Kept kept_;
 };
 

@@ -199,6 +199,38 @@ TEST_F(TrialCommandsTest, SortCountsWhatFineTuningBrought) {
   EXPECT_THAT(run.out, HasSubstr("finetuned.miou"));
 }
 
+TEST_F(TrialCommandsTest, AFineTuningThatGainedNothingIsToldWithBothNumbers) {
+  search::Measurement tuned = server_.trials[3].measured.at({"miou", ""});
+  tuned.value = 0.61;
+  tuned.detail = {{"kept", "start"}, {"start", 0.61}, {"end", 0.58}};
+  server_.trials[3].finetuned[{"miou", ""}] = tuned;
+  for (const char* const command : {"trial list", "pareto"}) {
+    std::vector<std::string> words = {"pareto", "first"};
+    if (command == std::string("trial list")) words = {"trial", "list", "first"};
+    EXPECT_THAT(Run(words).out, HasSubstr("0.6100 (start; end 0.5800)")) << command;
+    words.insert(words.end(), {"-o", "csv"});
+    EXPECT_THAT(Run(words).out, Not(HasSubstr("start"))) << command;
+  }
+  EXPECT_THAT(Run({"trial", "show", "first", "4"}).out,
+              HasSubstr("gained nothing, the start was kept: miou 0.6100 at the start, 0.5800 at "
+                        "the end"));
+  const Json json = Json::parse(Run({"trial", "show", "first", "4", "-o", "json"}).out);
+  const Json& detail = json.at("trial").at("finetuned").at("miou").at("detail");
+  EXPECT_EQ(detail.at("kept"), "start");
+  EXPECT_EQ(detail.at("end"), 0.58);
+}
+
+TEST_F(TrialCommandsTest, AFineTuningThatGainedReadsAsItsResult) {
+  search::Measurement tuned = server_.trials[3].measured.at({"miou", ""});
+  tuned.value = 0.66;
+  tuned.detail = {{"kept", "end"}, {"start", 0.61}, {"end", 0.66}};
+  server_.trials[3].finetuned[{"miou", ""}] = tuned;
+  EXPECT_THAT(Run({"trial", "list", "first"}).out,
+              ::testing::AllOf(HasSubstr("0.6600"), Not(HasSubstr("0.6600 ("))));
+  EXPECT_THAT(Run({"trial", "show", "first", "4"}).out,
+              HasSubstr("kept its end: miou 0.6100 at the start, 0.6600 at the end"));
+}
+
 TEST_F(TrialCommandsTest, AMetricOnSeveralTargetsMustBeNamedInFull) {
   const std::vector<std::string> keys = {"latency_ms[a]", "latency_ms[b]", "miou"};
   EXPECT_EQ(*ResolveMetric("latency_ms[b]", keys), "latency_ms[b]");

@@ -64,9 +64,8 @@ TEST_F(ExportTest, TheBundleComputesWhatTheSupernetComputes) {
   const auto supernet = FreshNet(1);
   ASSERT_TRUE(LoadCheckpoint(artifacts_.PathOf(checkpoint_), *supernet).ok());
   supernet->Select(spec_->space().Smallest());
-  train::EvaluationSet calibration(*source_, data::Split::kTrain, {0, 1, 2, 3}, 2,
-                                   at::Device(at::kCPU));
-  ASSERT_TRUE(train::CalibrateBatchNorm(*supernet, calibration, {}).ok());
+  const auto samples = train::CalibrationSamples(*source_, 4, at::Device(at::kCPU));
+  ASSERT_TRUE(train::CalibrateBatchNorm(*supernet, *samples, {}).ok());
   const at::Tensor expected = LogitsOfScan(*supernet);
 
   // Other initial weights, so that nothing but the file can explain equal logits.

@@ -18,6 +18,11 @@ TEST_F(FinetuneTest, KeepsTheStartWhenTrainingSpoilsIt) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->detail.at("kept"), "start");
   EXPECT_LT(result->detail.at("end_miou"), result->detail.at("start_miou"));
+  for (const search::Measurement& measurement : result->measurements) {
+    EXPECT_EQ(measurement.detail.at("kept"), "start") << measurement.metric;
+    EXPECT_EQ(measurement.detail.at("start"), measurement.value) << measurement.metric;
+    EXPECT_NE(measurement.detail.at("end"), measurement.value) << measurement.metric;
+  }
   EXPECT_DOUBLE_EQ(result->measurements.at(0).value, inherited->measurements.at(0).value);
 }
 
@@ -27,6 +32,9 @@ TEST_F(FinetuneTest, KeepsTheEndWhenTrainingHelps) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->detail.at("kept"), "end");
   EXPECT_DOUBLE_EQ(result->measurements.at(0).value, result->detail.at("end_miou"));
+  EXPECT_EQ(result->measurements.at(0).detail.at("kept"), "end");
+  EXPECT_EQ(result->measurements.at(0).detail.at("start"), result->detail.at("start_miou"));
+  EXPECT_EQ(result->measurements.at(0).detail.at("end"), result->detail.at("end_miou"));
 }
 
 TEST_F(FinetuneTest, ScoresTheSplitOfTheStudyButChoosesByValidation) {

@@ -276,13 +276,15 @@ TEST_F(StoreStudiesTest, KeepsATrialWhoseFineTuningOrExportFails) {
   const search::Study study = NewStudy();
   AddTrials(study.id, 1, 1);
   Complete(Claim());
-  for (const TaskKind kind : {TaskKind::kFinetune, TaskKind::kExport}) {
+  for (const TaskKind kind : {TaskKind::kExport, TaskKind::kFinetune}) {
+    EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).message, "");
     Take(store_->AppendTask(study.id, 1, SpecOf(kind)));
     const Task task = Claim();
     EXPECT_EQ(Fail(task, FailureKind::kInfeasible), search::Verdict::kRecorded);
     EXPECT_EQ(Take(store_->GetTask(task.id)).state, TaskState::kFailed);
   }
   EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).state, TrialState::kSucceeded);
+  EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).message, "fine-tuning failed: because");
 }
 
 TEST_F(StoreStudiesTest, MeasuresAFinalTrialNoMore) {

@@ -177,5 +177,94 @@ TEST_F(StudyPlanTest, KeptArchitectureHoldsForEveryCandidate) {
   EXPECT_EQ(filter->Violation((*plan)->spec().space().Smallest()), 0);
 }
 
+// A study of PCT on whole objects.
+Json ObjectStudy() {
+  Json config = ToyStudy("objects", 8);
+  config["supernet"] = {{"kind", "pct"}, {"picked", {16, 8}}, {"neighbours", {4}}};
+  config["dataset"] = {{"kind", "synthetic_objects"},
+                       {"task", "class"},
+                       {"points", 32},
+                       {"features", {"x", "y", "z"}}};
+  config["objectives"] = {{{"metric", "accuracy"}}};
+  return config;
+}
+
+class ObjectStudyTest : public StudyPlanTest {
+ protected:
+  ObjectStudyTest() { supernet::RegisterBuiltinSpecs(plugins_.supernets); }
+
+  Status CreateNew(const Json& config) const {
+    return server::StudyPlan::CreateNew(config, "/studies/0", plugins_).status();
+  }
+};
+
+TEST_F(ObjectStudyTest, RefusesABatchThatGivesABatchNormASingleRow) {
+  Json config = ObjectStudy();
+  config["train"] = {{"batch", 1}};
+  ExpectRefusal(CreateNew(config), {"/studies/0/train/batch: ", "\"pct\"", "at least 2, found 1"});
+  config["train"] = {{"batch", 2}};
+  EXPECT_TRUE(CreateNew(config).ok()) << CreateNew(config);
+  config["evaluate"] = {{"calibration_scans", 1}};
+  ExpectRefusal(CreateNew(config), {"/studies/0/evaluate/calibration_scans: ", "found 1"});
+}
+
+TEST_F(ObjectStudyTest, ABatchOfOneIsFineWhereEveryBatchNormSeesPoints) {
+  Json config = ObjectStudy();
+  config["supernet"] = {{"kind", "point_transformer"},
+                        {"task", "classification"},
+                        {"levels", 2},
+                        {"neighbours", {4}}};
+  config["train"] = {{"batch", 1}};
+  EXPECT_TRUE(CreateNew(config).ok()) << CreateNew(config);
+  config["supernet"]["neighbours"] = Json::array({1});
+  config["dataset"]["points"] = 16;  // one point with one neighbour is left at the last level
+  ExpectRefusal(CreateNew(config), {"/studies/0/train/batch: ", "\"point_transformer\""});
+}
+
+TEST_F(ObjectStudyTest, RefusesFewerPointsThanTheSupernetNeeds) {
+  Json config = ObjectStudy();
+  config["dataset"]["points"] = 8;
+  ExpectRefusal(CreateNew(config), {"/studies/0/dataset/points: ", "at least 16", "found 8"});
+  config["supernet"] = {{"kind", "point_transformer"}, {"task", "classification"}, {"levels", 3}};
+  config["dataset"]["points"] = 63;
+  ExpectRefusal(CreateNew(config), {"/studies/0/dataset/points: ", "at least 64", "found 63"});
+  config["dataset"]["points"] = 64;
+  EXPECT_TRUE(CreateNew(config).ok()) << CreateNew(config);
+}
+
+TEST_F(ObjectStudyTest, BitsChangeNothingAboutThat) {
+  Json config = ObjectStudy();
+  config["supernet"]["quantization"] = {{"weight_bits", {4, 8}}};
+  config["train"] = {{"batch", 1}};
+  ExpectRefusal(CreateNew(config), {"/studies/0/train/batch: "});
+  config["train"] = {{"batch", 2}};
+  config["dataset"]["points"] = 8;
+  ExpectRefusal(CreateNew(config), {"/studies/0/dataset/points: "});
+}
+
+// The results of a stored study stay readable, whatever began it.
+TEST_F(ObjectStudyTest, WhatAnEarlierVersionBeganIsOpened) {
+  Json config = ObjectStudy();
+  config["train"] = {{"batch", 1}};
+  EXPECT_TRUE(Create(config).ok()) << Create(config);
+}
+
+TEST_F(ObjectStudyTest, ObjectsTrainInLargerBatchesUnlessTheStudySaysOtherwise) {
+  const auto batch_of = [&](const Json& config) {
+    const auto plan = server::StudyPlan::CreateNew(config, "", plugins_);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    return Json::parse((*plan)->config_json()).at("train").at("batch").get<int64_t>();
+  };
+  Json config = ObjectStudy();
+  EXPECT_EQ(batch_of(config), 16);
+  config["train"] = {{"steps", 10}};
+  EXPECT_EQ(batch_of(config), 16);
+  config["train"]["batch"] = 4;
+  EXPECT_EQ(batch_of(config), 4);
+  EXPECT_EQ(batch_of(ToyStudy("scans", 8)), 2);
+  EXPECT_EQ(batch_of(server::WithEarlierDefaults(ObjectStudy())), 2);
+  EXPECT_EQ(batch_of(server::WithEarlierDefaults(config)), 4);
+}
+
 }  // namespace
 }  // namespace voxbit::testing

@@ -212,6 +212,45 @@ TEST_F(StudyRunnerTest, FailedTrainingFailsTheStudyAndSaysWhy) {
   EXPECT_NE(study.message.find("loss is NaN"), std::string::npos) << study.message;
 }
 
+TEST_F(StudyRunnerTest, AFailedFineTuningIsSaidWhenTheStudyEnds) {
+  Json config = ToyStudy("untuned", 8);
+  config["objectives"] = Json::array({{{"metric", "miou"}}});
+  config["finetune"] = {{"top", 3}, {"steps", 1}};
+  const int64_t id = Create(config);
+  auto runner = Runner(id);
+  std::vector<int64_t> failed;
+  for (int i = 0; i < 100; ++i) {
+    const StudyRunner::Outcome outcome = runner->Step().value();
+    if (outcome == StudyRunner::Outcome::kEnded) break;
+    const auto task = store_->ClaimTask(ToyWorker(), {}).value();
+    if (!task.has_value()) continue;
+    const bool fails = task->spec.kind == search::TaskKind::kFinetune && failed.size() < 2;
+    if (!fails) {
+      ASSERT_TRUE(store_->CompleteTask(task->id, task->lease_token, ToyResult(task->spec)).ok());
+      continue;
+    }
+    failed.push_back(task->trial_number);
+    ASSERT_TRUE(store_
+                    ->FailTask(task->id, task->lease_token,
+                               {.kind = search::FailureKind::kInfeasible,
+                                .message = "/data/o9.txt:2: expected 7 numbers, found 2"},
+                               {})
+                    .ok());
+  }
+  const auto study = store_->GetStudy(id).value();
+  EXPECT_EQ(study.state, search::StudyState::kCompleted);
+  ASSERT_EQ(failed.size(), 2U);
+  EXPECT_EQ(study.message, "fine-tuning failed for 2 of 3 trials; the first, trial " +
+                               std::to_string(failed[0]) +
+                               ": /data/o9.txt:2: expected 7 numbers, found 2");
+  for (const int64_t number : failed) {
+    const auto trial = store_->GetTrial(id, number).value();
+    EXPECT_EQ(trial.state, search::TrialState::kSucceeded);
+    EXPECT_EQ(trial.message, "fine-tuning failed: /data/o9.txt:2: expected 7 numbers, found 2");
+  }
+  EXPECT_EQ(store_->CheckInvariants().value(), std::vector<std::string>{});
+}
+
 TEST_F(StudyRunnerTest, LaterTasksNameTheDatasetThatTheProfileFound) {
   Json config = ToyStudy("digest", 8);
   config["finetune"] = {{"top", 1}, {"steps", 1}};

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <vector>
+
 #include "supernet/nn/elastic.h"
 #include "supernet/ops/sparse_conv.h"
 #include "tests/supernet/test_tensors.h"
@@ -59,29 +61,84 @@ TEST(ElasticBatchNormTest, TrainingUpdatesTheActiveSliceOnly) {
   EXPECT_TRUE(at::equal(norm.running_var.narrow(0, 4, 2), at::ones({2})));
 }
 
-TEST(ElasticBatchNormTest, SingleRowAndNoRowsStayFinite) {
+TEST(ElasticBatchNormTest, ASingleRowIsNothingToTrainOn) {
   ElasticBatchNorm norm(3);
-  EXPECT_TRUE(norm.Forward(RandomTensor({1, 3}, 7), {}, false).isfinite().all().item<bool>());
-  EXPECT_EQ(norm.Forward(at::empty({0, 3}), {}, true).size(0), 0);
-  EXPECT_TRUE(norm.running_var.isfinite().all().item<bool>());
+  const at::Tensor row = RandomTensor({1, 3}, 7);
+  EXPECT_THROW(norm.Forward(row, {}, false), SingleRowError);
+  EXPECT_TRUE(at::equal(norm.running_mean, at::zeros({3})));
+  EXPECT_TRUE(at::equal(norm.running_var, at::ones({3})));
+  norm.eval();
+  EXPECT_TRUE(norm.Forward(row, {}, false).isfinite().all().item<bool>());
 }
 
-// The OFA rule: sample-weighted means of the batches' means and biased variances.
-TEST(ElasticBatchNormTest, CalibrationWritesWeightedMeansIntoTheActiveSlice) {
-  ElasticBatchNorm norm(5);
+TEST(ElasticBatchNormTest, NoRowsChangeNothing) {
+  ElasticBatchNorm norm(3);
+  EXPECT_EQ(norm.Forward(at::empty({0, 3}), {}, true).size(0), 0);
+  EXPECT_TRUE(at::equal(norm.running_var, at::ones({3})));
+}
+
+// Rows [n, 3] far from the origin, whose mean wanders.
+at::Tensor WanderingRows(int64_t n) {
+  const at::Tensor drift = at::arange(n, at::kFloat).div(50).unsqueeze(1);
+  return RandomTensor({n, 3}, 8).mul(at::tensor({1.0F, 0.1F, 4.0F})) + drift + 100;
+}
+
+// Calibrates on x, some rows in each pass.
+void CalibrateOn(ElasticBatchNorm& norm, const at::Tensor& x,
+                 const std::vector<int64_t>& rows_of_passes) {
   norm.eval();
-  const at::Tensor a = RandomTensor({30, 3}, 8).add(2);
-  const at::Tensor b = RandomTensor({10, 3}, 9).mul(4);
   norm.BeginCalibration();
-  const at::Tensor normalised = norm.Forward(a, {}, false);
-  norm.Forward(b, {}, false);
+  int64_t begin = 0;
+  for (const int64_t rows : rows_of_passes) {
+    norm.Forward(x.narrow(0, begin, rows), {}, false);
+    begin += rows;
+  }
+  EXPECT_EQ(norm.EndCalibration(), x.size(0));
+}
+
+TEST(ElasticBatchNormTest, CalibratedStatisticsAreThoseOfAllRowsHoweverTheyAreDivided) {
+  const at::Tensor x = WanderingRows(400);
+  const at::Tensor exact = x.to(at::kDouble);
+  const std::vector<std::vector<int64_t>> divisions = {
+      {400}, {200, 200}, {1, 399}, {399, 1}, {7, 150, 1, 2, 240}, std::vector<int64_t>(400, 1)};
+  for (const std::vector<int64_t>& division : divisions) {
+    ElasticBatchNorm norm(5);
+    CalibrateOn(norm, x, division);
+    const at::Tensor mean = norm.running_mean.narrow(0, 0, 3).to(at::kDouble);
+    const at::Tensor variance = norm.running_var.narrow(0, 0, 3).to(at::kDouble);
+    // Single precision, relative to the values: 100 for means, about 5 for variances.
+    EXPECT_TRUE(at::allclose(mean, exact.mean(0), 1e-6, 0)) << division.size();
+    EXPECT_TRUE(at::allclose(variance, exact.var(0, /*unbiased=*/true), 1e-4, 0))
+        << division.size();
+    EXPECT_TRUE(at::equal(norm.running_mean.narrow(0, 3, 2), at::zeros({2})));
+    EXPECT_TRUE(at::equal(norm.running_var.narrow(0, 3, 2), at::ones({2})));
+  }
+}
+
+TEST(ElasticBatchNormTest, APassOfCalibrationIsNormalisedByAllRowsSeenSoFar) {
+  ElasticBatchNorm norm(3);
+  norm.eval();
+  const at::Tensor x = WanderingRows(60);
+  norm.BeginCalibration();
+  const at::Tensor first = norm.Forward(x.narrow(0, 0, 20), {}, false);
+  const at::Tensor second = norm.Forward(x.narrow(0, 20, 40), {}, false);
   norm.EndCalibration();
-  EXPECT_LT(normalised.mean(0).abs().max().item<float>(), 1e-5);  // by its own batch's statistics
-  const at::Tensor mean = (a.mean(0) * 30 + b.mean(0) * 10) / 40;
-  const at::Tensor variance = (a.var(0, false) * 30 + b.var(0, false) * 10) / 40;
-  EXPECT_LT(LargestDifference(norm.running_mean.narrow(0, 0, 3), mean), 1e-5);
-  EXPECT_LT(LargestDifference(norm.running_var.narrow(0, 0, 3), variance), 1e-5);
-  EXPECT_TRUE(at::equal(norm.running_var.narrow(0, 3, 2), at::ones({2})));
+  const auto normalised = [](const at::Tensor& rows, const at::Tensor& seen) {
+    return (rows - seen.mean(0)) / (seen.var(0, /*unbiased=*/false) + kBatchNormEps).sqrt();
+  };
+  EXPECT_LT(LargestDifference(first, normalised(x.narrow(0, 0, 20), x.narrow(0, 0, 20))), 1e-3);
+  EXPECT_LT(LargestDifference(second, normalised(x.narrow(0, 20, 40), x)), 1e-3);
+}
+
+TEST(ElasticBatchNormTest, CalibrationOnASingleRowIsTold) {
+  ElasticBatchNorm norm(3);
+  norm.eval();
+  norm.BeginCalibration();
+  norm.Forward(RandomTensor({1, 3}, 7), {}, false);
+  EXPECT_EQ(norm.EndCalibration(), 1);
+  EXPECT_TRUE(at::equal(norm.running_var, at::zeros({3})));
+  norm.BeginCalibration();
+  EXPECT_EQ(norm.EndCalibration(), 0);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <set>
 
 #include "common/rng.h"
@@ -154,6 +155,40 @@ TEST_P(SupernetTest, OneInputServesManyCandidatesWithoutNewMaps) {
   EXPECT_TRUE(at::equal(net->Forward(input, candidates[0]), first));
 }
 
+// Largest difference of `a` and `b` relative to the values.
+double StatisticsDifference(const BatchNormState& a, const BatchNormState& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.buffers.size(); ++i) {
+    const at::Tensor difference = (a.buffers[i] - b.buffers[i]).abs() / (1 + b.buffers[i].abs());
+    largest = std::max(largest, difference.max().item<double>());
+  }
+  return largest;
+}
+
+TEST_P(SupernetTest, CalibrationOnABatchTakesTheStatisticsThatTrainingWouldTake) {
+  const auto net = Make();
+  const at::NoGradGuard no_grad;
+  const NetInput input = Input(*net);
+  for (const search::Candidate& candidate : testing::SomeCandidates(*net, 1)) {
+    const BatchNormState saved = net->SaveBatchNorm();
+    net->eval();
+    net->BeginCalibration();
+    net->Forward(input, candidate);
+    EXPECT_GE(net->EndCalibration(), 2);
+    const BatchNormState calibrated = net->SaveBatchNorm();
+    net->RestoreBatchNorm(saved);
+    net->train();
+    net->Forward(input, candidate);
+    BatchNormState taken = net->SaveBatchNorm();  // a tenth of it; nothing of unused channels
+    for (size_t i = 0; i < taken.buffers.size(); ++i) {
+      taken.buffers[i] = (taken.buffers[i] - 0.9 * saved.buffers[i]) / 0.1;
+    }
+    EXPECT_LT(StatisticsDifference(calibrated, taken), 1e-4);
+    EXPECT_GT(StatisticsDifference(calibrated, saved), 1e-2);
+    net->RestoreBatchNorm(saved);
+  }
+}
+
 TEST_P(SupernetTest, CalibrationOfACandidateIsUndoneByRestore) {
   const auto net = Make();
   net->eval();
@@ -165,11 +200,34 @@ TEST_P(SupernetTest, CalibrationOfACandidateIsUndoneByRestore) {
   net->BeginCalibration();
   const at::Tensor by_batch = net->Forward(input, candidate);
   net->EndCalibration();
-  // Calibrated on this very batch, the running statistics are the batch's own.
-  EXPECT_LT(LargestDifference(net->Forward(input, candidate), by_batch), 1e-4);
+  EXPECT_GT(LargestDifference(net->Forward(input, candidate), before), 1e-3);
   EXPECT_GT(LargestDifference(before, by_batch), 1e-3);
   net->RestoreBatchNorm(saved);
   EXPECT_TRUE(at::equal(net->Forward(input, candidate), before));
+}
+
+TEST_P(SupernetTest, TheSpecKnowsTheFewestRowsThatABatchNormSees) {
+  const auto net = Make();
+  const search::SupernetSpec& spec = net->spec();
+  if (spec.input_form() == search::InputForm::kVoxels) {
+    EXPECT_EQ(spec.FewestNormRows(1000), 0);  // that depends on the data
+    return;
+  }
+  const at::NoGradGuard no_grad;
+  net->eval();
+  for (const int64_t points : {spec.min_points(), 2 * spec.min_points() + 5}) {
+    const NetInput input = testing::MakeInput(spec, GetParam().in_channels, 3, points);
+    int64_t fewest = 0;
+    for (const auto& candidate : {spec.space().Smallest(), spec.space().Largest()}) {
+      const BatchNormState saved = net->SaveBatchNorm();
+      net->BeginCalibration();
+      net->Forward(input, candidate);
+      const int64_t rows = net->EndCalibration();
+      net->RestoreBatchNorm(saved);
+      fewest = fewest == 0 ? rows : std::min(fewest, rows);
+    }
+    EXPECT_EQ(fewest, input.num_samples * spec.FewestNormRows(points)) << points;
+  }
 }
 
 TEST_P(SupernetTest, TorchOperationsGiveTheSameLogits) {

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "tests/train/train_fixture.h"
-#include "worker/train/bn_calibration.h"
 
 namespace voxbit::train {
 namespace {
@@ -60,37 +59,6 @@ TEST_F(EvaluatorTest, LeavesStatisticsAsTheyWereWhenStopped) {
       OnCpu(stop.get_token(), [&](const Progress&) { stop.request_stop(); }));
   EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
   EXPECT_TRUE(SameBits(before, net_->NamedTensors()));
-}
-
-// With one batch the calibrated statistics are those of that batch, so the network computes what
-// batch statistics would give: training mode without its updates and without dropout.
-TEST_F(EvaluatorTest, CalibrationOnOneBatchEqualsItsBatchStatistics) {
-  const at::NoGradGuard no_grad;
-  const auto scans = WholeSplit(*source_, data::Split::kTrain, 4);
-  ASSERT_EQ(scans->num_batches(), 1);
-  at::Tensor by_batch;
-  at::Tensor calibrated;
-  at::Tensor uncalibrated;
-  const auto forward_into = [&](at::Tensor& logits) {
-    ASSERT_TRUE(scans
-                    ->ForEach(
-                        [&](const Batch& batch) {
-                          logits = net_->Forward(batch.input);
-                          return OkStatus();
-                        },
-                        {})
-                    .ok());
-  };
-  net_->Select(Smallest());
-  net_->eval();
-  forward_into(uncalibrated);
-  net_->BeginCalibration();
-  forward_into(by_batch);
-  net_->EndCalibration();
-  ASSERT_TRUE(CalibrateBatchNorm(*net_, *scans, {}).ok());
-  forward_into(calibrated);
-  EXPECT_TRUE(at::allclose(calibrated, by_batch, 1e-4, 1e-4));
-  EXPECT_FALSE(at::allclose(uncalibrated, by_batch, 1e-2, 1e-2));
 }
 
 TEST_F(EvaluatorTest, CountsEveryPointOfEveryScan) {

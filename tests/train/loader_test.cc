@@ -109,6 +109,51 @@ TEST(LoaderTest, ResidentAndRebuiltBatchesAreEqualAndInOrder) {
   }
 }
 
+// The numbers of rows of the batches of one pass.
+std::vector<int64_t> RowsOfBatches(EvaluationSet& scans) {
+  std::vector<int64_t> rows;
+  const Status status = scans.ForEach(
+      [&](const Batch& batch) {
+        rows.push_back(batch.num_rows());
+        return OkStatus();
+      },
+      {});
+  EXPECT_TRUE(status.ok()) << status;
+  return rows;
+}
+
+TEST(LoaderTest, BatchesTakeAsManyScansAsFitInPassesAlike) {
+  const auto source = OpenTiny();
+  const auto alone = WholeSplit(*source, data::Split::kTrain, 1);
+  const std::vector<int64_t> sizes = RowsOfBatches(*alone);
+  ASSERT_EQ(sizes.size(), 4U);
+  const auto batches_of = [&](int64_t rows, int64_t cache_bytes) {
+    const auto fresh = OpenTiny(Json::object(), cache_bytes);
+    EvaluationSet scans(*fresh, data::Split::kTrain, SpreadIndices(4, 4), {.rows = rows}, at::kCPU);
+    const std::vector<int64_t> first = RowsOfBatches(scans);
+    EXPECT_EQ(RowsOfBatches(scans), first);
+    EXPECT_EQ(scans.num_batches(), static_cast<int64_t>(first.size()));
+    return first;
+  };
+  const int64_t all = sizes[0] + sizes[1] + sizes[2] + sizes[3];
+  const int64_t half_batch = 1500 * (sizes[0] + sizes[1]);  // bytes: some are kept, some are not
+  for (const int64_t cache_bytes : {int64_t{0}, half_batch, int64_t{1} << 28}) {
+    EXPECT_EQ(batches_of(all, cache_bytes), std::vector<int64_t>({all}));
+    EXPECT_EQ(batches_of(all - 1, cache_bytes), std::vector<int64_t>({all - sizes[3], sizes[3]}));
+    EXPECT_EQ(batches_of(1, cache_bytes), sizes);
+    EXPECT_EQ(batches_of(sizes[0] + sizes[1], cache_bytes).front(), sizes[0] + sizes[1]);
+  }
+}
+
+TEST(LoaderTest, APassThatWasCutShortIsTakenUp) {
+  const auto source = OpenTiny();
+  const auto scans = WholeSplit(*source, data::Split::kTrain, 1);
+  const auto refuse = [](const Batch&) { return Unavailable("enough"); };
+  EXPECT_EQ(scans->ForEach(refuse, {}).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(scans->num_resident(), 1);
+  EXPECT_EQ(RowsOfBatches(*scans), RowsOfBatches(*WholeSplit(*source, data::Split::kTrain, 1)));
+}
+
 TEST(LoaderTest, GivesItsBytesBack) {
   const auto source = OpenTiny();
   ASSERT_TRUE(source->Load(data::Split::kVal, 0).ok());
@@ -135,7 +180,7 @@ TEST(LoaderTest, StopsWhenAsked) {
 
 TEST(LoaderTest, PassesOnWhatTheDatasetSays) {
   const auto source = OpenTiny({{"features", {"x", "y", "z"}}});
-  EvaluationSet beyond(*source, data::Split::kVal, {5}, 1, at::kCPU);
+  EvaluationSet beyond(*source, data::Split::kVal, {5}, {.scans = 1}, at::kCPU);
   EXPECT_EQ(beyond.ForEach([](const Batch&) { return OkStatus(); }, {}).code(),
             StatusCode::kInvalidArgument);
 }

@@ -75,7 +75,7 @@ TEST_F(QuantizedTrainingTest, ScoresOfACandidateDoNotDependOnWhatCameBefore) {
   EXPECT_TRUE(SameBits(before, net_->NamedTensors()));
 }
 
-TEST_F(QuantizedTrainingTest, RangesComeFromTheFirstBatchAndLeaveTheStatistics) {
+TEST_F(QuantizedTrainingTest, CalibratingRangesLeavesTheStatistics) {
   const auto alone = net_->Standalone(net_->spec().space().Largest());
   const supernet::TensorMap before = CopyOf(alone->NamedTensors());
   ASSERT_TRUE(CalibrateRanges(*alone, *calibration_, {}).ok());

@@ -69,8 +69,8 @@ inline std::shared_ptr<supernet::Supernet> MakeTinyNet(const ScanSource& source,
 inline std::unique_ptr<EvaluationSet> WholeSplit(ScanSource& source, data::Split split,
                                                  int64_t batch = 2) {
   const int64_t size = source.dataset().size(split);
-  return std::make_unique<EvaluationSet>(source, split, SpreadIndices(size, size), batch,
-                                         at::Device(at::kCPU));
+  return std::make_unique<EvaluationSet>(source, split, SpreadIndices(size, size),
+                                         BatchLimit{.scans = batch}, at::Device(at::kCPU));
 }
 
 inline const Clock& TestClock() {

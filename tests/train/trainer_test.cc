@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -174,6 +175,109 @@ TEST(TrainerTest, ClassWeightsChangeTheLoss) {
   const supernet::TensorMap plain = WeightsAfter(3, settings);
   settings.class_weights = "sqrt_inverse";
   EXPECT_FALSE(SameBits(plain, WeightsAfter(3, settings)));
+}
+
+// Tiny streets of whose first training scan one labelled point is left: a single voxel.
+class OneTinyScan final : public data::Dataset {
+ public:
+  explicit OneTinyScan(int64_t train_scans)
+      : inner_(data::OpenDataset(data::BuiltinDatasets(),
+                                 TinyStreets({{"train_scans", train_scans}}), "/dataset")
+                   .value()) {}
+
+  const std::vector<std::string>& class_names() const override { return inner_->class_names(); }
+  int64_t size(data::Split split) const override { return inner_->size(split); }
+  Result<data::Scan> Load(data::Split split, int64_t index) const override {
+    VOXBIT_ASSIGN_OR_RETURN(data::Scan scan, inner_->Load(split, index));
+    if (split != data::Split::kTrain || index != 0) return scan;
+    size_t row = 0;
+    while (scan.labels[row] == data::kIgnoredLabel) ++row;
+    scan.points = {scan.points.begin() + 4 * static_cast<std::ptrdiff_t>(row),
+                   scan.points.begin() + 4 * static_cast<std::ptrdiff_t>(row + 1)};
+    scan.labels = {scan.labels[row]};
+    for (data::ExtraChannel& channel : scan.extra) channel.values = {channel.values[row]};
+    return scan;
+  }
+  Result<data::PreparedScan> Prepare(const data::Scan& scan, Rng* augment) const override {
+    return inner_->Prepare(scan, augment);
+  }
+  int64_t num_features() const override { return inner_->num_features(); }
+  data::DatasetTraits traits() const override { return inner_->traits(); }
+  Json InputContract() const override { return inner_->InputContract(); }
+  Json OutputContract() const override { return inner_->OutputContract(); }
+  Json Describe() const override { return inner_->Describe(); }
+
+ private:
+  const std::unique_ptr<data::Dataset> inner_;
+};
+
+std::unique_ptr<ScanSource> OpenWithATinyScan(int64_t train_scans) {
+  return std::make_unique<ScanSource>(std::make_unique<OneTinyScan>(train_scans),
+                                      std::make_shared<ByteBudget>(int64_t{1} << 28));
+}
+
+TEST(TrainerTest, BatchesThatGiveABatchNormASingleRowAreLeftOutAndCounted) {
+  const auto source = OpenWithATinyScan(/*train_scans=*/4);
+  const auto net = MakeTinyNet(*source);
+  search::TrainSettings settings = FewSteps(8);  // two epochs
+  settings.batch = 1;
+  std::vector<double> losses;
+  const auto report =
+      TrainSupernet(*net, *source, settings, 1,
+                    OnCpu({}, [&](const Progress& progress) { losses.push_back(progress.loss); }));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->steps, 8);
+  EXPECT_EQ(report->single_row_steps, 2);
+  EXPECT_EQ(report->skipped_steps, 0);
+  EXPECT_EQ(std::count_if(losses.begin(), losses.end(), [](double x) { return std::isnan(x); }), 2);
+  settings.batch = 2;  // beside another scan it trains
+  EXPECT_EQ(TrainSupernet(*net, *source, settings, 1, OnCpu())->single_row_steps, 0);
+}
+
+TEST(TrainerTest, ATrainingOfSingleRowsIsRefusedAndLeavesNoTrace) {
+  const auto source = OpenWithATinyScan(/*train_scans=*/1);
+  const auto net = MakeTinyNet(*source);
+  const supernet::TensorMap before = CopyOf(net->NamedTensors());
+  search::TrainSettings settings = FewSteps(3);
+  settings.batch = 1;
+  const auto report = TrainSupernet(*net, *source, settings, 1, OnCpu());
+  EXPECT_EQ(report.status().code(), StatusCode::kFailedPrecondition) << report.status();
+  EXPECT_NE(report.status().message().find("3 of 3 training batches"), std::string::npos)
+      << report.status();
+  EXPECT_NE(report.status().message().find("train.batch"), std::string::npos) << report.status();
+  EXPECT_TRUE(SameBits(before, net->NamedTensors()));
+}
+
+// The norms before the one that sees a single row have looked at the batch by then.
+TEST(TrainerTest, ABatchThatFailsHalfwayLeavesNoTraceInStatistics) {
+  data::DatasetRegistry datasets = data::BuiltinDatasets();
+  auto dataset = data::OpenDataset(datasets,
+                                   {{"kind", "synthetic_objects"},
+                                    {"task", "class"},
+                                    {"points", 32},
+                                    {"object_points", 64},
+                                    {"train_objects", 4},
+                                    {"val_objects", 2},
+                                    {"test_objects", 0},
+                                    {"features", {"x", "y", "z"}}},
+                                   "/dataset");
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  ScanSource source(std::move(dataset).value(), std::make_shared<ByteBudget>(0));
+  supernet::SupernetRegistry registry("supernet");
+  supernet::RegisterBuiltinSupernets(registry);
+  const auto net =
+      registry.Find("pct")
+          .value()({{"kind", "pct"}, {"channels", 8}, {"picked", {16, 8}}, {"neighbours", {4}}}, "",
+                   3, source.dataset().num_classes(), 1)
+          .value();
+  const supernet::TensorMap before = CopyOf(net->NamedTensors());
+  search::TrainSettings settings = FewSteps(2);
+  settings.batch = 1;
+  EXPECT_EQ(TrainSupernet(*net, source, settings, 1, OnCpu()).status().code(),
+            StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(SameBits(before, net->NamedTensors()));
+  settings.batch = 2;
+  EXPECT_TRUE(TrainSupernet(*net, source, settings, 1, OnCpu()).ok());
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ struct DatasetTraits {
   InputForm input = InputForm::kVoxels;
   Scoring scoring = Scoring::kClasses;
   std::vector<std::string> metrics{};  // that an evaluation measures; the first is the primary one
+  int64_t points = 0;                  // of each cloud; 0: not known, or voxels
 };
 
 // With the metrics of that scoring: kClasses miou, accuracy; kParts instance_miou, class_miou,

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "worker/data/fault.h"
 #include "worker/exec/checkpoint.h"
+#include "worker/train/bn_calibration.h"
 
 namespace voxbit::worker {
 namespace {
@@ -37,19 +38,18 @@ ExecPlugins BuiltinExecPlugins() {
 
 Result<train::EvaluationSet*> OpenedDataset::Whole(const std::string& split, int64_t batch) {
   VOXBIT_ASSIGN_OR_RETURN(const data::Split which, data::UsableSplit(dataset(), split));
-  return &Find(which, dataset().size(which), batch);
-}
-
-train::EvaluationSet& OpenedDataset::Calibration(int64_t num, int64_t batch) {
-  return Find(data::Split::kTrain, std::min(num, dataset().size(data::Split::kTrain)), batch);
-}
-
-train::EvaluationSet& OpenedDataset::Find(data::Split split, int64_t num, int64_t batch) {
-  auto& set = sets_[{split, num, batch}];
+  auto& set = splits_[{which, batch}];
   if (set == nullptr) {
-    set = std::make_unique<train::EvaluationSet>(
-        source_, split, train::SpreadIndices(dataset().size(split), num), batch, device_);
+    const int64_t size = dataset().size(which);
+    set = std::make_unique<train::EvaluationSet>(source_, which, train::SpreadIndices(size, size),
+                                                 train::BatchLimit{.scans = batch}, device_);
   }
+  return set.get();
+}
+
+train::EvaluationSet& OpenedDataset::Calibration(int64_t num) {
+  auto& set = calibrations_[num];
+  if (set == nullptr) set = train::CalibrationSamples(source_, num, device_);
   return *set;
 }
 

@@ -10,7 +10,6 @@
 #include <memory>
 #include <stop_token>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "common/clock.h"
@@ -57,15 +56,14 @@ class OpenedDataset {
 
   // A whole split by its name. Not null. FAILED_PRECONDITION when the dataset has no such scans.
   Result<train::EvaluationSet*> Whole(const std::string& split, int64_t batch);
-  // Training scans at equal distances, `num` of them or as many as there are.
-  train::EvaluationSet& Calibration(int64_t num, int64_t batch);
+  // What candidates are calibrated with: `num` training samples, or as many as there are.
+  train::EvaluationSet& Calibration(int64_t num);
 
  private:
-  train::EvaluationSet& Find(data::Split split, int64_t num, int64_t batch);
-
   train::ScanSource source_;
   const at::Device device_;
-  std::map<std::tuple<data::Split, int64_t, int64_t>, std::unique_ptr<train::EvaluationSet>> sets_;
+  std::map<std::pair<data::Split, int64_t>, std::unique_ptr<train::EvaluationSet>> splits_;
+  std::map<int64_t, std::unique_ptr<train::EvaluationSet>> calibrations_;  // by their numbers
 };
 
 // Not thread-safe.

@@ -43,8 +43,8 @@ Result<train::Evaluation> ScoreInherited(ExecContext& context, const TaskCall& c
   VOXBIT_ASSIGN_OR_RETURN(train::EvaluationSet * scored,
                           dataset.Whole(settings.split, settings.batch));
   return train::EvaluateCandidate(net, call.spec.candidate,
-                                  dataset.Calibration(settings.calibration_scans, settings.batch),
-                                  *scored, context.Run(call, "evaluate"));
+                                  dataset.Calibration(settings.calibration_scans), *scored,
+                                  context.Run(call, "evaluate"));
 }
 
 // The candidate after a short training of its own: an episode of HAQ.

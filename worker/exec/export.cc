@@ -108,8 +108,7 @@ Result<std::string> Weights(const TaskCall& call, const ExportTask& task, Opened
     VOXBIT_RETURN_IF_ERROR(LoadWeights(path, net));
     return ReadFile(path);
   }
-  train::EvaluationSet& scans =
-      dataset.Calibration(task.evaluate.calibration_scans, task.evaluate.batch);
+  train::EvaluationSet& scans = dataset.Calibration(task.evaluate.calibration_scans);
   VOXBIT_RETURN_IF_ERROR(train::CalibrateRanges(net, scans, call.stop));
   VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(net, scans, call.stop));
   return SaveWeights(net, {{"candidate", search::Encode(call.spec.candidate)},
@@ -188,7 +187,7 @@ Result<search::TaskResult> RunExport(ExecContext& context, const TaskCall& call)
   manifest["provenance"]["exported_utc"] = UtcText(now_ms);
   if (task.weights.empty()) {
     manifest["weights"]["batch_norm_calibration_scans"] =
-        dataset->Calibration(task.evaluate.calibration_scans, task.evaluate.batch).num_scans();
+        dataset->Calibration(task.evaluate.calibration_scans).num_scans();
   }
   search::TaskResult result;
   if (is_quantized) {

@@ -113,8 +113,16 @@ Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& cal
   const search::Measurement& after = end.evaluation.primary();
   const bool improved = after.value > before.value;  // of every such metric more is better
   const Scored& best = improved ? end : start;
+  const std::string kept = improved ? "end" : "start";
   search::TaskResult result;
   VOXBIT_ASSIGN_OR_RETURN(result.measurements, finetuning.Measure(best));
+  // So that a training that gained nothing does not read as a result.
+  for (size_t i = 0; i < result.measurements.size(); ++i) {
+    Json& detail = result.measurements[i].detail;
+    detail["kept"] = kept;
+    detail["start"] = start.evaluation.measurements[i].value;
+    detail["end"] = end.evaluation.measurements[i].value;
+  }
   VOXBIT_ASSIGN_OR_RETURN(
       const std::string weights,
       SaveWeights(*best.net, {{"candidate", search::Encode(call.spec.candidate)},
@@ -122,11 +130,13 @@ Result<search::TaskResult> RunFinetune(ExecContext& context, const TaskCall& cal
                               {"supernet_checkpoint", call.spec.checkpoint},
                               {"dataset_digest", dataset->digest()}}));
   VOXBIT_ASSIGN_OR_RETURN(result.artifacts["finetuned_weights"], call.artifacts.Put(weights));
-  result.detail = {{"kept", improved ? "end" : "start"},
+  result.detail = {{"kept", kept},
                    {"start_" + before.metric, before.value},
                    {"end_" + after.metric, after.value},
                    {"final_loss", report.final_loss},
                    {"steps", report.steps},
+                   {"skipped_steps", report.skipped_steps},
+                   {"single_row_steps", report.single_row_steps},
                    {"seconds", report.seconds},
                    {"dataset_digest", dataset->digest()}};
   if (teacher) result.detail["teacher_" + before.metric] = teacher->evaluation.primary().value;

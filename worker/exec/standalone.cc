@@ -29,8 +29,8 @@ Result<std::shared_ptr<supernet::Network>> BeginStandalone(const TaskCall& call,
                                                            const search::EvaluateSettings& settings,
                                                            const supernet::Supernet& supernet) {
   auto net = supernet.Standalone(call.spec.candidate);
-  VOXBIT_RETURN_IF_ERROR(train::CalibrateRanges(
-      *net, dataset.Calibration(settings.calibration_scans, settings.batch), call.stop));
+  VOXBIT_RETURN_IF_ERROR(
+      train::CalibrateRanges(*net, dataset.Calibration(settings.calibration_scans), call.stop));
   return net;
 }
 
@@ -40,8 +40,8 @@ Result<train::Evaluation> ScoreStandalone(ExecContext& context, const TaskCall& 
                                           supernet::Network& net) {
   VOXBIT_ASSIGN_OR_RETURN(train::EvaluationSet * scored,
                           dataset.Whole(settings.split, settings.batch));
-  VOXBIT_RETURN_IF_ERROR(train::CalibrateBatchNorm(
-      net, dataset.Calibration(settings.calibration_scans, settings.batch), call.stop));
+  VOXBIT_RETURN_IF_ERROR(
+      train::CalibrateBatchNorm(net, dataset.Calibration(settings.calibration_scans), call.stop));
   return train::Evaluate(net, *scored, context.Run(call, "evaluate"));
 }
 

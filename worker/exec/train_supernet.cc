@@ -29,6 +29,7 @@ Result<search::TaskResult> RunTrainSupernet(ExecContext& context, const TaskCall
   result.detail = {{"final_loss", report.final_loss},
                    {"steps", report.steps},
                    {"skipped_steps", report.skipped_steps},
+                   {"single_row_steps", report.single_row_steps},
                    {"seconds", report.seconds},
                    {"dataset_digest", dataset->digest()}};
   return result;

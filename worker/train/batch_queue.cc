@@ -40,6 +40,7 @@ void BatchQueue::Run(const std::stop_token& stop) {
       if (ended_) return;
     }
     Item item = MakeItem(position);
+    if (item.exception == nullptr && !item.batch.has_value()) return;
     const bool failed = item.exception != nullptr || !item.batch->ok();
     {
       const MutexLock lock(mutex_);

@@ -16,10 +16,11 @@
 namespace voxbit::train {
 
 // Calls make(0), make(1), ... make(count - 1) in order on one background thread, at most `depth`
-// results ahead of the consumer. The thread ends with the queue.
+// results ahead of the consumer, and ends early once there are no more (nullopt). The thread ends
+// with the queue.
 class BatchQueue {
  public:
-  using Make = std::function<Result<Batch>(int64_t position)>;
+  using Make = std::function<std::optional<Result<Batch>>(int64_t position)>;
 
   BatchQueue(Make make, int64_t count, int64_t depth);
   ~BatchQueue();
@@ -28,7 +29,7 @@ class BatchQueue {
 
   // The next batch, waited for; the error of make, or CANCELLED once `stop` is raised. An
   // exception in make is thrown here. After an error there is nothing more.
-  // Requires: called at most `count` times.
+  // Requires: called at most as often as there are batches.
   Result<Batch> Next(std::stop_token stop);
 
  private:

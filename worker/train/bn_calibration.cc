@@ -3,25 +3,53 @@
 #include <torch/torch.h>
 
 #include <utility>
+#include <vector>
 
 namespace voxbit::train {
+namespace {
 
-Status CalibrateRanges(supernet::Network& net, EvaluationSet& scans, std::stop_token stop) {
+// Rows of one batch. A network keeps a few hundred channels of a voxel at a time, and for a point
+// of a cloud as many for each of its neighbours: either batch takes one to four GB of memory in the
+// published networks at full width.
+constexpr int64_t kVoxelsOfABatch = int64_t{1} << 17;
+constexpr int64_t kPointsOfABatch = int64_t{1} << 14;
+
+Status ForwardAll(supernet::Network& net, EvaluationSet& samples, std::stop_token stop) {
+  return samples.ForEach(
+      [&](const Batch& batch) {
+        net.Forward(batch.input);
+        return OkStatus();
+      },
+      std::move(stop));
+}
+
+}  // namespace
+
+std::unique_ptr<EvaluationSet> CalibrationSamples(ScanSource& source, int64_t num,
+                                                  const at::Device& device) {
+  const std::vector<int64_t> spread =
+      SpreadIndices(source.dataset().size(data::Split::kTrain), num);
+  const auto size = static_cast<int64_t>(spread.size());
+  std::vector<int64_t> mixed;
+  for (const int64_t place : EpochOrder(size, /*seed=*/0, /*epoch=*/0)) {
+    mixed.push_back(spread[static_cast<size_t>(place)]);
+  }
+  const bool has_voxels = source.dataset().traits().input == data::InputForm::kVoxels;
+  const BatchLimit limit = {.rows = has_voxels ? kVoxelsOfABatch : kPointsOfABatch};
+  return std::make_unique<EvaluationSet>(source, data::Split::kTrain, std::move(mixed), limit,
+                                         device);
+}
+
+Status CalibrateRanges(supernet::Network& net, EvaluationSet& samples, std::stop_token stop) {
   if (!net.HasInputRanges()) return OkStatus();
   const at::NoGradGuard no_grad;
   net.eval();
   const BatchNormGuard guard(net);
-  bool is_seen = false;
-  const auto look = [&](const Batch& batch) {
-    net.Forward(batch.input);
-    is_seen = true;
-    return Cancelled("one batch is enough");
-  };
   net.BeginCalibration();
   net.BeginRangeCalibration();
   Status status;
   try {
-    status = scans.ForEach(look, std::move(stop));
+    status = ForwardAll(net, samples, std::move(stop));
   } catch (...) {
     net.EndRangeCalibration();
     net.EndCalibration();
@@ -29,28 +57,28 @@ Status CalibrateRanges(supernet::Network& net, EvaluationSet& scans, std::stop_t
   }
   net.EndRangeCalibration();
   net.EndCalibration();
-  return is_seen ? OkStatus() : status;
+  return status;
 }
 
-Status CalibrateBatchNorm(supernet::Network& net, EvaluationSet& scans, std::stop_token stop) {
+Status CalibrateBatchNorm(supernet::Network& net, EvaluationSet& samples, std::stop_token stop) {
   const at::NoGradGuard no_grad;
   net.eval();
-  supernet::BatchNormState before = net.SaveBatchNorm();
+  const supernet::BatchNormState before = net.SaveBatchNorm();
   net.BeginCalibration();
   Status status;
   try {
-    status = scans.ForEach(
-        [&](const Batch& batch) {
-          net.Forward(batch.input);
-          return OkStatus();
-        },
-        std::move(stop));
+    status = ForwardAll(net, samples, std::move(stop));
   } catch (...) {
     net.EndCalibration();
     net.RestoreBatchNorm(before);
     throw;
   }
-  net.EndCalibration();
+  if (net.EndCalibration() == 1 && status.ok()) {
+    status = FailedPrecondition(
+        "the " + std::to_string(samples.num_scans()) +
+        " calibration samples give a batch norm a single row, which has no variance; more training "
+        "samples are needed, and an evaluate.calibration_scans that lets them in");
+  }
   if (!status.ok()) net.RestoreBatchNorm(before);
   return status;
 }

@@ -18,7 +18,7 @@ Result<Evaluation> Evaluate(supernet::Network& net, EvaluationSet& scans, const 
     return static_cast<double>(run.clock.MonotonicMs() - start_ms) / 1000;
   };
   const std::unique_ptr<Meter> meter = MakeMeter(scans.dataset());
-  Progress progress{.step = 0, .steps = scans.num_batches(), .loss = std::nan(""), .eta_s = 0};
+  Progress progress{.step = 0, .steps = scans.num_scans(), .loss = std::nan(""), .eta_s = 0};
   const auto score = [&](const Batch& batch) -> Status {
     const at::Tensor logits = net.Forward(batch.input);
     VOXBIT_RETURN_IF_ERROR(CheckRows(logits, batch));
@@ -26,7 +26,7 @@ Result<Evaluation> Evaluate(supernet::Network& net, EvaluationSet& scans, const 
       return Infeasible("a logit is no finite number for scan " + batch.samples.front().name);
     }
     VOXBIT_RETURN_IF_ERROR(meter->Add(logits, batch));
-    ++progress.step;
+    progress.step += static_cast<int64_t>(batch.samples.size());
     progress.eta_s = elapsed_s() / static_cast<double>(progress.step) *
                      static_cast<double>(progress.steps - progress.step);
     if (run.progress) run.progress(progress);

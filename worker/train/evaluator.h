@@ -20,14 +20,15 @@ struct Evaluation {
   const search::Measurement& primary() const { return measurements.front(); }
 };
 
-// Runs the network in eval mode, without gradients, over every batch of `scans`.
+// Runs the network in eval mode, without gradients, over every batch of `scans`; progress counts
+// the scans.
 // INFEASIBLE when a logit is no finite number; INVALID_ARGUMENT when nothing is labelled;
 // CANCELLED once the run is asked to stop.
 Result<Evaluation> Evaluate(supernet::Network& net, EvaluationSet& scans, const RunContext& run);
 
 // Selects `candidate`, calibrates its ranges and batch norms on `calibration`, evaluates it on
 // `scans`, and puts the shared statistics back: the order in which candidates are evaluated does
-// not matter. Progress counts the batches of `scans`.
+// not matter. Progress counts `scans`.
 Result<Evaluation> EvaluateCandidate(supernet::Supernet& net, const search::Candidate& candidate,
                                      EvaluationSet& calibration, EvaluationSet& scans,
                                      const RunContext& run);

@@ -94,55 +94,96 @@ Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<c
 }
 
 EvaluationSet::EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans,
-                             int64_t batch, at::Device device)
-    : source_(source),
-      split_(split),
-      scans_(std::move(scans)),
-      batch_(batch),
-      device_(device),
-      resident_(static_cast<size_t>((num_scans() + batch - 1) / batch)) {
-  VOXBIT_CHECK(!scans_.empty() && batch > 0, "an evaluation set has scans");
+                             const BatchLimit& limit, at::Device device)
+    : source_(source), split_(split), scans_(std::move(scans)), limit_(limit), device_(device) {
+  VOXBIT_CHECK(!scans_.empty() && limit.scans > 0 && limit.rows > 0,
+               "an evaluation set has scans, and so have its batches");
 }
 
 EvaluationSet::~EvaluationSet() { source_.budget()->GiveBack(taken_); }
 
 int64_t EvaluationSet::num_resident() const {
-  return std::count_if(resident_.begin(), resident_.end(),
-                       [](const auto& batch) { return batch != nullptr; });
+  return std::count_if(made_.begin(), made_.end(),
+                       [](const Made& made) { return made.resident != nullptr; });
 }
 
-Result<Batch> EvaluationSet::Make(int64_t index) const {
-  const int64_t begin = index * batch_;
-  const int64_t count = std::min(num_scans() - begin, batch_);
-  return EvaluationBatch(
-      source_, split_,
-      std::span(scans_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), device_);
-}
+// One pass. Runs on the thread of a BatchQueue, so that it looks at nothing that the pass changes.
+class EvaluationSet::Maker {
+ public:
+  explicit Maker(const EvaluationSet& set)
+      : source_(set.source_),
+        split_(set.split_),
+        scans_(set.scans_),
+        limit_(set.limit_),
+        device_(set.device_) {
+    for (const Made& made : set.made_) {
+      resident_ends_.push_back(made.resident == nullptr ? 0 : made.end);
+    }
+  }
 
-void EvaluationSet::Keep(int64_t index, const Batch& batch) {
+  // nullopt: there are no more.
+  std::optional<Result<Batch>> Next() {
+    while (index_ < resident_ends_.size() && resident_ends_[index_] > 0) {
+      next_scan_ = static_cast<size_t>(resident_ends_[index_++]);
+      left_over_.reset();
+    }
+    ++index_;
+    if (next_scan_ == scans_.size()) return std::nullopt;
+    return Fill();
+  }
+
+ private:
+  Result<Batch> Fill() {
+    std::vector<data::PreparedScan> batch;
+    int64_t rows = 0;
+    while (next_scan_ < scans_.size() && static_cast<int64_t>(batch.size()) < limit_.scans) {
+      if (!left_over_) {
+        VOXBIT_ASSIGN_OR_RETURN(
+            left_over_, PrepareScan(source_, split_, scans_[next_scan_], /*augment=*/nullptr));
+      }
+      rows += left_over_->num_rows();
+      if (!batch.empty() && rows > limit_.rows) break;
+      batch.push_back(*std::exchange(left_over_, std::nullopt));
+      ++next_scan_;
+    }
+    return Collate(batch, BatchUse::kEvaluation, device_);
+  }
+
+  ScanSource& source_;
+  const data::Split split_;
+  const std::vector<int64_t>& scans_;
+  const BatchLimit limit_;
+  const at::Device device_;
+  std::vector<int64_t> resident_ends_;  // of each batch; 0: it is to be made
+  size_t index_ = 0;                    // of the next batch
+  size_t next_scan_ = 0;
+  std::optional<data::PreparedScan> left_over_;  // the next scan, which did not fit
+};
+
+void EvaluationSet::Keep(size_t index, const Batch& batch) {
+  if (index == made_.size()) {
+    const int64_t begin = made_.empty() ? 0 : made_.back().end;
+    made_.push_back({begin + static_cast<int64_t>(batch.samples.size()), nullptr});
+  }
   const int64_t bytes = batch.bytes();
   if (!source_.budget()->Take(bytes)) return;
   taken_ += bytes;
-  resident_[static_cast<size_t>(index)] = std::make_unique<Batch>(batch);
+  made_[index].resident = std::make_unique<Batch>(batch);
 }
 
 Status EvaluationSet::ForEach(const std::function<Status(const Batch&)>& visit,
                               std::stop_token stop) {
-  std::vector<int64_t> missing;
-  for (int64_t i = 0; i < num_batches(); ++i) {
-    if (resident_[static_cast<size_t>(i)] == nullptr) missing.push_back(i);
-  }
   std::unique_ptr<BatchQueue> queue;
-  if (!missing.empty()) {
-    queue = std::make_unique<BatchQueue>(
-        [this, &missing](int64_t position) { return Make(missing[static_cast<size_t>(position)]); },
-        static_cast<int64_t>(missing.size()), kDepth);
-  }
-  for (int64_t i = 0; i < num_batches(); ++i) {
+  for (size_t i = 0; i == 0 || made_[i - 1].end < num_scans(); ++i) {
     if (stop.stop_requested()) return Cancelled("asked to stop");
-    if (const Batch* batch = resident_[static_cast<size_t>(i)].get()) {
-      VOXBIT_RETURN_IF_ERROR(visit(*batch));
+    if (i < made_.size() && made_[i].resident != nullptr) {
+      VOXBIT_RETURN_IF_ERROR(visit(*made_[i].resident));
       continue;
+    }
+    if (queue == nullptr) {
+      queue = std::make_unique<BatchQueue>(
+          [maker = std::make_shared<Maker>(*this)](int64_t) { return maker->Next(); }, num_scans(),
+          kDepth);
     }
     VOXBIT_ASSIGN_OR_RETURN(const Batch batch, queue->Next(stop));
     Keep(i, batch);

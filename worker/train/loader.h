@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -32,20 +34,29 @@ std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch)
 Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
                               const at::Device& device);
 
+// What makes one batch: as many scans as keep within both bounds, but at least one.
+struct BatchLimit {
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  int64_t scans = kNone;
+  int64_t rows = kNone;  // of all its prepared scans: voxels, or points of clouds
+};
+
 // Chosen scans of a split, without augmentation, in batches that stay in memory (kernel maps
-// included) while the budget lasts; the rest is prepared anew in every pass, ahead of its use.
+// included) while the budget lasts; the rest is prepared anew in every pass, ahead of its use. A
+// batch is the same in every pass.
 class EvaluationSet {
  public:
-  // `source` outlives the set. Requires: scans not empty, batch > 0.
-  EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans, int64_t batch,
-                at::Device device);
+  // `source` outlives the set. Requires: scans not empty, positive limits.
+  EvaluationSet(ScanSource& source, data::Split split, std::vector<int64_t> scans,
+                const BatchLimit& limit, at::Device device);
   ~EvaluationSet();
   EvaluationSet(const EvaluationSet&) = delete;
   EvaluationSet& operator=(const EvaluationSet&) = delete;
 
   const data::Dataset& dataset() const { return source_.dataset(); }
   int64_t num_scans() const { return static_cast<int64_t>(scans_.size()); }
-  int64_t num_batches() const { return static_cast<int64_t>(resident_.size()); }
+  // Of those made so far: by a whole pass, all.
+  int64_t num_batches() const { return static_cast<int64_t>(made_.size()); }
   int64_t num_resident() const;
 
   // Calls visit(batch) for every batch in order. Stops at the first error; CANCELLED once `stop`
@@ -53,15 +64,22 @@ class EvaluationSet {
   Status ForEach(const std::function<Status(const Batch&)>& visit, std::stop_token stop);
 
  private:
-  Result<Batch> Make(int64_t index) const;
-  void Keep(int64_t index, const Batch& batch);
+  // A batch of which is known which scans it has.
+  struct Made {
+    int64_t end = 0;                  // behind its last scan
+    std::unique_ptr<Batch> resident;  // null: it is not kept
+  };
+  // Makes those that are not resident, in order.
+  class Maker;
+
+  void Keep(size_t index, const Batch& batch);
 
   ScanSource& source_;
   const data::Split split_;
   const std::vector<int64_t> scans_;
-  const int64_t batch_;
+  const BatchLimit limit_;
   const at::Device device_;
-  std::vector<std::unique_ptr<Batch>> resident_;
+  std::vector<Made> made_;
   int64_t taken_ = 0;
 };
 

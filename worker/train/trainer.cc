@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "common/check.h"
+#include "common/log.h"
 #include "common/rng.h"
+#include "supernet/nn/elastic.h"
 #include "supernet/nn/loss.h"
 #include "worker/train/candidate_sampler.h"
 #include "worker/train/class_weights.h"
@@ -76,8 +79,10 @@ class Training {
       const std::string name = select(step);
       double loss = std::nan("");
       if (batch.num_labelled > 0) {
-        VOXBIT_ASSIGN_OR_RETURN(loss, Step(batch, step));
-        if (!std::isfinite(loss)) return NotFinite("the loss", step, name);
+        VOXBIT_ASSIGN_OR_RETURN(const std::optional<double> value, StepUnlessSingle(batch, step));
+        if (value && !std::isfinite(*value)) return NotFinite("the loss", step, name);
+        if (value) loss = *value;
+        if (!value) ++report.single_row_steps;
       } else {
         ++report.skipped_steps;
       }
@@ -96,12 +101,25 @@ class Training {
         return NotFinite("a weight or a running statistic", step, name);
       }
     }
+    VOXBIT_RETURN_IF_ERROR(CheckLeftOut(report));
     if (tail_steps > 0) report.final_loss = tail_sum / static_cast<double>(tail_steps);
     report.seconds = elapsed_s();
     return report;
   }
 
  private:
+  // Step, or nothing at all where a batch norm sees a single row.
+  Result<std::optional<double>> StepUnlessSingle(const Batch& batch, int64_t step) {
+    const supernet::BatchNormState before = net_.SaveBatchNorm();
+    try {
+      VOXBIT_ASSIGN_OR_RETURN(const double loss, Step(batch, step));
+      return std::optional<double>(loss);
+    } catch (const supernet::SingleRowError&) {
+      net_.RestoreBatchNorm(before);
+      return std::optional<double>();
+    }
+  }
+
   // One descent step; returns the loss before it.
   Result<double> Step(const Batch& batch, int64_t step) {
     // Dropout draws from torch's default generator.
@@ -131,6 +149,20 @@ class Training {
       wanted = distillation_->teacher.Forward(batch.input);
     }
     return DistillationLoss(logits, wanted, *distillation_);
+  }
+
+  // Says it when batches were left out because of a single row, which is an error for all of them.
+  static Status CheckLeftOut(const TrainReport& report) {
+    if (report.single_row_steps == 0) return OkStatus();
+    const std::string what =
+        "in " + std::to_string(report.single_row_steps) + " of " + std::to_string(report.steps) +
+        " training batches a batch norm sees a single row (a scan so small that one voxel is left "
+        "at the deepest level, or an object alone in its batch), which cannot be learned from";
+    if (report.single_row_steps + report.skipped_steps == report.steps) {
+      return FailedPrecondition(what + "; a larger train.batch is needed, or smaller voxels");
+    }
+    log::Warning("training batches were left out", {{"why", what}});
+    return OkStatus();
   }
 
   bool StateFinite() const {

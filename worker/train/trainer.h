@@ -35,8 +35,11 @@ struct RunContext {
 
 struct TrainReport {
   int64_t steps = 0;
-  int64_t skipped_steps = 0;  // batches in which nothing is labelled: no gradient
-  double final_loss = 0;      // mean over the last tenth of the steps
+  // Batches that were left out, without a trace in weights and statistics: nothing is labelled in
+  // them, or some batch norm saw a single row of them (one voxel at the deepest level).
+  int64_t skipped_steps = 0;
+  int64_t single_row_steps = 0;
+  double final_loss = 0;  // mean over the last tenth of the steps
   double seconds = 0;
 };
 
@@ -52,7 +55,8 @@ struct TrainReport {
 // are a mixture of all candidates and must be calibrated before they are used.
 //
 // Errors: INFEASIBLE when a loss or a weight is no finite number, naming step and candidate;
-// CANCELLED soon after `stop`; whatever the dataset says.
+// FAILED_PRECONDITION when every batch is left out because of a single row; CANCELLED soon after
+// `stop`; whatever the dataset says.
 // Equal arguments, data and number of threads give equal bits. Sets torch's global seed.
 // Source: spvnas configs/semantic_kitti/default.yaml, core/trainers.py; Kingma and Ba, Adam (ICLR
 // 2015), as in the part segmentation of qq456cvb/Point-Transformers.

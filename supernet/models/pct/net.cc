@@ -1,7 +1,6 @@
 // The PCT supernet: one network allocated for the largest candidate.
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -35,25 +34,7 @@ class PctNet final : public Supernet {
   }
 
   std::map<std::string, double> CountWorkload(const NetInput& input) const override {
-    const PctArch& arch = body_->largest();
-    const bool classifies = arch.task == CloudTask::kClassification;
-    CheckClouds(input, arch.input_dim, classifies ? arch.picked[0] : 1);
-    const auto clouds = static_cast<double>(input.clouds.size(0));
-    const int64_t num = input.clouds.size(1);
-    std::map<std::string, double> counts = {
-        {search::CloudsKey(), clouds},
-        {search::LevelPointsKey(0), clouds * static_cast<double>(num)}};
-    if (!classifies) return counts;
-    for (int64_t level = 1; level <= 2; ++level) {
-      const int64_t finer = level == 1 ? num : arch.picked[0];
-      const auto picked = static_cast<double>(arch.picked[static_cast<size_t>(level - 1)]);
-      counts[search::LevelPointsKey(level)] = clouds * picked;
-      for (const int64_t k : spec_.settings().neighbours) {
-        counts[search::GroupsKey(level, k)] =
-            clouds * picked * static_cast<double>(std::min(k, finer));
-      }
-    }
-    return counts;
+    return CountClouds(spec_, input, body_->largest().input_dim);
   }
 
   PctBody& body() { return *body_; }

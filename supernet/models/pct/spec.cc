@@ -250,6 +250,22 @@ search::LayerTable PctSpec::Expand(const search::Candidate& candidate, int64_t i
   return PctLayers(Arch(candidate, in_channels, num_classes));
 }
 
+std::map<std::string, int64_t> PctSpec::CloudWorkload(int64_t points) const {
+  std::map<std::string, int64_t> counts = {{search::CloudsKey(), 1},
+                                           {search::LevelPointsKey(0), points}};
+  if (!classifies_clouds()) return counts;
+  int64_t finer = points;
+  for (int64_t level = 1; level <= 2; ++level) {
+    const int64_t picked = config_.picked[static_cast<size_t>(level - 1)];
+    counts[search::LevelPointsKey(level)] = picked;
+    for (const int64_t k : config_.neighbours) {
+      counts[search::GroupsKey(level, k)] = picked * std::min(k, finer);
+    }
+    finer = picked;
+  }
+  return counts;
+}
+
 Json PctSpec::Describe(const search::Candidate& candidate) const {
   const PctArch arch = Arch(candidate, min_channels(), 1);
   Json text = {{"task", config_.task}, {"query_channels", arch.queries}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,8 @@ class PctSpec final : public search::SupernetSpec {
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return search::InputForm::kClouds; }
   bool classifies_clouds() const override { return config_.task == "classification"; }
+  int64_t min_points() const override { return classifies_clouds() ? config_.picked[0] : 1; }
+  std::map<std::string, int64_t> CloudWorkload(int64_t points) const override;
   Json config() const override;
   search::LayerTable Expand(const search::Candidate& candidate, int64_t in_channels,
                             int64_t num_classes) const override;

@@ -1,7 +1,6 @@
 // The Point Transformer supernet: one network allocated for the largest candidate.
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -34,23 +33,7 @@ class PointTransformerNet final : public Supernet {
   }
 
   std::map<std::string, double> CountWorkload(const NetInput& input) const override {
-    const int64_t last = body_.largest().last_level();
-    CheckClouds(input, body_.largest().input_dim, FewestPoints(last));
-    const auto clouds = static_cast<double>(input.clouds.size(0));
-    std::map<std::string, double> counts = {{search::CloudsKey(), clouds}};
-    int64_t finer = 0;
-    for (int64_t level = 0; level <= last; ++level) {
-      const int64_t num = input.clouds.size(1) >> (2 * level);
-      const double points = clouds * static_cast<double>(num);
-      counts[search::LevelPointsKey(level)] = points;
-      for (const int64_t k : spec_.settings().neighbours) {
-        counts[search::NeighboursKey(level, k)] = points * static_cast<double>(std::min(k, num));
-        if (level == 0) continue;
-        counts[search::GroupsKey(level, k)] = points * static_cast<double>(std::min(k, finer));
-      }
-      finer = num;
-    }
-    return counts;
+    return CountClouds(spec_, input, body_.largest().input_dim);
   }
 
   PointTransformerBody& body() { return body_; }

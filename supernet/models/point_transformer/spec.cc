@@ -221,6 +221,21 @@ search::LayerTable PointTransformerSpec::Expand(const search::Candidate& candida
   return PointTransformerLayers(Arch(candidate, in_channels, num_classes));
 }
 
+std::map<std::string, int64_t> PointTransformerSpec::CloudWorkload(int64_t points) const {
+  std::map<std::string, int64_t> counts = {{search::CloudsKey(), 1}};
+  int64_t finer = 0;
+  for (int64_t level = 0; level <= config_.levels; ++level) {
+    const int64_t num = points >> (2 * level);
+    counts[search::LevelPointsKey(level)] = num;
+    for (const int64_t k : config_.neighbours) {
+      counts[search::NeighboursKey(level, k)] = num * std::min(k, num);
+      if (level > 0) counts[search::GroupsKey(level, k)] = num * std::min(k, finer);
+    }
+    finer = num;
+  }
+  return counts;
+}
+
 Json PointTransformerSpec::Describe(const search::Candidate& candidate) const {
   const PointTransformerArch arch = Arch(candidate, 3, 1);
   Json dims = Json::object();  // of the blocks that run

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,8 @@ class PointTransformerSpec final : public search::SupernetSpec {
   const search::SearchSpace& space() const override { return space_; }
   search::InputForm input_form() const override { return search::InputForm::kClouds; }
   bool classifies_clouds() const override { return config_.task == "classification"; }
+  int64_t min_points() const override { return FewestPoints(config_.levels); }
+  std::map<std::string, int64_t> CloudWorkload(int64_t points) const override;
   Json config() const override;
   search::LayerTable Expand(const search::Candidate& candidate, int64_t in_channels,
                             int64_t num_classes) const override;

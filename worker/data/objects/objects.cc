@@ -143,8 +143,10 @@ ObjectClasses ShapeNetClasses(const std::string& task) {
 }
 
 DatasetTraits ObjectTraits(const ObjectSettings& settings) {
-  return MakeTraits(InputForm::kClouds,
-                    settings.task == "parts" ? Scoring::kParts : Scoring::kObjects);
+  DatasetTraits traits = MakeTraits(InputForm::kClouds,
+                                    settings.task == "parts" ? Scoring::kParts : Scoring::kObjects);
+  traits.points = settings.points;
+  return traits;
 }
 
 Scan MakeObjectScan(const ObjectSettings& settings, const std::vector<SurfacePoint>& points) {
