@@ -12,6 +12,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+constexpr char kMug[] = "/03797390/a.txt";
+constexpr char kTrainList[] = "/train_test_split/shuffled_train_file_list.json";
+constexpr char kSynsets[] = "/synsetoffset2category.txt";
+
 // The same mugs without folders.
 void WritePlainFolder(const std::string& root) {
   WriteText(root + "/train.txt", "a\nb\r\n\n");
@@ -61,6 +65,36 @@ TEST(ShapeNetPartTest, ReadsOneFolderAndTellsTheCategoryByTheParts) {
   EXPECT_EQ((*with_test)->size(Split::kTest), 1);
 }
 
+TEST(ShapeNetPartTest, AListedCategoryMayBeMissingAltogether) {
+  const TempFolder folder;
+  WriteShapeNet(folder.path());
+  WriteText(folder.path() + kSynsets, "Cap\t02954340\nMug\t03797390\nCar\t02958343\n");
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->num_classes(), 50);
+}
+
+TEST(ShapeNetPartTest, ReadsListsAndObjectsAsOtherToolsWriteThem) {
+  const TempFolder folder;
+  WriteShapeNet(folder.path());
+  WriteText(folder.path() + kSynsets,
+            "\xEF\xBB\xBF# name, folder\r\nCap\t02954340\r\n\r\n Mug  03797390 # x\r\n");
+  WriteText(folder.path() + kTrainList,
+            "\xEF\xBB\xBF[\"shape_data/03797390/a\",\r\n\"shape_data/02954340/b\"]\r\n");
+  WriteText(folder.path() + kMug,
+            "\xEF\xBB\xBF# x y z nx ny nz part\r\n\r\n+0.5 1e-46 0 1 0 0 36\r\n# done\r\n");
+  const auto renamed = [&](const char* from, const char* to) {
+    std::filesystem::rename(folder.path() + from, folder.path() + to);
+  };
+  renamed("/02954340/b.txt", "/02954340/b.TXT");
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  const auto mug = (*dataset)->Load(Split::kTrain, 0);
+  ASSERT_TRUE(mug.ok()) << mug.status();
+  EXPECT_THAT(mug->points, ElementsAre(0.5F, 0, 0, 0));
+  EXPECT_TRUE((*dataset)->Load(Split::kTrain, 1).ok());
+}
+
 TEST(ShapeNetPartTest, TheTaskClassLeavesOutTheParts) {
   const TempFolder folder;
   WriteShapeNet(folder.path());
@@ -102,10 +136,6 @@ TEST_P(BadShapeNetTest, NamesFileAndFault) {
 }
 
 constexpr auto kInvalid = StatusCode::kInvalidArgument;
-constexpr char kMug[] = "/03797390/a.txt";
-constexpr char kTrainList[] = "/train_test_split/shuffled_train_file_list.json";
-constexpr char kSynsets[] = "/synsetoffset2category.txt";
-
 INSTANTIATE_TEST_SUITE_P(
     All, BadShapeNetTest,
     ::testing::Values(
@@ -133,8 +163,12 @@ INSTANTIATE_TEST_SUITE_P(
                   "/03797390/a.txt: line 2: expected 7 numbers (x y z nx ny nz part), found 4"},
         BadObject{"LongRow", kMug, "0 0 0 1 0 0 36 5\n", kInvalid,
                   "/03797390/a.txt: line 1: expected 7 numbers (x y z nx ny nz part), found 8"},
-        BadObject{"BlankRow", kMug, "0 0 0 1 0 0 36\n\n0 0 0 1 0 0 36\n", StatusCode::kDataLoss,
-                  "/03797390/a.txt: line 2"},
+        BadObject{"LineBehindBlankOnes", kMug, "# by hand\n0 0 0 1 0 0 36\n\n0 0 0 1 0 0 38\n",
+                  kInvalid, "/03797390/a.txt: line 4: expected a part from 36 to 37"},
+        BadObject{"SynsetListedTwice", kSynsets, "Cap\t02954340\n# twice\nMug\t02954340\n",
+                  kInvalid, "/synsetoffset2category.txt: line 3: the synset 02954340 is listed"},
+        BadObject{"CategoryWithoutTrainingObjects", kTrainList, R"(["shape_data/03797390/a"])",
+                  kInvalid, "/02954340: the category has no training objects; expected some in "},
         BadObject{"NanCoordinate", kMug, "0 0 0 1 0 0 36\n0 nan 0 1 0 0 36\n", kInvalid,
                   "/03797390/a.txt: line 2: expected a finite number, found \"nan\""},
         BadObject{"NoNumber", kMug, "0 0 0 1 0 0 36\n0 0 0 1 0 one 36\n", kInvalid,

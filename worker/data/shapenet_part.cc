@@ -51,12 +51,11 @@ std::string ListPath(const std::string& root, Split split, bool published) {
 
 // Category index by synset, from lines "Airplane<tab>02691156".
 Result<std::map<std::string, int32_t>> ReadCategories(const std::string& path) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   const auto& known = ShapeNetCategories();
   std::map<std::string, int32_t> by_synset;
   RowReader reader(text, path);
   for (std::string_view line; reader.NextLine(line);) {
-    if (line.empty()) continue;
     const size_t space = std::min(line.find_first_of(" \t"), line.size());
     const std::string name(line.substr(0, space));
     const std::string synset(line.substr(std::min(line.find_last_of(" \t") + 1, line.size())));
@@ -66,7 +65,9 @@ Result<std::map<std::string, int32_t>> ReadCategories(const std::string& path) {
       return reader.Error("expected a category of ShapeNet-part and its synset, found \"" +
                           std::string(line) + "\"");
     }
-    by_synset[synset] = static_cast<int32_t>(found - known.begin());
+    if (!by_synset.emplace(synset, static_cast<int32_t>(found - known.begin())).second) {
+      return reader.Error("the synset " + synset + " is listed already");
+    }
   }
   return by_synset;
 }
@@ -78,6 +79,7 @@ Result<std::vector<ObjectFile>> ReadPublishedList(
   if (!IsFile(path)) return NotFound(path + ": missing split file");
   VOXBIT_ASSIGN_OR_RETURN(const Json list, ReadJsonFile(path));
   if (!list.is_array()) return InvalidArgument(path + ": expected a list, found " + Describe(list));
+  FileFinder finder;
   std::vector<ObjectFile> files;
   files.reserve(list.size());
   for (const Json& entry : list) {
@@ -95,7 +97,7 @@ Result<std::vector<ObjectFile>> ReadPublishedList(
           Join({where, "the synset of \"", text, "\" is not in ", root, kCategoryList}));
     }
     const std::string name = text.substr(before + 1);
-    files.push_back({name, Join({root, "/", name, ".txt"}), category->second});
+    files.push_back({name, finder.Find(Join({root, "/", name}), ".txt"), category->second});
   }
   return files;
 }
@@ -105,11 +107,31 @@ Result<std::vector<ObjectFile>> ReadPlainList(const std::string& root, Split spl
   std::vector<ObjectFile> files;
   if (split == Split::kTest && !IsFile(path)) return files;
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names, ReadNameList(path, "object"));
+  FileFinder finder;
   files.reserve(names.size());
   for (const ListedName& listed : names) {
-    files.push_back({listed.name, Join({root, "/", listed.name, ".txt"}), -1});
+    files.push_back({listed.name, finder.Find(Join({root, "/", listed.name}), ".txt"), -1});
   }
   return files;
+}
+
+// A category that is never seen in training would only lower the score. One without a folder and
+// without objects is not there, as in a part of the published set.
+Status CheckCategories(const std::string& root, const std::map<std::string, int32_t>& categories,
+                       const ObjectIndex& index) {
+  for (const auto& [synset, category] : categories) {
+    const std::string folder = Join({root, "/", synset});
+    if (HasObjects(index, Split::kTrain, category)) continue;
+    if (!IsFolder(folder) && !HasObjects(index, Split::kVal, category) &&
+        !HasObjects(index, Split::kTest, category)) {
+      continue;
+    }
+    return InvalidArgument(
+        Join({folder, ": the category has no training objects; expected some in ",
+              ListPath(root, Split::kTrain, /*published=*/true), ", or no line for it in ", root,
+              kCategoryList}));
+  }
+  return OkStatus();
 }
 
 Result<ObjectIndex> ReadIndex(const std::string& root) {
@@ -136,6 +158,7 @@ Result<ObjectIndex> ReadIndex(const std::string& root) {
     index.splits[static_cast<size_t>(split)] = std::move(files).value();
   }
   VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root));
+  VOXBIT_RETURN_IF_ERROR(CheckCategories(root, categories, index));
   return index;
 }
 
@@ -146,20 +169,20 @@ class ShapeNetPart final : public ObjectFiles {
 
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
-    VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> table,
+    VOXBIT_ASSIGN_OR_RETURN(const Table table,
                             ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"}));
-    Scan scan = MakeObjectScan(table, kColumns);
+    Scan scan = MakeObjectScan(table.values, kColumns);
     scan.category = file.category;
-    for (size_t i = 0; i < table.size(); i += kColumns) {
-      VOXBIT_ASSIGN_OR_RETURN(const int32_t part, PartOf(table[i + kColumns - 1], file.path,
-                                                         i / kColumns + 1, scan.category));
+    for (size_t i = 0; i < table.lines.size(); ++i) {
+      VOXBIT_ASSIGN_OR_RETURN(const int32_t part, PartOf(table.values[(i + 1) * kColumns - 1],
+                                                         file.path, table.lines[i], scan.category));
       if (settings().task == "parts") scan.labels.push_back(part);
     }
     return scan;
   }
 
   // The part that a row names. The first row sets a category that is not known yet.
-  static Result<int32_t> PartOf(float value, const std::string& path, size_t line,
+  static Result<int32_t> PartOf(float value, const std::string& path, int64_t line,
                                 int32_t& category) {
     const auto& categories = ShapeNetCategories();
     const bool is_part =

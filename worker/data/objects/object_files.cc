@@ -1,5 +1,6 @@
 #include "worker/data/objects/object_files.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/data/files/source_files.h"
@@ -20,6 +21,12 @@ Status CheckFiles(const ObjectIndex& index, const std::string& root) {
     }
   }
   return OkStatus();
+}
+
+bool HasObjects(const ObjectIndex& index, Split split, int32_t category) {
+  const auto& files = index.splits[static_cast<size_t>(split)];
+  return std::any_of(files.begin(), files.end(),
+                     [category](const ObjectFile& file) { return file.category == category; });
 }
 
 ObjectFiles::ObjectFiles(const ObjectSettings& settings, ObjectClasses classes, Json config,

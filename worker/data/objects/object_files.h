@@ -27,6 +27,9 @@ struct ObjectIndex {
 // Expects objects in the splits train and val and every file to be there. `root` is for messages.
 Status CheckFiles(const ObjectIndex& index, const std::string& root);
 
+// Whether a split has objects that are known to be of the category.
+bool HasObjects(const ObjectIndex& index, Split split, int32_t category);
+
 class ObjectFiles : public ObjectDataset {
  public:
   int64_t size(Split split) const final { return static_cast<int64_t>(Files(split).size()); }
