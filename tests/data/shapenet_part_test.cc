@@ -107,6 +107,129 @@ TEST(ShapeNetPartTest, TheTaskClassLeavesOutTheParts) {
   EXPECT_EQ(cap->category, 2);
 }
 
+TEST(OwnPartsTest, EverythingFollowsTheTable) {
+  const TempFolder folder;
+  WriteOwnParts(folder.path());
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}, {"points", 16}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->num_classes(), 14);
+  EXPECT_EQ((*dataset)->class_names()[13], "Valve part 13");
+  EXPECT_THAT((*dataset)->category_names(), ElementsAre("Valve"));
+  ASSERT_EQ((*dataset)->parts_of_category().size(), 1U);
+  EXPECT_EQ((*dataset)->parts_of_category()[0].size(), 14U);
+  EXPECT_EQ((*dataset)->num_features(), 7);  // the category is one channel
+  const auto valve = (*dataset)->Load(Split::kTest, 0);
+  ASSERT_TRUE(valve.ok()) << valve.status();
+  EXPECT_EQ(valve->category, 0);
+  EXPECT_EQ(valve->labels.front(), 0);
+  EXPECT_EQ(valve->labels.back(), 13);
+  const auto prepared = (*dataset)->Prepare(*valve, nullptr);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  EXPECT_EQ(prepared->feats[6], 1);
+  const Json contract = (*dataset)->OutputContract();
+  EXPECT_EQ(contract["part_ids"], Json({1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34, 37, 40}));
+  EXPECT_EQ(contract["tensors"][0]["shape"].back(), 14);
+  EXPECT_EQ((*dataset)->InputContract()["category_names"], Json::array({"Valve"}));
+}
+
+TEST(OwnPartsTest, ThePublishedLayoutMayBringATableToo) {
+  const TempFolder folder;
+  WriteShapeNet(folder.path());
+  WriteText(folder.path() + "/parts.tsv",
+            "Cap of mine\t6\tall\nMug\t37\tcup\nCap of mine\t7\tpeak\nMug\t36\thandle\n");
+  WriteText(folder.path() + kSynsets, "Cap of mine\t02954340\nMug\t03797390\n");
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT((*dataset)->class_names(),
+              ElementsAre("Cap of mine all", "Cap of mine peak", "Mug cup", "Mug handle"));
+  EXPECT_EQ((*dataset)->OutputContract()["part_ids"], Json({6, 7, 37, 36}));
+  const auto mug = (*dataset)->Load(Split::kTrain, 0);
+  ASSERT_TRUE(mug.ok()) << mug.status();
+  EXPECT_EQ(mug->category, 1);
+  EXPECT_THAT(mug->labels, ElementsAre(3, 2, 2));
+  const auto categories = OpenKind("shapenet_part", {{"root", folder.path()}, {"task", "class"}});
+  ASSERT_TRUE(categories.ok()) << categories.status();
+  EXPECT_THAT((*categories)->class_names(), ElementsAre("Cap of mine", "Mug"));
+}
+
+TEST(OwnPartsTest, TheDigestKnowsTheTable) {
+  const TempFolder folder;
+  WriteOwnParts(folder.path());
+  const auto open = [&] { return OpenKind("shapenet_part", {{"root", folder.path()}}).value(); };
+  const auto dataset = open();
+  EXPECT_TRUE(dataset->IsCurrent());
+  const std::string table = ReadFile(folder.path() + "/parts.tsv").value();
+  WriteText(folder.path() + "/parts.tsv", table + "Valve\t99\tcap\n");
+  EXPECT_FALSE(dataset->IsCurrent());
+  EXPECT_NE(open()->Describe()["digest"], dataset->Describe()["digest"]);
+  WriteText(folder.path() + "/parts.tsv", table + "# a comment\n");
+  EXPECT_EQ(open()->Describe()["digest"], dataset->Describe()["digest"]);
+}
+
+TEST(OwnPartsTest, RefusesWhatTheTableDoesNotSayNamingFileAndLine) {
+  struct Case {
+    std::string file;
+    std::string text;
+    std::string message;
+    std::string task = "parts";
+  };
+  const std::string gate = "Gate\t2\twheel\nGate\t3\tstem\n";
+  const std::string table = "Valve\t1\ta\nValve\t4\tb\n" + gate;
+  const std::string row = "0 0 0 0 0 1 ";
+  const std::vector<Case> cases = {
+      {"/a.txt", row + "1\n\n" + row + "2\n",
+       "/a.txt: line 3: expected one of the parts 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34, 37, "
+       "40, those of Valve, found 2.0"},
+      {"/a.txt", row + "41\n", "/a.txt: line 1: expected one of the parts 1, 4, "},
+      {"/parts.tsv", "Valve\t1\ta\n", "/parts.tsv: 1 parts; expected 2 to 255"},
+      {"/parts.tsv", "# none\n", "/parts.tsv: 0 parts; expected 2 to 255"},
+      {"/parts.tsv", "Valve\t1\ta\nValve\t1\tb\n",
+       "/parts.tsv: line 2: the id 1 is listed already in line 1"},
+      {"/parts.tsv", "category\tpart_id\tname\nValve\t1\ta\nValve\t2\ta\n",
+       "/parts.tsv: line 3: the part \"Valve a\" is listed already in line 2"},
+      {"/parts.tsv", "A\t1\tb c\nA b\t2\tc\n", "/parts.tsv: line 2: the part \"A b c\" is listed"},
+      {"/parts.tsv", "Valve\t1\n", "/parts.tsv: line 1: expected a category, the id of a part and"},
+      {"/parts.tsv", "Valve 1 a\n",
+       "/parts.tsv: line 1: expected a category, the id of a part and"},
+      {"/parts.tsv", "Valve\t1\t\n", "/parts.tsv: line 1: expected a category, the id of a part"},
+      {"/parts.tsv", "Valve\t-1\ta\n",
+       "/parts.tsv: line 1: expected the id of a part from 0 to 16777215, found \"-1\""},
+      {"/parts.tsv", "part\tcategory\tname\n", "line 1: expected the id of a part"},
+      {"/parts.tsv", "Valve\t1\ta\nValve\t4\tb\n", "/dataset/task: with one category in ", "class"},
+      {"/parts.tsv", table,
+       "/a.txt: line 5: expected one of the parts 1, 4, those of Valve, found 7"},
+      {"/parts.tsv", gate + "Valve\t1\ta\n",
+       "/a.txt: line 3: expected one of the parts 1, those of Valve, found 4"},
+  };
+  for (const Case& bad : cases) {
+    const TempFolder folder;
+    WriteOwnParts(folder.path());
+    WriteText(folder.path() + bad.file, bad.text);
+    const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}, {"task", bad.task}});
+    const Status status =
+        dataset.ok() ? (*dataset)->Load(Split::kTrain, 0).status() : dataset.status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << bad.text;
+    EXPECT_THAT(status.message(), HasSubstr(bad.message)) << bad.text;
+    EXPECT_THAT(status.message(), HasSubstr(folder.path())) << bad.text;
+  }
+}
+
+TEST(OwnPartsTest, NamesTheCategoryThatAPartBelongsTo) {
+  const TempFolder folder;
+  WriteShapeNet(folder.path());
+  WriteText(folder.path() + "/parts.tsv", "Cap\t6\ta\nCap\t7\tb\nMug\t36\tc\nMug\t40\td\n");
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  WriteText(folder.path() + kMug, "0 0 0 1 0 0 36\n0 0 0 1 0 0 7\n");
+  EXPECT_THAT((*dataset)->Load(Split::kTrain, 0).status().message(),
+              HasSubstr("/03797390/a.txt: line 2: expected one of the parts 36, 40, those of Mug, "
+                        "found 7.0, a part of Cap"));
+  WriteText(folder.path() + "/parts.tsv", "Cap\t6\ta\nCap\t7\tb\n");
+  EXPECT_THAT(OpenKind("shapenet_part", {{"root", folder.path()}}).status().message(),
+              HasSubstr("/synsetoffset2category.txt: line 2: expected a category of parts.tsv and "
+                        "its synset, found \"Mug\t03797390\""));
+}
+
 // One thing wrong with an otherwise good folder, and what the user is told about it.
 struct BadObject {
   std::string name;

@@ -186,7 +186,7 @@ Status CheckClasses(const Index& index, double val_share) {
 class ModelNet40 final : public ObjectFiles {
  public:
   ModelNet40(const ModelNetConfig& config, const Index& index)
-      : ObjectFiles(config, {index.classes, {}, {}}, ConfigFields().ToJson(config), index),
+      : ObjectFiles(config, {.names = index.classes}, ConfigFields().ToJson(config), index),
         config_(config) {}
 
  private:

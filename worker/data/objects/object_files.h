@@ -22,6 +22,7 @@ struct ObjectIndex {
   std::array<std::vector<ObjectFile>, 3> splits;  // by Split
   std::vector<std::string> paths;                 // the files and folders that this comes from
   std::string stamp;                              // of `paths`, before they were read
+  Json parts;                                     // null, or what the digest is to know of them
 };
 
 // Expects objects in the splits train and val and every file to be there. `root` is for messages.
