@@ -21,10 +21,35 @@ TEST(ClassMapTest, NamesAClassByTheFirstLineOfItsTrainId) {
   EXPECT_EQ(map->raw_to_train.at(252), 0);
 }
 
+TEST(ClassMapTest, TakesCommentsBlankLinesAndTablesWithoutAHeader) {
+  for (const std::string begin :
+       {"", "# raw_id train_id name\r\n", "\r\nraw_id\ttrain_id\tname\r\n"}) {
+    const auto map =
+        ParseClassMap(begin + "0\t255\t\r\n# next\r\n\r\n 10\t 0\tcar \r\n11\t1\tC#\n", "t");
+    ASSERT_TRUE(map.ok()) << map.status();
+    EXPECT_THAT(map->names, ElementsAre("car", "C#"));
+    EXPECT_EQ(map->raw_to_train.size(), 3U);
+  }
+}
+
+TEST(ClassMapTest, RefusesTwoClassesOfOneName) {
+  const auto map =
+      ParseClassMap(std::string(kHeader) + "1\t0\tfloor\n\n2\t1\tother\n3\t0\tother\n4\t2\tother\n",
+                    "classes.tsv");
+  ASSERT_FALSE(map.ok());
+  EXPECT_THAT(map.status().message(),
+              HasSubstr("classes.tsv: line 6: the class 2 has the name \"other\" of the class 1 in "
+                        "line 4; expected another name, or the same train id for both"));
+  // Only a line that names a class gives it a name, and nobody is told of what is ignored.
+  EXPECT_TRUE(ParseClassMap("1\t0\ta\n2\t0\tb\n3\t1\tb\n4\t255\ta\n5\t255\ta\n", "t").ok());
+}
+
 TEST(ClassMapTest, RefusesWrongTablesNamingFileAndLine) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"raw,train,name\n", "classes.tsv: line 1: expected the header"},
       {"1\t0\n", "classes.tsv: line 2: expected 3 columns"},
+      {"1\t0\t\t\n", "classes.tsv: line 2: expected 3 columns"},
+      {"# a comment\nx\t0\ta\n", "classes.tsv: line 3: expected a raw id"},
       {"1\t0\ta\nx\t1\tb\n", "classes.tsv: line 3: expected a raw id"},
       {"1\t256\ta\n", "classes.tsv: line 2: expected a train id from 0 to 255, found \"256\""},
       {"1\t-1\ta\n", "found \"-1\""},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "tests/data/object_folders.h"
@@ -247,6 +248,16 @@ TEST_P(DatasetConformanceTest, HelpDescribesEveryField) {
     EXPECT_TRUE(resolved->contains(field.name)) << field.name;
     EXPECT_FALSE(field.help.empty()) << field.name;
     EXPECT_FALSE(field.initial.empty()) << field.name;
+  }
+}
+
+TEST_P(DatasetConformanceTest, DocumentationNamesEverySetting) {
+  const char* root = std::getenv("VOXBIT_SOURCE_DIR");  // NOLINT(concurrency-mt-unsafe): unchanged
+  ASSERT_NE(root, nullptr) << "run through ctest";
+  const std::string text = ReadFile(std::string(root) + "/docs/data.md").value();
+  for (const FieldHelp& field : registry_.Find(GetParam())->help()) {
+    if (field.name == "kind") continue;
+    EXPECT_NE(text.find("`" + field.name + "`"), std::string::npos) << field.name;
   }
 }
 

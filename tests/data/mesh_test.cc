@@ -60,6 +60,63 @@ TEST(OffTest, CutsPolygonsAndLeavesOutCommentsAndColours) {
   EXPECT_THAT(mesh->triangles, ElementsAre(ElementsAre(0, 1, 2), ElementsAre(0, 2, 3)));
 }
 
+// A triangle whose vertices are followed by `values`.
+std::string TriangleOff(const std::string& first_lines, const std::string& values,
+                        const std::string& face = "3 0 1 2") {
+  return first_lines + "\n0 0 0" + values + "\n2 0 0" + values + "\n0 1 0" + values + "\n" + face +
+         "\n";
+}
+
+TEST(OffTest, SkipsWhatTheFirstWordAnnouncesOfVertices) {
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {"COFF", " 255 0 0 255"},
+      {"COFF", " 0.1 0.2 0.3"},
+      {"COFF", "\n255 0 0 255"},
+      {"NOFF", " 0 0 1"},
+      {"CNOFF", " 0 0 1 255 0 0 255"},
+      {"NCOFF", "\n255 0 0 255 0 0 1"},
+      {"STOFF", " 0.5 0.5"},
+      {"NCSTOFF", " 0 0 1 9 9 9 9 0.5 0.5"},
+      {"coff", " 1 2 3 4"},
+      {"off", ""},
+      {"noff", "\n0 0 1"},
+      {"Off", " 7 7 7"}};
+  for (const auto& [word, values] : kinds) {
+    for (const char* counts : {"\n3 1 0", " 3 1 3", "3 1 0", "\n3 1", "\n3\n1\n0", "\n3 1\n3"}) {
+      const auto mesh = ReadOffText(TriangleOff(word + counts, values));
+      ASSERT_TRUE(mesh.ok()) << word << counts << ": " << mesh.status();
+      EXPECT_EQ(mesh->vertices.size(), 3U);
+      EXPECT_DOUBLE_EQ(Area(*mesh), 1) << word << counts;
+    }
+  }
+}
+
+TEST(OffTest, NeedsNoFirstWord) {
+  for (const char* first : {"3 1 0", "3 1", "# by hand\n\n3 1 0",
+                            "\xEF\xBB\xBF"
+                            "3 1 0"}) {
+    const auto mesh = ReadOffText(TriangleOff(first, ""));
+    ASSERT_TRUE(mesh.ok()) << first << ": " << mesh.status();
+    EXPECT_DOUBLE_EQ(Area(*mesh), 1);
+  }
+}
+
+TEST(OffTest, VerticesAndFacesMayGoOverSeveralLines) {
+  const auto mesh = ReadOffText(
+      "OFF\n4 2 0\n0\n0 0\n1 0\n0 # first\n1 1 0\n0 1 0\n4 0 1\n\n2 3 255 0 0\n3\n0 1\n2\n");
+  ASSERT_TRUE(mesh.ok()) << mesh.status();
+  EXPECT_THAT(mesh->triangles,
+              ElementsAre(ElementsAre(0, 1, 2), ElementsAre(0, 2, 3), ElementsAre(0, 1, 2)));
+  EXPECT_DOUBLE_EQ(mesh->vertices[1].x, 1);
+}
+
+TEST(OffTest, LeavesOutFacesWithoutAnArea) {
+  const auto mesh =
+      ReadOffText("OFF\n3 4 0\n0 0 0\n1 0 0\n0 1 0\n2 0 1\n1 2\n3 0 1 2\n2 1 2 5 5 5\n");
+  ASSERT_TRUE(mesh.ok()) << mesh.status();
+  EXPECT_THAT(mesh->triangles, ElementsAre(ElementsAre(0, 1, 2)));
+}
+
 TEST(OffTest, RefusesWrongFilesNamingTheLine) {
   struct Case {
     std::string text;
@@ -68,12 +125,21 @@ TEST(OffTest, RefusesWrongFilesNamingTheLine) {
   };
   const std::vector<Case> cases = {
       {"", "the file is empty"},
-      {"PLY\n", "line 1: expected \"OFF\", found \"PLY\""},
-      {"OFF\n4 2\n", "line 2: expected the numbers of vertices, faces and edges, 3 numbers",
+      {"PLY\n", "line 1: expected \"OFF\", perhaps behind ST, C or N, found \"PLY\""},
+      {"3DOFF\n", "line 1: expected \"OFF\", perhaps behind ST, C or N, found \"3DOFF\""},
+      {"4OFF\n3 1 0\n", "line 1: expected \"OFF\""},
+      {"nOFF\n3\n3 1 0\n", "line 1: expected \"OFF\""},
+      {"OFF BINARY\n", "line 1: expected \"OFF\""},
+      {"OFF\n4\n",
+       "line 2: the file is cut short: expected the numbers of vertices and faces, 2 "
+       "numbers, found 1",
+       StatusCode::kDataLoss},
+      {"OFF\n4 2\n", "line 2: the file is cut short: expected vertex 0, 3 numbers, found 0",
        StatusCode::kDataLoss},
       {"OFF\n0 2 0\n", "line 2: expected a number of vertices from 1"},
       {"OFF\n3 1.5 0\n", "expected a number of faces from 1"},
-      {"OFF\n3 1 0\n0 0 0\n1 0\n", "line 4: expected vertex 1, 3 numbers, found 2",
+      {"OFF\n3 1 0\n0 0 0\n1 0\n",
+       "line 4: the file is cut short: expected vertex 1, 3 numbers, found 2",
        StatusCode::kDataLoss},
       {"OFF\n3 1 0\n0 0 0\n1 nan 0\n", "line 4: expected a finite number, found \"nan\""},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n", "line 4: the file is cut short: expected vertex 2",
@@ -83,9 +149,15 @@ TEST(OffTest, RefusesWrongFilesNamingTheLine) {
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n",
        "line 6: expected face 0 to name a vertex from 0 to 2, found 3"},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 -1\n", "from 0 to 2, found -1"},
-      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n", "line 6: expected face 0, 4 numbers, found 3",
-       StatusCode::kDataLoss},
-      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n2 0 1\n", "to have corners, a number from 3"},
+      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n",
+       "line 6: the file is cut short: expected face 0, 4 numbers, found 3", StatusCode::kDataLoss},
+      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n0\n", "to have corners, a number from 1"},
+      {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n2 0 1\n", "the faces of the mesh have no area"},
+      // A number that is missing is told by the line that lacks it.
+      {"OFF\n3 1 0\n0 0 0\n1 0\n0 1 0\n3 0 1 2\n",
+       "expected face 0, 1 numbers, found 0; line 4 has too few numbers", StatusCode::kDataLoss},
+      {"OFF\n3 1 0\n0 0 0\n1 0\n0 1 0\n3 0 1 2\n3 0 1 2\n3 0 1 2\n",
+       "line 8: lines are left behind the last face; line 4 has too few numbers"},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", "the faces of the mesh have no area"},
   };
   for (const Case& bad : cases) {

@@ -107,6 +107,69 @@ TEST(ModelNet40Test, MeshFoldersGiveClassesAndSplits) {
   EXPECT_FALSE((*dataset)->IsCurrent());
 }
 
+TEST(ModelNet40Test, TakesExtensionsInAnyCaseAndLeavesOutHiddenFiles) {
+  const TempFolder folder;
+  WriteMeshes(folder.path());
+  const std::string train = folder.path() + "/bed/train/";
+  std::filesystem::rename(train + "bed_0001.off", train + "bed_0001.OFF");
+  WriteText(train + "._bed_0001.off", "Mac OS X");
+  WriteText(train + ".DS_Store", "x");
+  WriteText(folder.path() + "/.cache/train/a.off", kSquareOff);
+  const auto dataset = OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 0}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT((*dataset)->class_names(), ElementsAre("bed", "desk"));
+  EXPECT_EQ((*dataset)->size(Split::kTrain), 4);
+  const auto scan = (*dataset)->Load(Split::kTrain, 0);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_EQ(scan->name, "bed_0001");
+}
+
+TEST(ModelNet40Test, ReadsTextsAsOtherToolsWriteThem) {
+  const TempFolder folder;
+  WriteModelNet(folder.path());
+  WriteText(folder.path() + "/modelnet40_shape_names.txt",
+            "\xEF\xBB\xBF# names\r\n chair\r\n\r\nnight_stand # with a lamp\r\n");
+  WriteText(folder.path() + "/chair/chair_0001.txt",
+            "// x, y, z\r\n1;2;3;0;0;1\r\n\r\n# half\r\n+4, 5, 6, 0, 0, 1e-50\r\n7,8,9,0,0,1\r\n");
+  const auto scan = FirstScan(folder.path(), {{"val_share", 0}, {"points", 2}});
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_THAT(Xs(*scan), ElementsAre(1, 4));
+}
+
+TEST(ModelNet40Test, AShareOfLessThanOneObjectIsRefusedWithOneThatWorks) {
+  const TempFolder folder;
+  WriteMeshes(folder.path());
+  const auto refused = OpenKind("modelnet40", {{"root", folder.path()}});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.status().message(),
+              HasSubstr("/dataset/val_share: 0.1 of 4 training objects is less than one object; "
+                        "expected at least 0.25, or 0 to validate on the test objects"));
+  EXPECT_TRUE(OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 0.25}}).ok());
+}
+
+TEST(ModelNet40Test, AClassWithoutTrainingObjectsIsRefusedByItsFolder) {
+  const TempFolder meshes;
+  WriteMeshes(meshes.path());
+  std::filesystem::remove_all(meshes.path() + "/desk/train");
+  WriteText(meshes.path() + "/desk/train/desk_0001.ply", "ply");
+  const Status none = FirstScan(meshes.path(), {{"val_share", 0}}).status();
+  EXPECT_EQ(none.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(none.message(),
+              HasSubstr(meshes.path() +
+                        "/desk/train: the class \"desk\" has no training objects; expected files"));
+  WriteText(meshes.path() + "/desk/train/desk_0001.off", kSquareOff);
+  EXPECT_THAT(FirstScan(meshes.path(), {{"val_share", 0.4}}).status().message(),
+              HasSubstr("/desk/train: the class \"desk\" has no training objects but those that "
+                        "val_share holds out"));
+  const TempFolder texts;
+  WriteModelNet(texts.path());
+  WriteText(texts.path() + "/modelnet40_train.txt", "chair_0001\n");
+  EXPECT_THAT(FirstScan(texts.path(), {{"val_share", 0}}).status().message(),
+              HasSubstr(texts.path() + "/night_stand: the class \"night_stand\" has no training "
+                                       "objects; expected lines CLASS_NUMBER in "));
+}
+
 TEST(ModelNet40Test, RefusesMoreClassesThanLabelsCanName) {
   const TempFolder folder;
   for (int i = 0; i < 256; ++i) {

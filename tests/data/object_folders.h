@@ -34,6 +34,25 @@ inline void WriteShapeNet(const std::string& root) {
   WriteText(root + "/02954340/b.txt", "0 0 0 0 1 0 6\n0 1 0 0 1 0 7");
 }
 
+// One category "Valve" of 14 parts with the ids 1, 4, 7, ..., 40, in the plain layout: three
+// training objects, one validation object and one test object of 28 points each.
+inline void WriteOwnParts(const std::string& root) {
+  std::string table = "# made by hand\ncategory\tpart_id\tname\n";
+  std::string rows;
+  for (int part = 0; part < 14; ++part) {
+    const std::string id = std::to_string(3 * part + 1);
+    table.append("Valve\t").append(id).append("\tpart ").append(std::to_string(part)).append("\n");
+    for (const char* y : {" 0.5 ", " -0.5 "}) {
+      rows.append(std::to_string(part)).append(y).append("0.1 0 0 1 ").append(id).append("\n");
+    }
+  }
+  WriteText(root + "/parts.tsv", table);
+  for (const char* name : {"a", "b", "c", "d", "e"}) WriteText(root + "/" + name + ".txt", rows);
+  WriteText(root + "/train.txt", "a\nb\nc\n");
+  WriteText(root + "/val.txt", "d\n");
+  WriteText(root + "/test.txt", "e\n");
+}
+
 // Twelve points "i,0,0,0,0,1", i from 0.
 inline std::string ModelNetRows() {
   std::string rows;

@@ -73,6 +73,40 @@ TEST(SemanticKittiTest, LaneMarkingsAreRoadUnderTheOfficialMapOnly) {
   EXPECT_THAT((*official)->Load(Split::kVal, 0)->labels, ElementsAre(0, 8, 255));
 }
 
+TEST(SemanticKittiTest, TakesExtensionsInAnyCaseAndLeavesOutHiddenFiles) {
+  const TempFolder folder;
+  WriteSequence(folder.path(), "00", {"000000", "000001"});
+  WriteSequence(folder.path(), "08", {"000000"});
+  const std::string train = folder.path() + "/sequences/00";
+  std::filesystem::rename(train + "/velodyne/000001.bin", train + "/velodyne/000001.BIN");
+  std::filesystem::rename(train + "/labels/000001.label", train + "/labels/000001.Label");
+  WriteText(train + "/velodyne/._000000.bin", "Mac OS X");
+  const auto dataset = OpenFolder(folder.path(), {{"train_sequences", {"00"}}});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  ASSERT_EQ((*dataset)->size(Split::kTrain), 2);
+  const auto scan = (*dataset)->Load(Split::kTrain, 1);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_EQ(scan->name, "00/000001");
+}
+
+TEST(SemanticKittiTest, ReadsListsAndTablesAsOtherToolsWriteThem) {
+  const TempFolder folder;
+  WriteSmallFolder(folder.path());
+  WriteText(folder.path() + "/classes.tsv",
+            "\xEF\xBB\xBFraw_id\ttrain_id\tname\r\n# none\r\n0\t255\tvoid\r\n\r\n10\t0\tground\r\n"
+            "20\t1\tbuilding\r\n");
+  WriteText(folder.path() + "/train.txt", "\xEF\xBB\xBF# first\r\n\r\n a \r\n");
+  WriteText(folder.path() + "/val.txt", "b\t# second\r");
+  std::filesystem::rename(folder.path() + "/velodyne/a.bin", folder.path() + "/velodyne/a.BIN");
+  std::filesystem::rename(folder.path() + "/labels/a.label", folder.path() + "/labels/a.LABEL");
+  const auto dataset = OpenFolder(folder.path());
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT((*dataset)->class_names(), ElementsAre("ground", "building"));
+  const auto scan = (*dataset)->Load(Split::kTrain, 0);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_EQ(scan->name, "a");
+}
+
 TEST(SemanticKittiTest, TakesEveryNthScan) {
   const TempFolder folder;
   WriteSequence(folder.path(), "00", {"000000", "000001", "000002", "000003", "000004"});

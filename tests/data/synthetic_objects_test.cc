@@ -49,7 +49,7 @@ TEST(SyntheticObjectsTest, CategoriesTakeTurnsAndNormalsHaveLengthOne) {
     EXPECT_EQ(scan->category, i % 16);
     EXPECT_LE(scan->num_points(), 256);
     for (size_t p = 0; p < scan->labels.size(); ++p) {
-      EXPECT_EQ(CategoryOfPart(scan->labels[p]), scan->category);
+      EXPECT_EQ(ShapeNetParts().CategoryOf(scan->labels[p]), scan->category);
       EXPECT_NEAR(
           std::hypot(scan->extra[0].values[p], scan->extra[1].values[p], scan->extra[2].values[p]),
           1, 1e-6);  // float32

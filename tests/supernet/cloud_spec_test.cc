@@ -193,6 +193,12 @@ TEST(PctSpecTest, OtherNetworksHaveThePublishedParameters) {
   EXPECT_EQ(LargestParameters(MakePct({{"task", "segmentation"}}), 22, 50), 2446130);
 }
 
+TEST(PctSpecTest, TheLayerTableFollowsTheNumberOfCategories) {
+  const PctSpec spec = MakePct({{"task", "segmentation"}, {"categories", 2}});
+  EXPECT_EQ(spec.min_channels(), 5);
+  EXPECT_EQ(LargestParameters(spec, 5, 50), 2446130 - 14 * 64);
+}
+
 TEST(PctSpecTest, QueriesAndKeysAreOneRowWithTwoNames) {
   const PctSpec spec = MakePct({{"task", "segmentation"}});
   const search::LayerTable table = spec.Expand(spec.space().Largest(), 19, 50);
@@ -247,6 +253,7 @@ TEST(PctSpecTest, ConfigurationErrorsNameThePointer) {
                                                  {"channels", 0},
                                                  {"picked", {512}},
                                                  {"picked", {128, 256}},
+                                                 {"categories", 0},
                                                  {"attention_layers", Json::array()},
                                                  {"query_ratios", 1},
                                                  {"dropout", 1}}) {

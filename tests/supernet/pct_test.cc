@@ -138,6 +138,16 @@ TEST(PctTest, SegmentationReadsTheCategoryInTheLastColumns) {
   EXPECT_GT(LargestDifference(LogitsOf(*net, others), LogitsOf(*net, clouds)), 1e-5);
 }
 
+TEST(PctTest, SegmentationTakesAnyNumberOfCategories) {
+  PctArch arch = PublishedPctSegmentation(14);
+  arch.categories = 1;
+  arch.input_dim = 7;
+  const auto net = MakeNet(arch);
+  EXPECT_EQ(exporter::StateOf(*net).at("label_conv.0.conv.weight").sizes().vec(),
+            (std::vector<int64_t>{64, 1, 1}));
+  EXPECT_EQ(LogitsOf(*net, RandomTensor({2, 40, 7}, 1)).sizes(), (std::vector<int64_t>{80, 14}));
+}
+
 // As if the layers behind were not there: their outputs repeat the last one that ran.
 TEST(PctTest, AMissingAttentionLayerPassesOn) {
   PctArch arch = PublishedPctSegmentation(9);

@@ -16,6 +16,7 @@ namespace voxbit::data {
 namespace {
 
 constexpr size_t kColumns = 6;
+constexpr double kMaxValShare = 0.5;
 constexpr char kClassList[] = "/modelnet40_shape_names.txt";
 
 struct ModelNetConfig : ObjectSettings {
@@ -48,7 +49,7 @@ Fields<ModelNetConfig> ConfigFields() {
             "farthest-point sampling; or at random, anew for every epoch")
       .Int("mesh_points", &Config::mesh_points, {.min = 1, .max = 1 << 20}, "points",
            "meshes: points drawn from the surface, before the cut")
-      .Number("val_share", &Config::val_share, {.min = 0, .max = 0.5}, "",
+      .Number("val_share", &Config::val_share, {.min = 0, .max = kMaxValShare}, "",
               "share of the training objects that becomes the validation split; 0: validate on the "
               "test objects, as the published trainings do")
       .Seed("seed", &Config::seed, "meshes: seed of the points drawn");
@@ -64,12 +65,15 @@ Result<ModelNetConfig> ReadConfig(const Json& json, const std::string& pointer) 
 
 struct Index : ObjectIndex {
   std::vector<std::string> classes;
+  std::vector<std::string> folders;  // of each class's training objects
+  std::string objects;               // what is expected there, for messages
 };
 
 // IDs such as "night_stand_0001", whose class is what precedes the last "_".
 Result<std::vector<ObjectFile>> ReadObjectList(const std::string& root, const std::string& path,
                                                const std::vector<std::string>& classes) {
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> ids, ReadNameList(path, "object"));
+  FileFinder finder;
   std::vector<ObjectFile> files;
   files.reserve(ids.size());
   for (const ListedName& id : ids) {
@@ -79,7 +83,7 @@ Result<std::vector<ObjectFile>> ReadObjectList(const std::string& root, const st
       return InvalidArgument(Join({path, ": line ", std::to_string(id.line), ": the class of \"",
                                    id.name, "\" is not in ", root, kClassList}));
     }
-    files.push_back({id.name, Join({root, "/", name, "/", id.name, ".txt"}),
+    files.push_back({id.name, finder.Find(Join({root, "/", name, "/", id.name}), ".txt"),
                      static_cast<int32_t>(found - classes.begin())});
   }
   return files;
@@ -93,30 +97,25 @@ Result<Index> ReadTextIndex(const std::string& root) {
   index.stamp = StampOf(index.paths);
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names,
                           ReadNameList(root + kClassList, "class"));
-  for (const ListedName& listed : names) index.classes.push_back(listed.name);
+  for (const ListedName& listed : names) {
+    index.classes.push_back(listed.name);
+    index.folders.push_back(Join({root, "/", listed.name}));
+  }
+  index.objects = "lines CLASS_NUMBER in " + train;
   VOXBIT_ASSIGN_OR_RETURN(index.splits[0], ReadObjectList(root, train, index.classes));
   VOXBIT_ASSIGN_OR_RETURN(index.splits[2], ReadObjectList(root, test, index.classes));
   return index;
 }
 
-// Names of what is in a folder, in order; nothing where there is none.
-std::vector<std::string> ListFolder(const std::string& path) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
-       it.increment(error)) {
-    names.push_back(it->path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 Result<Index> ReadMeshIndex(const std::string& root) {
   Index index;
   index.paths = {root};
-  for (const std::string& name : ListFolder(root)) {
+  index.objects = "files *.off";
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFolder(root));
+  for (const std::string& name : names) {
     if (!IsFolder(Join({root, "/", name, "/train"}))) continue;
     index.classes.push_back(name);
+    index.folders.push_back(Join({root, "/", name, "/train"}));
     for (const char* split : {"/train", "/test"}) {
       index.paths.push_back(Join({root, "/", name, split}));
     }
@@ -131,11 +130,12 @@ Result<Index> ReadMeshIndex(const std::string& root) {
     for (const size_t split : {size_t{0}, size_t{2}}) {
       const std::string folder =
           Join({root, "/", index.classes[c], split == 0 ? "/train" : "/test"});
-      for (const std::string& file : ListFolder(folder)) {
-        const std::filesystem::path name(file);
-        if (name.extension() != ".off") continue;
-        index.splits[split].push_back(
-            {name.stem().string(), Join({folder, "/", file}), static_cast<int32_t>(c)});
+      if (!IsFolder(folder)) continue;
+      VOXBIT_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(folder));
+      for (const std::string& file : files) {
+        if (!HasExtension(file, ".off")) continue;
+        index.splits[split].push_back({std::filesystem::path(file).stem().string(),
+                                       Join({folder, "/", file}), static_cast<int32_t>(c)});
       }
     }
   }
@@ -143,11 +143,21 @@ Result<Index> ReadMeshIndex(const std::string& root) {
 }
 
 // Evenly spread over the list, which is in the order of the classes.
-void HoldOut(double share, Index& index) {
+Status HoldOut(double share, const std::string& pointer, Index& index) {
   auto& [train, val, test] = index.splits;
   if (share == 0) {
     val = test;
-    return;
+    return OkStatus();
+  }
+  const auto num = static_cast<double>(train.size());
+  if (num > 0 && std::floor(num * share) < 1) {
+    const double least = std::ceil(100 / num) / 100;
+    return FieldError(
+        pointer,
+        Join({CanonicalJson(share), " of ", std::to_string(train.size()),
+              " training objects is less than one object; expected ",
+              least <= kMaxValShare ? "at least " + CanonicalJson(least) + ", or " : std::string(),
+              "0 to validate on the test objects"}));
   }
   std::vector<ObjectFile> kept;
   for (size_t i = 0; i < train.size(); ++i) {
@@ -157,29 +167,43 @@ void HoldOut(double share, Index& index) {
     (held(i + 1) > held(i) ? val : kept).push_back(std::move(train[i]));
   }
   train = std::move(kept);
+  return OkStatus();
+}
+
+// A class that is never seen in training would only lower the score.
+Status CheckClasses(const Index& index, double val_share) {
+  for (size_t c = 0; c < index.classes.size(); ++c) {
+    const auto category = static_cast<int32_t>(c);
+    if (HasObjects(index, Split::kTrain, category)) continue;
+    const bool held_out = val_share > 0 && HasObjects(index, Split::kVal, category);
+    return InvalidArgument(Join(
+        {index.folders[c], ": the class \"", index.classes[c], "\" has no training objects",
+         held_out ? " but those that val_share holds out" : "", "; expected ", index.objects}));
+  }
+  return OkStatus();
 }
 
 class ModelNet40 final : public ObjectFiles {
  public:
   ModelNet40(const ModelNetConfig& config, const Index& index)
-      : ObjectFiles(config, {index.classes, {}, {}}, ConfigFields().ToJson(config), index),
+      : ObjectFiles(config, {.names = index.classes}, ConfigFields().ToJson(config), index),
         config_(config) {}
 
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
     Scan scan;
-    if (std::string_view(file.path).substr(file.path.size() - 4) == ".off") {
+    if (HasExtension(file.path, ".off")) {
       VOXBIT_ASSIGN_OR_RETURN(const Mesh mesh, ReadOff(file.path));
       Rng rng = Rng(config_.seed).Fork("modelnet40/" + file.name);
       scan = MakeObjectScan(config_, SampleSurface(mesh, config_.mesh_points, rng));
     } else {
       // The published files are ten times as long as what is used of them.
       VOXBIT_ASSIGN_OR_RETURN(
-          const std::vector<float> table,
+          const Table table,
           config_.cut == "first"
               ? ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}, config_.points)
               : ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}));
-      scan = MakeObjectScan(table, kColumns);
+      scan = MakeObjectScan(table.values, kColumns);
     }
     Cut(scan);
     return scan;
@@ -225,8 +249,9 @@ Result<Index> ReadIndex(const ModelNetConfig& config, const std::string& pointer
     return InvalidArgument(root + ": " + std::to_string(index.classes.size()) +
                            " classes; there can be " + std::to_string(kIgnoredLabel));
   }
-  HoldOut(config.val_share, index);
+  VOXBIT_RETURN_IF_ERROR(HoldOut(config.val_share, pointer + "/val_share", index));
   VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root, needed));
+  VOXBIT_RETURN_IF_ERROR(CheckClasses(index, config.val_share));
   return index;
 }
 

@@ -10,6 +10,7 @@
 #include "common/files.h"
 #include "worker/data/files/class_map.h"
 #include "worker/data/files/source_files.h"
+#include "worker/data/files/text_rows.h"
 #include "worker/data/lidar/lidar_dataset.h"
 
 namespace voxbit::data {
@@ -77,10 +78,11 @@ struct Entry {
   std::string returns;
 };
 
-Entry MakeEntry(std::string name, const std::string& folder, const std::string& stem) {
-  return {std::move(name), Join({folder, "/velodyne/", stem, ".bin"}),
-          Join({folder, "/labels/", stem, ".label"}),
-          Join({folder, "/returns/", stem, ".returns"})};
+Entry MakeEntry(std::string name, const std::string& folder, const std::string& stem,
+                FileFinder& finder) {
+  return {std::move(name), finder.Find(Join({folder, "/velodyne/", stem}), ".bin"),
+          finder.Find(Join({folder, "/labels/", stem}), ".label"),
+          finder.Find(Join({folder, "/returns/", stem}), ".returns")};
 }
 
 // Values of type T in the file at `path`. DATA_LOSS when its size is no multiple of `row_bytes`.
@@ -101,29 +103,27 @@ Result<std::vector<T>> ReadValues(const std::string& path, size_t row_bytes) {
 Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names,
                           ReadNameList(Join({root, "/", SplitName(split), ".txt"}), "scan"));
+  FileFinder finder;
   std::vector<Entry> entries;
   entries.reserve(names.size());
-  for (const ListedName& listed : names)
-    entries.push_back(MakeEntry(listed.name, root, listed.name));
+  for (const ListedName& listed : names) {
+    entries.push_back(MakeEntry(listed.name, root, listed.name, finder));
+  }
   return entries;
 }
 
 // Every scan of the given sequences, by number.
 Result<std::vector<Entry>> ListSequences(const std::string& root,
                                          const std::vector<std::string>& sequences) {
+  FileFinder finder;
   std::vector<Entry> entries;
   for (const std::string& sequence : sequences) {
     const std::string folder = Join({root, "/sequences/", sequence});
-    std::error_code error;
-    std::vector<std::string> stems;
-    for (std::filesystem::directory_iterator it(folder + "/velodyne", error), end;
-         !error && it != end; it.increment(error)) {
-      if (it->path().extension() == ".bin") stems.push_back(it->path().stem().string());
-    }
-    if (error) return FromErrno(error.value(), folder + "/velodyne");
-    std::sort(stems.begin(), stems.end());
-    for (const std::string& stem : stems) {
-      entries.push_back(MakeEntry(Join({sequence, "/", stem}), folder, stem));
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListFolder(folder + "/velodyne"));
+    for (const std::string& file : files) {
+      if (!HasExtension(file, ".bin")) continue;
+      const std::string stem = std::filesystem::path(file).stem().string();
+      entries.push_back(MakeEntry(Join({sequence, "/", stem}), folder, stem, finder));
     }
   }
   return entries;
@@ -313,7 +313,7 @@ class SemanticKitti final : public LidarDataset {
 Result<ClassMap> ReadClassMap(const SemanticKittiConfig& config, bool published) {
   if (published) return SemanticKittiClassMap(config.class_map);
   const std::string path = config.root + "/classes.tsv";
-  VOXBIT_ASSIGN_OR_RETURN(const std::string table, ReadFile(path));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string table, ReadText(path));
   return ParseClassMap(table, path);
 }
 

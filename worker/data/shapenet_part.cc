@@ -1,4 +1,5 @@
-// ShapeNet-part: the published folder with normals (v0_normal), or one folder of such files.
+// ShapeNet-part: the published folder with normals (v0_normal), or one folder of such files; either
+// with a table of its own categories and parts.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -14,6 +15,7 @@
 namespace voxbit::data {
 namespace {
 
+constexpr char kPartTable[] = "/parts.tsv";
 constexpr char kCategoryList[] = "/synsetoffset2category.txt";
 constexpr size_t kColumns = 7;
 
@@ -28,8 +30,10 @@ Fields<ShapeNetPartConfig> ConfigFields() {
   fields.Text("kind", &Config::kind, {"shapenet_part"}, "kind of dataset")
       .Text("root", &Config::root, {},
             "folder with synsetoffset2category.txt, train_test_split/ and SYNSET/ID.txt, or with "
-            "train.txt, val.txt, perhaps test.txt, and NAME.txt; rows x y z nx ny nz part; an "
-            "absolute path, the same on every machine with workers; a relative one in the server's "
+            "train.txt, val.txt, perhaps test.txt, and NAME.txt; rows x y z nx ny nz part; "
+            "parts.tsv, "
+            "where there is one, names categories and parts of your own; an absolute path, the "
+            "same on every machine with workers; a relative one in the server's "
             "config file is taken from the server's working directory")
       .Required();
   AddShapeNetFields(fields);
@@ -49,24 +53,33 @@ std::string ListPath(const std::string& root, Split split, bool published) {
              : Join({root, "/", SplitName(split), ".txt"});
 }
 
-// Category index by synset, from lines "Airplane<tab>02691156".
-Result<std::map<std::string, int32_t>> ReadCategories(const std::string& path) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const auto& known = ShapeNetCategories();
+struct Index : ObjectIndex {
+  PartTable table;
+  bool own_table = false;
+};
+
+// Category index by synset, from lines "Airplane<tab>02691156". Categories of one's own may have
+// blanks in their names.
+Result<std::map<std::string, int32_t>> ReadCategories(const std::string& path, const Index& index) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  const auto& known = index.table.categories;
   std::map<std::string, int32_t> by_synset;
   RowReader reader(text, path);
   for (std::string_view line; reader.NextLine(line);) {
-    if (line.empty()) continue;
-    const size_t space = std::min(line.find_first_of(" \t"), line.size());
-    const std::string name(line.substr(0, space));
-    const std::string synset(line.substr(std::min(line.find_last_of(" \t") + 1, line.size())));
+    const size_t blank = std::min(line.find_last_of(" \t"), line.size());
+    const std::string_view name = line.substr(0, line.find_last_not_of(" \t", blank) + 1);
     const auto found = std::find_if(known.begin(), known.end(),
                                     [&](const ObjectCategory& c) { return c.name == name; });
-    if (space == line.size() || found == known.end()) {
-      return reader.Error("expected a category of ShapeNet-part and its synset, found \"" +
-                          std::string(line) + "\"");
+    if (blank == line.size() || found == known.end()) {
+      return reader.Error(
+          Join({"expected a category of ",
+                index.own_table ? std::string_view(kPartTable).substr(1) : "ShapeNet-part",
+                " and its synset, found \"", line, "\""}));
     }
-    by_synset[synset] = static_cast<int32_t>(found - known.begin());
+    const std::string synset(line.substr(blank + 1));
+    if (!by_synset.emplace(synset, static_cast<int32_t>(found - known.begin())).second) {
+      return reader.Error("the synset " + synset + " is listed already");
+    }
   }
   return by_synset;
 }
@@ -78,6 +91,7 @@ Result<std::vector<ObjectFile>> ReadPublishedList(
   if (!IsFile(path)) return NotFound(path + ": missing split file");
   VOXBIT_ASSIGN_OR_RETURN(const Json list, ReadJsonFile(path));
   if (!list.is_array()) return InvalidArgument(path + ": expected a list, found " + Describe(list));
+  FileFinder finder;
   std::vector<ObjectFile> files;
   files.reserve(list.size());
   for (const Json& entry : list) {
@@ -95,7 +109,7 @@ Result<std::vector<ObjectFile>> ReadPublishedList(
           Join({where, "the synset of \"", text, "\" is not in ", root, kCategoryList}));
     }
     const std::string name = text.substr(before + 1);
-    files.push_back({name, Join({root, "/", name, ".txt"}), category->second});
+    files.push_back({name, finder.Find(Join({root, "/", name}), ".txt"), category->second});
   }
   return files;
 }
@@ -105,29 +119,68 @@ Result<std::vector<ObjectFile>> ReadPlainList(const std::string& root, Split spl
   std::vector<ObjectFile> files;
   if (split == Split::kTest && !IsFile(path)) return files;
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names, ReadNameList(path, "object"));
+  FileFinder finder;
   files.reserve(names.size());
   for (const ListedName& listed : names) {
-    files.push_back({listed.name, Join({root, "/", listed.name, ".txt"}), -1});
+    files.push_back({listed.name, finder.Find(Join({root, "/", listed.name}), ".txt"), -1});
   }
   return files;
 }
 
-Result<ObjectIndex> ReadIndex(const std::string& root, FilesNeeded needed) {
+// A category that is never seen in training would only lower the score. One without a folder and
+// without objects is not there, as in a part of the published set.
+Status CheckCategories(const std::string& root, const std::map<std::string, int32_t>& categories,
+                       const ObjectIndex& index) {
+  for (const auto& [synset, category] : categories) {
+    const std::string folder = Join({root, "/", synset});
+    if (HasObjects(index, Split::kTrain, category)) continue;
+    if (!IsFolder(folder) && !HasObjects(index, Split::kVal, category) &&
+        !HasObjects(index, Split::kTest, category)) {
+      continue;
+    }
+    return InvalidArgument(
+        Join({folder, ": the category has no training objects; expected some in ",
+              ListPath(root, Split::kTrain, /*published=*/true), ", or no line for it in ", root,
+              kCategoryList}));
+  }
+  return OkStatus();
+}
+
+// The table in the folder, or that of ShapeNet-part.
+Status ReadParts(const std::string& root, Index& index) {
+  const std::string path = root + kPartTable;
+  index.own_table = IsFile(path);
+  if (!index.own_table) {
+    index.table = ShapeNetParts();
+    return OkStatus();
+  }
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  VOXBIT_ASSIGN_OR_RETURN(index.table, ParsePartTable(text, path));
+  index.parts = {{"ids", index.table.ids}, {"categories", Json::array()}};
+  for (const ObjectCategory& category : index.table.categories) {
+    index.parts["categories"].push_back({category.name, category.parts.size()});
+  }
+  return OkStatus();
+}
+
+Result<Index> ReadIndex(const std::string& root, FilesNeeded needed) {
   const bool published = IsFile(root + kCategoryList);
   if (!published && !IsFile(ListPath(root, Split::kTrain, published)) &&
       !IsFile(ListPath(root, Split::kVal, published))) {
     return NotFound(Join({root, ": neither a file ", std::string_view(kCategoryList).substr(1),
                           " nor train.txt and val.txt in it; expected one of the two layouts"}));
   }
-  ObjectIndex index;
+  Index index;
+  index.paths.push_back(root + kPartTable);
   if (published) index.paths.push_back(root + kCategoryList);
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
     index.paths.push_back(ListPath(root, split, published));
   }
   index.stamp = StampOf(index.paths);
+  VOXBIT_RETURN_IF_ERROR(ReadParts(root, index));
   std::map<std::string, int32_t> categories;
   if (published) {
-    VOXBIT_ASSIGN_OR_RETURN(categories, ReadCategories(root + kCategoryList));
+    VOXBIT_ASSIGN_OR_RETURN(categories, ReadCategories(root + kCategoryList, index));
   }
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
     Result<std::vector<ObjectFile>> files =
@@ -136,47 +189,67 @@ Result<ObjectIndex> ReadIndex(const std::string& root, FilesNeeded needed) {
     index.splits[static_cast<size_t>(split)] = std::move(files).value();
   }
   VOXBIT_RETURN_IF_ERROR(CheckFiles(index, root, needed));
+  VOXBIT_RETURN_IF_ERROR(CheckCategories(root, categories, index));
   return index;
+}
+
+// "a part from 36 to 37" or, of ids with gaps, "one of the parts 3, 7, 12".
+std::string IdsText(std::vector<int32_t> ids) {
+  std::sort(ids.begin(), ids.end());
+  if (ids.size() > 1 && ids.back() - ids.front() + 1 == static_cast<int32_t>(ids.size())) {
+    return Join({"a part from ", std::to_string(ids.front()), " to ", std::to_string(ids.back())});
+  }
+  std::string text = "one of the parts";
+  for (const int32_t id : ids) {
+    text += (id == ids.front() ? " " : ", ") + std::to_string(id);
+  }
+  return text;
 }
 
 class ShapeNetPart final : public ObjectFiles {
  public:
-  ShapeNetPart(const ShapeNetPartConfig& config, const ObjectIndex& index)
-      : ObjectFiles(config, ShapeNetClasses(config.task), ConfigFields().ToJson(config), index) {}
+  ShapeNetPart(const ShapeNetPartConfig& config, const Index& index)
+      : ObjectFiles(config, ClassesOf(index.table, config.task), ConfigFields().ToJson(config),
+                    index),
+        table_(index.table) {}
 
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
-    VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> table,
+    VOXBIT_ASSIGN_OR_RETURN(const Table rows,
                             ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"}));
-    Scan scan = MakeObjectScan(table, kColumns);
+    Scan scan = MakeObjectScan(rows.values, kColumns);
     scan.category = file.category;
-    for (size_t i = 0; i < table.size(); i += kColumns) {
-      VOXBIT_ASSIGN_OR_RETURN(const int32_t part, PartOf(table[i + kColumns - 1], file.path,
-                                                         i / kColumns + 1, scan.category));
+    for (size_t i = 0; i < rows.lines.size(); ++i) {
+      const float id = rows.values[(i + 1) * kColumns - 1];
+      const int32_t part = table_.PartWithId(id);
+      // The first row tells a category that is not known yet.
+      if (scan.category < 0) scan.category = table_.CategoryOf(part);
+      if (scan.category < 0 || table_.CategoryOf(part) != scan.category) {
+        return InvalidArgument(Join({file.path, ": line ", std::to_string(rows.lines[i]), ": ",
+                                     WrongPart(id, part, scan.category)}));
+      }
       if (settings().task == "parts") scan.labels.push_back(part);
     }
     return scan;
   }
 
-  // The part that a row names. The first row sets a category that is not known yet.
-  static Result<int32_t> PartOf(float value, const std::string& path, size_t line,
-                                int32_t& category) {
-    const auto& categories = ShapeNetCategories();
-    const bool is_part =
-        value >= 0 && value < 50 && value == static_cast<float>(static_cast<int32_t>(value));
-    const int32_t part = is_part ? static_cast<int32_t>(value) : -1;
-    if (category < 0) category = CategoryOfPart(part);
-    if (category >= 0 && categories[static_cast<size_t>(category)].HasPart(part)) return part;
-    std::string expected = "0 to 49";
+  // What is wrong with a part, -1 for an id there is not, in an object of a category, -1 if it is
+  // not known.
+  std::string WrongPart(float id, int32_t part, int32_t category) const {
+    std::string expected = IdsText(table_.ids);
     if (category >= 0) {
-      const ObjectCategory& own = categories[static_cast<size_t>(category)];
-      expected = Join({std::to_string(own.first_part), " to ",
-                       std::to_string(own.first_part + static_cast<int32_t>(own.parts.size()) - 1),
+      const ObjectCategory& own = table_.categories[static_cast<size_t>(category)];
+      const auto first = table_.ids.begin() + own.first_part;
+      expected = Join({IdsText({first, first + static_cast<std::ptrdiff_t>(own.parts.size())}),
                        ", those of ", own.name});
     }
-    return InvalidArgument(Join({path, ": line ", std::to_string(line), ": expected a part from ",
-                                 expected, ", found ", CanonicalJson(value)}));
+    const int32_t other = table_.CategoryOf(part);
+    return Join({"expected ", expected, ", found ", CanonicalJson(id),
+                 other < 0 ? "" : ", a part of ",
+                 other < 0 ? "" : table_.categories[static_cast<size_t>(other)].name});
   }
+
+  const PartTable table_;
 };
 
 template <FilesNeeded kNeeded>
@@ -184,8 +257,12 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
                                       const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const ShapeNetPartConfig config, ReadConfig(json, pointer));
   VOXBIT_ASSIGN_OR_RETURN(const std::string root, ResolveRoot(config.root, pointer));
-  VOXBIT_ASSIGN_OR_RETURN(ObjectIndex index, ReadIndex(root, kNeeded));
-  auto dataset = std::make_unique<ShapeNetPart>(config, std::move(index));
+  VOXBIT_ASSIGN_OR_RETURN(const Index index, ReadIndex(root, kNeeded));
+  if (config.task == "class" && index.table.categories.size() < 2) {
+    return FieldError(pointer + "/task", Join({"with one category in ", root, kPartTable,
+                                               " there is no class to find; expected \"parts\""}));
+  }
+  auto dataset = std::make_unique<ShapeNetPart>(config, index);
   VOXBIT_RETURN_IF_ERROR(dataset->Digest(stop, kNeeded));
   return std::unique_ptr<Dataset>(std::move(dataset));
 }

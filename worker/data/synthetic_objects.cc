@@ -91,7 +91,8 @@ void FitUnitSphere(Mesh& mesh) {
 class SyntheticObjects final : public ObjectDataset {
  public:
   explicit SyntheticObjects(const SyntheticConfig& config)
-      : ObjectDataset(config, ShapeNetClasses(config.task), ConfigFields().ToJson(config)),
+      : ObjectDataset(config, ClassesOf(ShapeNetParts(), config.task),
+                      ConfigFields().ToJson(config)),
         config_(config) {
     const Json identity = {{"config", this->config()}, {"generator", kGeneratorVersion}};
     set_digest(Sha256Hex(CanonicalJson(identity)));

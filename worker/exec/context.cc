@@ -27,6 +27,15 @@ std::shared_ptr<T> Touch(std::deque<std::pair<std::string, std::shared_ptr<T>>>&
   return kept.back().second;
 }
 
+// A supernet that reads the category one-hot says of how many.
+Status CheckCategories(const Json& supernet, const data::Dataset& dataset) {
+  const auto read = supernet.find("categories");
+  const size_t num = dataset.category_names().size();
+  if (read == supernet.end() || num == 0 || *read == num) return OkStatus();
+  return InvalidArgument("/supernet/categories: expected " + std::to_string(num) +
+                         ", as many as the dataset has, found " + Describe(*read));
+}
+
 }  // namespace
 
 ExecPlugins BuiltinExecPlugins() {
@@ -119,6 +128,7 @@ Result<std::shared_ptr<supernet::Supernet>> ExecContext::FreshSupernet(
   }
   VOXBIT_ASSIGN_OR_RETURN(const supernet::SupernetFactory make,
                           plugins_.supernets.Find(kind->get<std::string>()));
+  VOXBIT_RETURN_IF_ERROR(CheckCategories(spec.supernet, dataset.dataset()));
   VOXBIT_ASSIGN_OR_RETURN(auto net, make(spec.supernet, "/supernet", dataset.in_channels(),
                                          dataset.dataset().num_classes(), spec.seed));
   const std::string& digest = net->spec().space().digest();

@@ -58,7 +58,11 @@ Result<std::shared_ptr<Supernet>> MakePctNet(const Json& config, const std::stri
   if (in_channels < spec.min_channels()) {
     return InvalidArgument(pointer + ": for " + parsed.task + " the network reads at least " +
                            std::to_string(spec.min_channels()) +
-                           " features of a point, the points have " + std::to_string(in_channels));
+                           " features of a point, the points have " + std::to_string(in_channels) +
+                           (spec.classifies_clouds()
+                                ? ""
+                                : "; expected the feature \"category\" of the dataset, and in " +
+                                      pointer + "/categories how many there are"));
   }
   auto net = std::make_shared<PctNet>(spec, in_channels, num_classes);
   net->body().Initialize(seed);

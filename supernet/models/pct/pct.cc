@@ -227,7 +227,7 @@ PctPartSegmentation::PctPartSegmentation(torch::nn::Module& root, const PctArch&
   conv2_ = AddConv(root, "conv2.conv", "bn2", width, width);
   AddAttention();
   fuse_ = AddConv(root, "conv_fuse.0.conv", "conv_fuse.1", kPctAttention * width, fused);
-  label_ = AddConv(root, "label_conv.0.conv", "label_conv.1", kPctCategories, unit);
+  label_ = AddConv(root, "label_conv.0.conv", "label_conv.1", largest.categories, unit);
   convs1_ = AddConv(root, "convs1.conv", "bns1", 3 * fused + unit, 8 * unit, kConvWithBias);
   convs2_ = AddConv(root, "convs2.conv", "bns2", 8 * unit, 4 * unit, kConvWithBias);
   convs3_ =
@@ -238,13 +238,13 @@ at::Tensor PctPartSegmentation::Forward(const NetInput& input) const {
   CheckClouds(input, largest().input_dim, /*min_points=*/1);
   const auto xyz = input.cloud_cache->Get<at::Tensor>("positions " + input.clouds.device().str(),
                                                       [&] { return CloudPositions(input.clouds); });
-  const at::Tensor category = input.clouds.select(1, 0).slice(1, -kPctCategories);
+  const at::Tensor category = input.clouds.select(1, 0).slice(1, -largest().categories);
   return Forward(*xyz, category).flatten(0, 1);
 }
 
 at::Tensor PctPartSegmentation::Forward(const at::Tensor& xyz, const at::Tensor& category) const {
   TORCH_CHECK(xyz.dim() == 3 && xyz.size(2) == 3 && category.dim() == 2 &&
-                  category.size(1) == kPctCategories,
+                  category.size(1) == largest().categories,
               "the network expects positions and one-hot categories");
   at::Tensor x = conv2_.Forward(conv1_.Forward(xyz));
   x = fuse_.Forward(InSeries(x, {}), kLeakySlope);

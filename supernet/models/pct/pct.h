@@ -143,7 +143,7 @@ class PctPartSegmentation final : public PctBody {
  public:
   PctPartSegmentation(torch::nn::Module& root, const PctArch& largest, double dropout);
 
-  // Logits [B,N,num_classes] from xyz [B,N,3] and category [B,16], one-hot.
+  // Logits [B,N,num_classes] from xyz [B,N,3] and category [B,categories], one-hot.
   at::Tensor Forward(const at::Tensor& xyz, const at::Tensor& category) const;
   at::Tensor Forward(const NetInput& input) const override;
 

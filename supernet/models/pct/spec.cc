@@ -9,6 +9,7 @@
 namespace voxbit::supernet {
 namespace {
 
+constexpr int64_t kMaxCategories = 255;
 constexpr int64_t kMaxNeighbours = 256;
 constexpr int64_t kMaxPoints = 65536;
 
@@ -48,8 +49,10 @@ const Fields<PctConfig>& ConfigFields() {
     table.Text("kind", &PctConfig::kind, {"pct"}, "which supernet")
         .Text("task", &PctConfig::task, CloudTaskNames(),
               "labels for points or for whole clouds; segmentation reads the category, one-hot, in "
-              "the last 16 columns")
+              "the last columns")
         .Text("port", &PctConfig::port, PortNames(), "which published classification network")
+        .Int("categories", &PctConfig::categories, {1, kMaxCategories}, "",
+             "segmentation: how many categories the dataset has, 16 in ShapeNet-part")
         .Custom("channels", "even integer",
                 "of the first layer of classification, 2 to 512; all widths are in proportion",
                 &ParseChannels, [](const PctConfig& in) { return Json(in.channels); })
@@ -147,7 +150,7 @@ search::LayerTable SegmentationLayers(const PctArch& arch) {
   rows.Conv("conv2.conv", "bn2", width, width, points);
   rows.Attention(points);
   rows.Conv("conv_fuse.0.conv", "conv_fuse.1", kPctAttention * width, fused, points);
-  rows.Conv("label_conv.0.conv", "label_conv.1", kPctCategories, unit, search::CloudsKey());
+  rows.Conv("label_conv.0.conv", "label_conv.1", arch.categories, unit, search::CloudsKey());
   rows.Conv("convs1.conv", "bns1", 3 * fused + unit, 8 * unit, points, /*bias=*/true);
   rows.Conv("convs2.conv", "bns2", 8 * unit, 4 * unit, points, /*bias=*/true);
   rows.Linear("convs3.conv", 4 * unit, arch.num_classes, points);
@@ -168,7 +171,7 @@ PctArch PublishedPct(PctPort port, int64_t input_dim, int64_t num_classes) {
 PctArch PublishedPctSegmentation(int64_t num_classes) {
   PctArch arch;
   arch.task = CloudTask::kSegmentation;
-  arch.input_dim = 3 + kPctCategories;
+  arch.input_dim = 3 + arch.categories;
   arch.num_classes = num_classes;
   arch.queries.assign(kPctAttention, arch.attention_channels() / 4);
   return arch;
@@ -222,7 +225,7 @@ PctSpec::PctSpec(const PctConfig& config) : config_(config) {
 Json PctSpec::config() const { return ConfigFields().ToJson(config_); }
 
 int64_t PctSpec::min_channels() const {
-  return CloudTaskOf(config_.task) == CloudTask::kClassification ? 3 : 3 + kPctCategories;
+  return CloudTaskOf(config_.task) == CloudTask::kClassification ? 3 : 3 + config_.categories;
 }
 
 PctArch PctSpec::Arch(const search::Candidate& candidate, int64_t in_channels,
@@ -231,6 +234,7 @@ PctArch PctSpec::Arch(const search::Candidate& candidate, int64_t in_channels,
   arch.task = CloudTaskOf(config_.task);
   arch.input_dim = in_channels;
   arch.num_classes = num_classes;
+  arch.categories = config_.categories;
   arch.channels = config_.channels;
   arch.port = PortOf(config_.port);
   arch.picked = config_.picked;

@@ -21,11 +21,15 @@ namespace voxbit::supernet {
 // model_new.py.
 enum class PctPort { kMenghao, kPytorch, kPytorchPositions };
 
+// Those of ShapeNet-part.
+inline constexpr int64_t kPctCategories = 16;
+
 // One network. All widths are multiples of `channels`.
 struct PctArch {
   CloudTask task = CloudTask::kClassification;
   int64_t input_dim = 3;  // numbers per point, of which the first three are the position
   int64_t num_classes = 40;
+  int64_t categories = kPctCategories;  // part segmentation: the last columns are these, one-hot
   int64_t channels = 64;
   // Channels of queries and keys, by attention layer. There are places for kPctAttention layers;
   // where one is missing, the output of the layer before stands for its own.
@@ -44,8 +48,6 @@ struct PctArch {
 };
 
 inline constexpr int64_t kPctAttention = 4;
-// Part segmentation reads the category, one-hot, in the last columns of a cloud: ShapeNetPart.
-inline constexpr int64_t kPctCategories = 16;
 
 // The published networks. The one for part segmentation is the only network of the official
 // (Jittor) repository that runs as published. Source: MenghaoGuo/PCT networks/seg/pct_partseg.py.
@@ -68,6 +70,7 @@ struct PctConfig {
   std::string kind = "pct";
   std::string task = "classification";
   std::string port = "pct_pytorch";
+  int64_t categories = kPctCategories;
   int64_t channels = 64;
   std::vector<int64_t> picked = {512, 256};
   std::vector<int64_t> neighbours = {32};

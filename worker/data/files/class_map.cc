@@ -2,24 +2,16 @@
 
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "common/check.h"
 #include "worker/data/dataset.h"
+#include "worker/data/files/text_rows.h"
 
 namespace voxbit::data {
 namespace {
 
 constexpr uint32_t kMaxRawId = 0xFFFF;
-
-std::vector<std::string_view> SplitAt(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
 
 std::optional<uint32_t> ParseId(std::string_view text, uint32_t max) {
   uint32_t id = 0;
@@ -28,13 +20,32 @@ std::optional<uint32_t> ParseId(std::string_view text, uint32_t max) {
   return id;
 }
 
-Status LineError(const std::string& source, size_t line, const std::string& message) {
-  return InvalidArgument(source + ": line " + std::to_string(line) + ": " + message);
+constexpr std::string_view kHeader = "raw_id\ttrain_id\tname";
+
+// The first line of a train id, which names the class.
+struct NamedIn {
+  std::string name;
+  int64_t line = 0;
+};
+using ClassNames = std::map<int32_t, NamedIn>;  // by train id
+
+// Scores are told by name, so that of two classes of one name one would be lost.
+Status CheckName(const ClassNames& names, int32_t train_id, std::string_view name) {
+  if (name.empty()) return InvalidArgument("expected a name for the class, found none");
+  for (const auto& [other, named] : names) {
+    if (other == train_id || named.name != name) continue;
+    return InvalidArgument("the class " + std::to_string(train_id) + " has the name \"" +
+                           named.name + "\" of the class " + std::to_string(other) + " in line " +
+                           std::to_string(named.line) +
+                           "; expected another name, or the same train id for both");
+  }
+  return OkStatus();
 }
 
-// One line of the table; `name_of` collects the names by train id.
-Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::string>& name_of) {
-  const auto columns = SplitAt(text, '\t');
+// One line of the table; `names` collects those that come first for their train id.
+Status AddLine(std::string_view text, int64_t line, ClassMap& map, ClassNames& names) {
+  auto columns = SplitAt(text, '\t');
+  if (columns.size() == 2 && columns[1] == "255") columns.emplace_back();  // who needs its name
   if (columns.size() != 3) {
     return InvalidArgument("expected 3 columns separated by tabs, found " +
                            std::to_string(columns.size()));
@@ -53,7 +64,9 @@ Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::stri
   if (!map.raw_to_train.emplace(*raw, train_id).second) {
     return InvalidArgument("raw id " + std::to_string(*raw) + " is listed already");
   }
-  if (train_id != kIgnoredLabel) name_of.emplace(train_id, columns[2]);
+  if (train_id == kIgnoredLabel || names.contains(train_id)) return OkStatus();
+  VOXBIT_RETURN_IF_ERROR(CheckName(names, train_id, columns[2]));
+  names.emplace(train_id, NamedIn{std::string(columns[2]), line});
   return OkStatus();
 }
 
@@ -61,28 +74,24 @@ Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::stri
 
 Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source) {
   ClassMap map;
-  std::map<int32_t, std::string> name_of;
-  size_t number = 0;
-  for (std::string_view line : SplitAt(table, '\n')) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (number == 1) {
-      if (line != "raw_id\ttrain_id\tname") {
-        return LineError(source, number, "expected the header raw_id, train_id, name");
-      }
-      continue;
+  ClassNames names;
+  RowReader reader(table, source);
+  bool first = true;
+  for (std::string_view line; reader.NextLine(line); first = false) {
+    if (first && line == kHeader) continue;
+    if (first && !ParseId(SplitAt(line, '\t').front(), kMaxRawId)) {
+      return reader.Error("expected the header raw_id, train_id, name, separated by tabs");
     }
-    if (line.empty()) continue;
-    const Status added = AddLine(line, map, name_of);
-    if (!added.ok()) return LineError(source, number, added.message());
+    const Status added = AddLine(line, reader.line(), map, names);
+    if (!added.ok()) return reader.Error(added.message());
   }
-  if (name_of.empty()) return InvalidArgument(source + ": no class with a train id below 255");
-  for (const auto& [train_id, name] : name_of) {
+  if (names.empty()) return InvalidArgument(source + ": no class with a train id below 255");
+  for (const auto& [train_id, named] : names) {
     if (train_id != static_cast<int32_t>(map.names.size())) {
       return InvalidArgument(
           source + ": train ids have a gap: " + std::to_string(map.names.size()) + " is missing");
     }
-    map.names.push_back(name);
+    map.names.push_back(named.name);
   }
   return map;
 }

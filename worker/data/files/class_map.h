@@ -17,9 +17,10 @@ struct ClassMap {
   std::map<uint32_t, int32_t> raw_to_train;  // kIgnoredLabel: neither trained nor scored
 };
 
-// Reads a table with the columns raw_id, train_id, name (tabs, one header line). Train ids are
-// 0 .. K-1 without a gap, 255 is ignored; a class is named by the first line of its train id.
-// INVALID_ARGUMENT naming `source` and the line.
+// Reads a table with the columns raw_id, train_id, name, separated by tabs; the header may be
+// missing or a comment. Train ids are 0 .. K-1 without a gap, 255 is ignored; a class is named by
+// the first line of its train id, no two by the same name. INVALID_ARGUMENT naming `source` and the
+// line.
 Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source);
 
 // The 19 classes of SemanticKITTI. "official" is the map of the benchmark; "spvnas", that of the

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/predicate.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "common/files.h"
+#include "worker/data/files/text_rows.h"
 
 namespace voxbit::data {
 namespace {
@@ -65,27 +67,60 @@ Result<std::string> ResolveRoot(const std::string& root, const std::string& poin
   return path;
 }
 
+Result<std::vector<std::string>> ListFolder(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error)) {
+    std::string name = it->path().filename().string();
+    if (name.front() != '.') names.push_back(std::move(name));
+  }
+  if (error) return FromErrno(error.value(), path);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool HasExtension(std::string_view name, std::string_view extension) {
+  return boost::algorithm::iends_with(name, extension);
+}
+
+std::string FileFinder::Find(const std::string& stem, const std::string& extension) {
+  std::string path = stem + extension;
+  if (IsFile(path)) return path;
+  const std::filesystem::path wanted(path);
+  const std::string folder = wanted.parent_path().string();
+  auto listed = folders_.find(folder);
+  if (listed == folders_.end()) {
+    Result<std::vector<std::string>> names = ListFolder(folder);
+    if (!names.ok()) return path;
+    listed = folders_.emplace(folder, std::move(names).value()).first;
+  }
+  const std::string name = std::filesystem::path(stem).filename().string();
+  const std::vector<std::string>& names = listed->second;
+  for (auto it = std::lower_bound(names.begin(), names.end(), name);
+       it != names.end() && it->compare(0, name.size(), name) == 0; ++it) {
+    if (it->size() == name.size() + extension.size() && HasExtension(*it, extension)) {
+      return Join({folder, "/", *it});
+    }
+  }
+  return path;
+}
+
 Result<std::vector<ListedName>> ReadNameList(const std::string& path, const std::string& noun) {
   if (!IsFile(path)) {
     return NotFound(Join(
         {path, ": missing split file; it lists one ", noun, " name a line, without extension"}));
   }
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   std::vector<ListedName> names;
   std::set<std::string> seen;
-  int64_t line = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    std::string name = text.substr(begin, end - begin);
-    begin = end + 1;
-    ++line;
-    while (!name.empty() && (name.back() == '\r' || name.back() == ' ')) name.pop_back();
-    if (name.empty()) continue;
+  RowReader reader(text, path);
+  for (std::string_view line; reader.NextLine(line);) {
+    const std::string name(line);
     if (!seen.insert(name).second) {
-      return InvalidArgument(Join({path, ": line ", std::to_string(line), ": ", noun, " \"", name,
-                                   "\" is listed already"}));
+      return reader.Error(Join({noun, " \"", name, "\" is listed already"}));
     }
-    names.push_back({std::move(name), line});
+    names.push_back({name, reader.line()});
   }
   return names;
 }

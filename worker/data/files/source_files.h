@@ -1,8 +1,10 @@
-// What datasets that lie in files share: lists of names, what tells that files have changed.
+// What datasets that lie in files share: finding files, lists of names, what tells that files have
+// changed.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -30,13 +32,30 @@ bool IsFile(const std::string& path);
 // naming "<pointer>/root" when there is no such folder.
 Result<std::string> ResolveRoot(const std::string& root, const std::string& pointer);
 
+// Names of what is in a folder, in order, without those that begin with a dot: systems and tools
+// leave such files in any folder. What the file system says for a folder that cannot be read.
+Result<std::vector<std::string>> ListFolder(const std::string& path);
+
+// Whether a file of that name has the extension, ".off" or the like, in any case.
+bool HasExtension(std::string_view name, std::string_view extension);
+
+// Finds files whose extension may be written in any case; looks into a folder once.
+class FileFinder {
+ public:
+  // The path of the file `stem` with `extension`, as given where there is none in any case.
+  std::string Find(const std::string& stem, const std::string& extension);
+
+ private:
+  std::map<std::string, std::vector<std::string>> folders_;  // sorted names by path
+};
+
 // One name of a list and the line it is on, from 1.
 struct ListedName {
   std::string name;
   int64_t line = 0;
 };
 
-// The names in the file at `path`, one a line; blank lines are left out. NOT_FOUND for a missing
+// The names in the file at `path`, one a line; see RowReader for comments. NOT_FOUND for a missing
 // file, INVALID_ARGUMENT for a name that is listed twice. `noun` is what is listed, for messages.
 Result<std::vector<ListedName>> ReadNameList(const std::string& path, const std::string& noun);
 

@@ -3,39 +3,86 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <type_traits>
+#include <utility>
 
 #include "common/files.h"
 
 namespace voxbit::data {
 namespace {
 
-constexpr std::string_view kSeparators = " \t,\r";
+constexpr std::string_view kBlanks = " \t\r\v\f";
+constexpr std::string_view kSeparators = " \t\r\v\f,;";
+
+std::string_view Trim(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+// A "#" within a word is part of a name.
+std::string_view WithoutComment(std::string_view line) {
+  if (line.substr(0, 2) == "//") return {};
+  for (size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
+    if (at == 0 || kBlanks.find(line[at - 1]) != std::string_view::npos) return line.substr(0, at);
+  }
+  return line;
+}
+
+// from_chars knows no sign in front of a positive number, and gives nothing for one that is out of
+// the range of T, be it too large or too small.
+template <class T>
+bool ParseNumber(std::string_view word, T& value) {
+  if (word.size() > 1 && word[0] == '+' && word[1] != '-') word.remove_prefix(1);
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (end != word.data() + word.size()) return false;
+  if (error == std::errc::result_out_of_range) {
+    const std::string text(word);
+    if constexpr (std::is_same_v<T, float>) {
+      value = std::strtof(text.c_str(), nullptr);
+    } else {
+      value = std::strtod(text.c_str(), nullptr);
+    }
+    return std::isfinite(value);
+  }
+  return error == std::errc() && std::isfinite(value);
+}
 
 }  // namespace
 
+Result<std::string> ReadText(const std::string& path) {
+  VOXBIT_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  const std::string_view begin = std::string_view(text).substr(0, 2);
+  if (begin == "\xFF\xFE" || begin == "\xFE\xFF") {
+    return InvalidArgument(path + ": the text is UTF-16; expected UTF-8, save it as such");
+  }
+  if (std::string_view(text).substr(0, 3) == "\xEF\xBB\xBF") text.erase(0, 3);
+  if (text.find('\n') == std::string::npos) std::replace(text.begin(), text.end(), '\r', '\n');
+  return text;
+}
+
 bool RowReader::NextLine(std::string_view& line) {
-  if (rest_.empty()) return false;
-  const size_t end = std::min(rest_.find('\n'), rest_.size());
-  line = rest_.substr(0, end);
-  rest_.remove_prefix(std::min(end + 1, rest_.size()));
-  ++line_;
-  line = line.substr(0, line.find('#'));
-  line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
-  line = line.substr(0, line.find_last_not_of(kSeparators) + 1);
-  return true;
+  while (!rest_.empty()) {
+    const size_t end = std::min(rest_.find('\n'), rest_.size());
+    line = Trim(WithoutComment(Trim(rest_.substr(0, end))));
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    ++line_;
+    if (!line.empty()) return true;
+  }
+  return false;
 }
 
 template <class T>
 Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
   numbers.clear();
+  line = line.substr(0, line.find('#'));
   for (;;) {
     line.remove_prefix(std::min(line.find_first_not_of(kSeparators), line.size()));
     if (line.empty()) return OkStatus();
     const size_t length = std::min(line.find_first_of(kSeparators), line.size());
     const std::string_view word = line.substr(0, length);
     T value{};
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) {
+    if (!ParseNumber(word, value)) {
       return Error("expected a finite number, found \"" + std::string(word) + "\"");
     }
     numbers.push_back(value);
@@ -45,9 +92,12 @@ Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
 
 template <class T>
 Result<bool> RowReader::Next(std::vector<T>& numbers) {
+  numbers.clear();
   std::string_view line;
-  if (!NextLine(line)) return false;
-  VOXBIT_RETURN_IF_ERROR(Parse(line, numbers));
+  while (numbers.empty()) {
+    if (!NextLine(line)) return false;
+    VOXBIT_RETURN_IF_ERROR(Parse(line, numbers));
+  }
   return true;
 }
 
@@ -59,19 +109,27 @@ Status RowReader::Error(const std::string& message, StatusCode code) const {
   return {code, path_ + ": line " + std::to_string(line_) + ": " + message};
 }
 
-Result<std::vector<float>> ReadTable(const std::string& path,
-                                     const std::vector<std::string>& columns, int64_t max_rows) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+std::vector<std::string_view> SplitAt(std::string_view line, char separator) {
+  std::vector<std::string_view> fields;
+  for (;;) {
+    const size_t end = line.find(separator);
+    fields.push_back(Trim(line.substr(0, end)));
+    if (end == std::string_view::npos) return fields;
+    line.remove_prefix(end + 1);
+  }
+}
+
+Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
+                        int64_t max_rows) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   std::string expected = std::to_string(columns.size()) + " numbers (";
   for (const std::string& column : columns) {
     expected.append(column).append(&column == &columns.back() ? ")" : " ");
   }
-  std::string_view filled = text;
-  filled = filled.substr(0, filled.find_last_not_of(" \t\r\n") + 1);
-  RowReader reader(filled, path);
-  std::vector<float> values;
+  RowReader reader(text, path);
+  Table table;
   std::vector<float> row;
-  while (reader.line() < max_rows) {
+  while (static_cast<int64_t>(table.lines.size()) < max_rows) {
     VOXBIT_ASSIGN_OR_RETURN(const bool more, reader.Next(row));
     if (!more) break;
     if (row.size() < columns.size()) {
@@ -82,10 +140,11 @@ Result<std::vector<float>> ReadTable(const std::string& path,
     if (row.size() > columns.size()) {
       return reader.Error("expected " + expected + ", found " + std::to_string(row.size()));
     }
-    values.insert(values.end(), row.begin(), row.end());
+    table.values.insert(table.values.end(), row.begin(), row.end());
+    table.lines.push_back(reader.line());
   }
-  if (values.empty()) return InvalidArgument(path + ": the file has no points");
-  return values;
+  if (table.lines.empty()) return InvalidArgument(path + ": the file has no points");
+  return table;
 }
 
 }  // namespace voxbit::data

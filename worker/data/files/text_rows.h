@@ -1,4 +1,5 @@
-// Numbers in lines of text, with errors that name file and line.
+// Lines of text files and numbers in them, as different tools write them, with errors that name
+// file and line.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +12,22 @@
 
 namespace voxbit::data {
 
-// Walks through the lines of a text. Numbers are separated by blanks, tabs or commas; what follows
-// a "#" is a comment.
+// The text in the file at `path` without a byte order mark; lines that end with a carriage return
+// alone end with a line feed. INVALID_ARGUMENT for UTF-16; what ReadFile says otherwise.
+Result<std::string> ReadText(const std::string& path);
+
+// Walks through the lines of a text that say something: blank lines are left out, and so is what
+// follows a "#" or "//" at the beginning of a line or a "#" behind a blank.
 class RowReader {
  public:
   // `path` is for messages. `text` must outlive the reader.
   RowReader(std::string_view text, std::string path) : rest_(text), path_(std::move(path)) {}
 
-  // The next line without its comment and the blanks around it. False at the end.
+  // The next line without its comment and the blanks and tabs around it. False at the end.
   bool NextLine(std::string_view& line);
-  // The numbers of the next line, which may be none. False at the end. INVALID_ARGUMENT for what is
-  // no finite number. T: float or double.
+  // The numbers of the next line that has any. They are separated by blanks, tabs, commas or
+  // semicolons; a "#" ends them. False at the end. INVALID_ARGUMENT for what is no finite number;
+  // one that is too small for T becomes the nearest that there is. T: float or double.
   template <class T>
   Result<bool> Next(std::vector<T>& numbers);
   // The same from a line that was read already.
@@ -39,12 +45,19 @@ class RowReader {
   int64_t line_ = 0;
 };
 
-// The table in the file at `path`, [rows, columns] row-major; `columns` names them. Row i is line
-// i + 1; only the end may be blank. Stops after `max_rows`. DATA_LOSS for a row that is too short,
-// INVALID_ARGUMENT for one that is too long, for what is no finite number and for no row at all,
-// all naming file and line; what ReadFile says otherwise.
-Result<std::vector<float>> ReadTable(const std::string& path,
-                                     const std::vector<std::string>& columns,
-                                     int64_t max_rows = std::numeric_limits<int64_t>::max());
+// The fields of a line, separated by `separator`, without the blanks around each; at least one.
+std::vector<std::string_view> SplitAt(std::string_view line, char separator);
+
+// Rows of numbers and where each of them was found.
+struct Table {
+  std::vector<float> values;   // [rows, columns] row-major
+  std::vector<int64_t> lines;  // of each row, from 1
+};
+
+// The table in the file at `path`; `columns` names them. Stops after `max_rows`. DATA_LOSS for a
+// row that is too short, INVALID_ARGUMENT for one that is too long, for what is no finite number
+// and for no row at all, all naming file and line; what ReadText says otherwise.
+Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
+                        int64_t max_rows = std::numeric_limits<int64_t>::max());
 
 }  // namespace voxbit::data

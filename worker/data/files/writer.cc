@@ -91,7 +91,6 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
   std::string synsets;
   for (const ObjectCategory& category : categories) {
     synsets.append(category.name).append("\t").append(category.synset).append("\n");
-    VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/" + category.synset));
   }
   VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/train_test_split"));
   VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/synsetoffset2category.txt", synsets));
@@ -102,8 +101,9 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
     for (int64_t i = 0; i < dataset.size(kSplits[split]); ++i) {
       VOXBIT_ASSIGN_OR_RETURN(const Scan object, dataset.Load(kSplits[split], i));
       VOXBIT_ASSIGN_OR_RETURN(const std::string table, ObjectTable(object));
-      const std::string name = categories[static_cast<size_t>(object.category)].synset + "/" +
-                               object.name.substr(object.name.rfind('/') + 1);
+      const std::string& synset = categories[static_cast<size_t>(object.category)].synset;
+      VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/" + synset));
+      const std::string name = synset + "/" + object.name.substr(object.name.rfind('/') + 1);
       std::string path = root;
       path.append("/").append(name).append(".txt");
       VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(path, table));

@@ -32,11 +32,14 @@ struct SurfacePoint {
 // Source: Osada et al., Shape Distributions (ACM TOG 2002), sec. 4.1.
 std::vector<SurfacePoint> SampleSurface(const Mesh& mesh, int64_t num, Rng& rng);
 
-// Reads an OFF file; polygons are cut into triangles from their first vertex. The counts may follow
-// "OFF" on its line, in some files of ModelNet even without a blank. Errors name the file and, but
-// for faces without any area, the line. INVALID_ARGUMENT for what contradicts the format, a
-// coordinate that is not finite, a face that names a vertex there is not, faces without any area;
-// DATA_LOSS for a file that is cut short, between lines or within one.
+// Reads an OFF file as different tools write it: in any case, with ST, C or N (textures, colours,
+// normals of vertices, which are skipped) before "OFF" or without that word, the counts behind it,
+// in some files of ModelNet even without a blank, or on the next line, with or without the number
+// of edges. A vertex or a face may go over several lines; colours of faces are skipped. Polygons
+// are cut into triangles from their first vertex, faces of fewer than three corners left out.
+// Errors name the file and, but for faces without any area, the line. INVALID_ARGUMENT for what
+// contradicts the format, a coordinate that is not finite, a face that names a vertex there is not,
+// faces without any area; DATA_LOSS for a file that is cut short.
 Result<Mesh> ReadOff(const std::string& path);
 
 }  // namespace voxbit::data

@@ -1,5 +1,6 @@
 #include "worker/data/objects/object_files.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/data/files/source_files.h"
@@ -22,6 +23,12 @@ Status CheckFiles(const ObjectIndex& index, const std::string& root, FilesNeeded
     }
   }
   return OkStatus();
+}
+
+bool HasObjects(const ObjectIndex& index, Split split, int32_t category) {
+  const auto& files = index.splits[static_cast<size_t>(split)];
+  return std::any_of(files.begin(), files.end(),
+                     [category](const ObjectFile& file) { return file.category == category; });
 }
 
 ObjectFiles::ObjectFiles(const ObjectSettings& settings, ObjectClasses classes, Json config,
@@ -49,6 +56,7 @@ bool ObjectFiles::IsCurrent() const { return stamp_ == StampOf(index_.paths) + S
 Status ObjectFiles::Digest(const std::stop_token& stop, FilesNeeded needed) {
   Json identity = {{"config", config()}, {"classes", class_names()}};
   identity["config"].erase("root");  // equal files are equal wherever they are mounted
+  if (!index_.parts.is_null()) identity["parts"] = index_.parts;
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
     Json& names = identity["objects"][std::string(SplitName(split))] = Json::array();
     for (const ObjectFile& file : Files(split)) names.push_back(file.name);

@@ -23,12 +23,16 @@ struct ObjectIndex {
   std::array<std::vector<ObjectFile>, 3> splits;  // by Split
   std::vector<std::string> paths;                 // the files and folders that this comes from
   std::string stamp;                              // of `paths`, before they were read
+  Json parts;                                     // null, or what the digest is to know of them
 };
 
 // Expects objects in the splits train and val and the files to be there that are needed. `root` is
 // for messages.
 Status CheckFiles(const ObjectIndex& index, const std::string& root,
                   FilesNeeded needed = FilesNeeded::kAll);
+
+// Whether a split has objects that are known to be of the category.
+bool HasObjects(const ObjectIndex& index, Split split, int32_t category);
 
 class ObjectFiles : public ObjectDataset {
  public:

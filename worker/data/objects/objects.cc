@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "supernet/kernels/unit_sphere/unit_sphere.h"
-#include "worker/data/objects/object_categories.h"
 #include "worker/data/setting_checks.h"
 
 namespace voxbit::data {
@@ -125,19 +124,17 @@ Status CheckObjectSettings(const ObjectSettings& settings, const std::string& po
   return CheckScale(settings.scale_min, settings.scale_max, pointer);
 }
 
-ObjectClasses ShapeNetClasses(const std::string& task) {
+ObjectClasses ClassesOf(const PartTable& table, const std::string& task) {
   ObjectClasses classes;
-  for (const ObjectCategory& category : ShapeNetCategories()) {
-    if (task == "class") {
-      classes.names.push_back(category.name);
-      continue;
-    }
-    classes.category_names.push_back(category.name);
-    classes.parts_of_category.emplace_back();
-    for (const std::string& part : category.parts) {
-      classes.parts_of_category.back().push_back(static_cast<int64_t>(classes.names.size()));
-      classes.names.push_back(category.name + " " + part);
-    }
+  for (const ObjectCategory& category : table.categories) {
+    (task == "class" ? classes.names : classes.category_names).push_back(category.name);
+  }
+  if (task == "class") return classes;
+  classes.names = table.PartNames();
+  classes.part_ids = table.ids;
+  for (const ObjectCategory& category : table.categories) {
+    auto& own = classes.parts_of_category.emplace_back(category.parts.size());
+    std::iota(own.begin(), own.end(), category.first_part);
   }
   return classes;
 }
@@ -318,6 +315,8 @@ Json ObjectDataset::OutputContract() const {
   if (parts) {
     contract["category_names"] = classes_.category_names;
     contract["parts_of_category"] = classes_.parts_of_category;
+    contract["part_ids"] = classes_.part_ids;
+    contract["part_ids_text"] = "what the files of the dataset write for each of class_names";
   }
   return contract;
 }

@@ -9,6 +9,7 @@
 #include "common/config.h"
 #include "worker/data/dataset.h"
 #include "worker/data/geometry/mesh.h"
+#include "worker/data/objects/object_categories.h"
 
 namespace voxbit::data {
 
@@ -80,13 +81,15 @@ Result<Config> ReadObjectConfig(const Fields<Config>& fields, const Json& json,
 
 // What there is to predict.
 struct ObjectClasses {
-  std::vector<std::string> names;                       // parts, or classes of objects
-  std::vector<std::string> category_names;              // task "parts" only
-  std::vector<std::vector<int64_t>> parts_of_category;  // task "parts" only
+  std::vector<std::string> names{};  // parts, or classes of objects
+  // Task "parts" only.
+  std::vector<std::string> category_names{};
+  std::vector<std::vector<int64_t>> parts_of_category{};
+  std::vector<int32_t> part_ids{};  // what files write for each part
 };
 
-// The 50 parts or the 16 categories of ShapeNet-part.
-ObjectClasses ShapeNetClasses(const std::string& task);
+// The parts of a table, or its categories when the task is "class".
+ObjectClasses ClassesOf(const PartTable& table, const std::string& task);
 
 DatasetTraits ObjectTraits(const ObjectSettings& settings);
 
