@@ -226,6 +226,9 @@ TEST(ObjectsTest, RefusesCloudsItCannotUseNamingTheSource) {
   Scan flat = Helix(3);
   flat.extra.clear();
   expect(flat, "the scan carries no feature \"nx\"");
+  Scan point = Helix(3);
+  for (size_t i = 4; i < point.points.size(); ++i) point.points[i] = point.points[i % 4];
+  expect(point, "all of its 3 points lie in one place");
   Scan cut = Helix(3);
   cut.labels.pop_back();
   expect(cut, "3 points but 2 labels");

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/data/object_folders.h"
+#include "tests/support/shared_data.h"
 #include "worker/data/files/writer.h"
 #include "worker/data/suggest/suggest.h"
 
@@ -152,6 +153,47 @@ TEST_F(SuggestTest, ObjectsGetTheStudyForObjects) {
   EXPECT_EQ(classes->dataset.at("kind"), "modelnet40");
   EXPECT_EQ(classes->metric, "accuracy");
   EXPECT_EQ(classes->task, "classification");
+}
+
+// Recordings, as far as they are at hand: what a person who knows them would set.
+TEST(SuggestRealDataTest, AirborneTilesGetTheSettingsOfTheExample) {
+  const auto folder = voxbit::testing::SharedPath("data/ign_lidarhd");
+  if (!folder.has_value()) return;
+  const auto suggestion = SuggestFor(*folder);
+  ASSERT_TRUE(suggestion.ok() && suggestion->usable.ok()) << suggestion.status();
+  const auto example = ReadJsonFile(voxbit::testing::SourceDir() + "/deploy/examples/" +
+                                    suggestion->example + ".json");
+  ASSERT_TRUE(example.ok()) << example.status();
+  Json expected = example->at("studies").at(0).at("dataset");
+  expected["root"] = suggestion->dataset.at("root");
+  EXPECT_EQ(suggestion->dataset, expected) << "the README's numbers were made with these";
+}
+
+TEST(SuggestRealDataTest, OtherSensorsGetWhatTheyNeed) {
+  const std::vector<std::pair<std::string, Json>> sets = {
+      {"semantickitti",
+       {{"features", {"x", "y", "z", "intensity"}}, {"intensity_scale", 1}, {"voxel_m", 0.3}}},
+      {"rellis3d",
+       {{"features", {"x", "y", "z", "intensity"}},
+        {"intensity_scale", 100},
+        {"drop_origin", true},
+        {"voxel_m", 0.1}}},
+      {"ahn3", {{"features", {"z", "intensity", "height"}}, {"center", true}}},
+      {"osd_kinect", {{"features", {"x", "y", "z", "intensity"}}, {"rotate", false}}},
+      {"shapenetpart_cap", {{"kind", "shapenet_part"}}}};
+  for (const auto& [name, expected] : sets) {
+    const auto folder = voxbit::testing::SharedPath("data/" + name);
+    if (!folder.has_value()) return;
+    const auto suggestion = SuggestFor(*folder);
+    ASSERT_TRUE(suggestion.ok()) << suggestion.status();
+    for (const auto& [setting, value] : expected.items()) {
+      EXPECT_EQ(suggestion->dataset.value(setting, Json()), value) << name << " " << setting;
+    }
+  }
+  for (const char* name : {"osd_objects", "modelnet10_voxels"}) {
+    EXPECT_EQ(SuggestFor(*voxbit::testing::SharedPath(std::string("data/") + name)).status().code(),
+              StatusCode::kInvalidArgument);
+  }
 }
 
 TEST_F(SuggestTest, SaysWhatAStudyLacks) {

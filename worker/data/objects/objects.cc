@@ -24,6 +24,13 @@ const ExtraChannel* FindChannel(const Scan& scan, const std::string& name) {
   return found == scan.extra.end() ? nullptr : &*found;
 }
 
+bool IsOnePlace(const Scan& scan) {
+  for (size_t i = 4; i < scan.points.size(); ++i) {
+    if (i % 4 != 3 && scan.points[i] != scan.points[i % 4]) return false;
+  }
+  return true;
+}
+
 Status CheckObject(const Scan& scan, bool parts, bool training) {
   if (scan.points.empty()) return ScanError(scan, "the cloud has no points");
   const auto bad = std::find_if_not(scan.points.begin(), scan.points.end(),
@@ -31,6 +38,10 @@ Status CheckObject(const Scan& scan, bool parts, bool training) {
   if (bad != scan.points.end()) {
     return ScanError(scan, "point " + std::to_string((bad - scan.points.begin()) / 4) +
                                " has a coordinate that is not finite");
+  }
+  if (IsOnePlace(scan)) {
+    return ScanError(scan, "all of its " + std::to_string(scan.num_points()) +
+                               " points lie in one place; an object needs some extent");
   }
   const bool labelled = training || !scan.labels.empty();
   if (parts && labelled && scan.labels.size() != static_cast<size_t>(scan.num_points())) {
