@@ -16,7 +16,9 @@
 #include "common/usage.h"
 #include "worker/check_data.h"
 #include "worker/device_info.h"
+#include "worker/predict.h"
 #include "worker/serve.h"
+#include "worker/suggest.h"
 #include "worker/synth.h"
 
 namespace voxbit::worker {
@@ -37,6 +39,8 @@ struct Flags {
   ServeFlags serve;
   SynthFlags synth;
   CheckFlags check;
+  PredictFlags predict;
+  SuggestFlags suggest;
   std::string log_format = "text";
   std::string log_level = "info";
   int parent_pid = 0;
@@ -133,13 +137,6 @@ CLI::App& AddCheck(CLI::App& app, CheckFlags& flags) {
   return check;
 }
 
-int RunCheck(const Flags& flags) {
-  ShutdownSignals signals;
-  const Result<bool> is_clean = CheckData(flags.check, signals.token());
-  if (is_clean.ok()) return *is_clean ? kDone : kFailed;
-  return signals.signal() == SIGINT ? kInterrupted : Report(flags, is_clean.status());
-}
-
 // False when the parent is gone already.
 bool FollowParent(int parent_pid) {
   if (parent_pid == 0) return true;
@@ -159,6 +156,15 @@ int RunServe(const Flags& flags, ShutdownSignals& signals) {
   return signals.signal() == SIGINT ? kInterrupted : kDone;
 }
 
+// A command that ends by itself: false is what it has told the user of already.
+template <class Command>
+int RunCommand(const Flags& flags, Command command) {
+  ShutdownSignals signals;
+  const Result<bool> is_good = command(signals.token());
+  if (is_good.ok()) return *is_good ? kDone : kFailed;
+  return signals.signal() == SIGINT ? kInterrupted : Report(flags, is_good.status());
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   if (const Status status = CheckArguments({argv + 1, argv + argc}); !status.ok()) {
@@ -172,6 +178,8 @@ int Main(int argc, char** argv) {
   AddServeFlags(app, flags);
   const CLI::App& synth = AddSynth(app, flags.synth);
   const CLI::App& check = AddCheck(app, flags.check);
+  const CLI::App& predict = AddPredict(app, flags.predict);
+  const CLI::App& suggest = AddSuggest(app, flags.suggest);
   const CLI::App& devices = *app.add_subcommand(
       "devices", "print the devices that a worker can use on this machine, one on a line");
   app.require_subcommand(0, 1);
@@ -195,11 +203,19 @@ int Main(int argc, char** argv) {
     for (const std::string& device : UsableDevices()) std::cout << device << "\n";
     return kDone;
   }
-  if (check.parsed()) return RunCheck(flags);
+  if (check.parsed()) {
+    return RunCommand(flags, [&](auto stop) { return CheckData(flags.check, stop); });
+  }
   if (synth.parsed()) {
     std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
     const Status status = Synthesise(flags.synth);
     return status.ok() ? kDone : Report(flags, status);
+  }
+  if (predict.parsed()) {
+    return RunCommand(flags, [&](auto stop) { return RunPredict(flags.predict, stop); });
+  }
+  if (suggest.parsed()) {
+    return RunCommand(flags, [&](auto stop) { return RunSuggest(flags.suggest, stop); });
   }
   std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go; the work stays
   ShutdownSignals signals;

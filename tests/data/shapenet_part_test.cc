@@ -127,7 +127,7 @@ TEST(OwnPartsTest, EverythingFollowsTheTable) {
   ASSERT_TRUE(prepared.ok()) << prepared.status();
   EXPECT_EQ(prepared->feats[6], 1);
   const Json contract = (*dataset)->OutputContract();
-  EXPECT_EQ(contract["part_ids"], Json({1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34, 37, 40}));
+  EXPECT_EQ(contract["raw_ids"], Json({1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34, 37, 40}));
   EXPECT_EQ(contract["tensors"][0]["shape"].back(), 14);
   EXPECT_EQ((*dataset)->InputContract()["category_names"], Json::array({"Valve"}));
 }
@@ -142,7 +142,7 @@ TEST(OwnPartsTest, ThePublishedLayoutMayBringATableToo) {
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT((*dataset)->class_names(),
               ElementsAre("Cap of mine all", "Cap of mine peak", "Mug cup", "Mug handle"));
-  EXPECT_EQ((*dataset)->OutputContract()["part_ids"], Json({6, 7, 37, 36}));
+  EXPECT_EQ((*dataset)->OutputContract()["raw_ids"], Json({6, 7, 37, 36}));
   const auto mug = (*dataset)->Load(Split::kTrain, 0);
   ASSERT_TRUE(mug.ok()) << mug.status();
   EXPECT_EQ(mug->category, 1);

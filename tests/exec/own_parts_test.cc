@@ -67,7 +67,7 @@ TEST_F(OwnPartsExecTest, EveryTaskFollowsTheTable) {
         ReadJsonFile(artifacts_.PathOf(exported->artifacts.at("manifest.json"))).value();
     EXPECT_EQ(manifest.at("input").at("category_names"), Json::array({"Valve"}));
     EXPECT_EQ(manifest.at("output").at("class_names").size(), 14U);
-    EXPECT_EQ(manifest.at("output").at("part_ids").back(), 40);
+    EXPECT_EQ(manifest.at("output").at("raw_ids").back(), 40);
   }
 }
 

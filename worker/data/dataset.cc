@@ -1,5 +1,7 @@
 #include "worker/data/dataset.h"
 
+#include <numeric>
+
 namespace voxbit::data {
 namespace {
 
@@ -48,6 +50,12 @@ DatasetTraits MakeTraits(InputForm input, Scoring scoring) {
       break;
   }
   return traits;
+}
+
+std::vector<uint32_t> Dataset::raw_ids() const {
+  std::vector<uint32_t> ids(class_names().size());
+  std::iota(ids.begin(), ids.end(), 0U);
+  return ids;
 }
 
 const std::vector<std::vector<int64_t>>& Dataset::parts_of_category() const {
@@ -103,6 +111,16 @@ Result<std::unique_ptr<Dataset>> OpenIncompleteDataset(const DatasetRegistry& re
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
   const auto open = kind.open_incomplete == nullptr ? kind.open : kind.open_incomplete;
   return open(config, pointer, stop);
+}
+
+Result<std::unique_ptr<Dataset>> OpenFiles(const DatasetRegistry& registry, const Json& description,
+                                           const FileList& files) {
+  VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, description, "/dataset"));
+  if (kind.open_files == nullptr) {
+    return FailedPrecondition("/dataset/kind: " + description.at("kind").get<std::string>() +
+                              " reads no files");
+  }
+  return kind.open_files(description, files);
 }
 
 }  // namespace voxbit::data

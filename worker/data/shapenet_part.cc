@@ -11,6 +11,7 @@
 #include "worker/data/files/text_rows.h"
 #include "worker/data/objects/object_categories.h"
 #include "worker/data/objects/object_files.h"
+#include "worker/data/objects/object_list.h"
 
 namespace voxbit::data {
 namespace {
@@ -289,6 +290,14 @@ DatasetKind MakeShapeNetPart() {
       .help = [] { return ConfigFields().Help(); },
       .look = Look,
       .open_incomplete = Open<FilesNeeded::kNone>,
+      .file_endings = {kTableEnding},
+      .open_files = [](const Json& description,
+                       const FileList& files) -> Result<std::unique_ptr<Dataset>> {
+        VOXBIT_ASSIGN_OR_RETURN(
+            const ShapeNetPartConfig config,
+            ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+        return OpenObjectTables(config, description, files);
+      },
   };
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/config.h"
 #include "worker/data/dataset.h"
 #include "worker/data/files/text_rows.h"
 
@@ -22,10 +23,11 @@ std::optional<uint32_t> ParseId(std::string_view text, uint32_t max) {
 
 constexpr std::string_view kHeader = "raw_id\ttrain_id\tname";
 
-// The first line of a train id, which names the class.
+// The first line of a train id, which names the class and has the raw id that stands for it.
 struct NamedIn {
   std::string name;
   int64_t line = 0;
+  uint32_t raw = 0;
 };
 using ClassNames = std::map<int32_t, NamedIn>;  // by train id
 
@@ -66,7 +68,7 @@ Status AddLine(std::string_view text, int64_t line, ClassMap& map, ClassNames& n
   }
   if (train_id == kIgnoredLabel || names.contains(train_id)) return OkStatus();
   VOXBIT_RETURN_IF_ERROR(CheckName(names, train_id, columns[2]));
-  names.emplace(train_id, NamedIn{std::string(columns[2]), line});
+  names.emplace(train_id, NamedIn{std::string(columns[2]), line, *raw});
   return OkStatus();
 }
 
@@ -92,6 +94,7 @@ Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source
           source + ": train ids have a gap: " + std::to_string(map.names.size()) + " is missing");
     }
     map.names.push_back(named.name);
+    map.train_to_raw.push_back(named.raw);
   }
   return map;
 }
@@ -111,6 +114,8 @@ ClassMap SemanticKittiClassMap(std::string_view which) {
   if (which == "spvnas") {
     for (const uint32_t raw : {13U, 16U, 60U, 256U, 257U}) map.raw_to_train[raw] = kIgnoredLabel;
   }
+  // learning_map_inv of the benchmark's API.
+  map.train_to_raw = {10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81};
   return map;
 }
 
@@ -131,10 +136,48 @@ Result<std::vector<int32_t>> MapLabels(const ClassMap& map, const std::vector<ui
   return labels;
 }
 
+uint32_t UnlabelledRawId(const ClassMap& map) {
+  for (const auto& [raw, train] : map.raw_to_train) {
+    if (train == kIgnoredLabel) return raw;
+  }
+  uint32_t unlisted = 0;
+  while (map.raw_to_train.contains(unlisted)) ++unlisted;
+  return unlisted;
+}
+
 Json ToJson(const ClassMap& map) {
   Json pairs = Json::array();
   for (const auto& [raw_id, train_id] : map.raw_to_train) pairs.push_back({raw_id, train_id});
   return {{"names", map.names}, {"raw_to_train", pairs}};
+}
+
+Json DescribeClassMap(const ClassMap& map) {
+  Json json = ToJson(map);
+  json["train_to_raw"] = map.train_to_raw;
+  return json;
+}
+
+Result<ClassMap> ParseClassMapDescription(const Json& json, const std::string& pointer) {
+  ClassMap map;
+  try {
+    map.names = json.at("names").get<std::vector<std::string>>();
+    map.train_to_raw = json.at("train_to_raw").get<std::vector<uint32_t>>();
+    for (const Json& pair : json.at("raw_to_train")) {
+      const auto train = pair.at(1).get<int32_t>();
+      const auto num_classes = static_cast<int32_t>(map.names.size());
+      if (train != kIgnoredLabel && (train < 0 || train >= num_classes)) {
+        return FieldError(pointer + "/raw_to_train",
+                          "train id " + std::to_string(train) + " is that of no class");
+      }
+      map.raw_to_train[pair.at(0).get<uint32_t>() & kMaxRawId] = train;
+    }
+  } catch (const Json::exception& error) {
+    return FieldError(pointer, std::string("no class map: ") + error.what());
+  }
+  if (map.names.empty() || map.names.size() != map.train_to_raw.size()) {
+    return FieldError(pointer, "expected a raw id for each of the classes");
+  }
+  return map;
 }
 
 }  // namespace voxbit::data

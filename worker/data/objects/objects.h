@@ -27,6 +27,7 @@ struct ObjectSettings {
   double dropout_max = 0;
 
   bool HasFeature(const std::string& name) const;
+  bool NeedsNormals() const { return HasFeature("nx") || HasFeature("ny") || HasFeature("nz"); }
 };
 
 // What single fields cannot say: x, y, z first, no feature twice, "category" only where parts are
@@ -85,7 +86,7 @@ struct ObjectClasses {
   // Task "parts" only.
   std::vector<std::string> category_names{};
   std::vector<std::vector<int64_t>> parts_of_category{};
-  std::vector<int32_t> part_ids{};  // what files write for each part
+  std::vector<uint32_t> raw_ids{};  // what files write for each part
 };
 
 // The parts of a table, or its categories when the task is "class".
@@ -95,7 +96,8 @@ DatasetTraits ObjectTraits(const ObjectSettings& settings);
 
 // A scan of points with normals; parts become labels when the task is to find them.
 Scan MakeObjectScan(const ObjectSettings& settings, const std::vector<SurfacePoint>& points);
-// The same from `table` [N,columns], of which the first six are x, y, z, nx, ny, nz. No labels.
+// The same from `table` [N,columns], of which the first six are x, y, z, nx, ny, nz; with fewer
+// than six there are no normals. No labels.
 Scan MakeObjectScan(const std::vector<float>& table, size_t columns);
 
 // The normals of a scan, [N,3]. INVALID_ARGUMENT, naming the scan's source, when it carries none or
@@ -105,6 +107,7 @@ Result<std::vector<float>> Normals(const Scan& scan);
 class ObjectDataset : public Dataset {
  public:
   const std::vector<std::string>& class_names() const final { return classes_.names; }
+  std::vector<uint32_t> raw_ids() const final;
   const std::vector<std::string>& category_names() const final { return classes_.category_names; }
   const std::vector<std::vector<int64_t>>& parts_of_category() const final {
     return classes_.parts_of_category;
