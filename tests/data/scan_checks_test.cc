@@ -70,6 +70,16 @@ TEST(ScanChecksTest, WarnsOfPointsAtTheOriginWithTheirShareAndTheWayOut) {
   EXPECT_TRUE(Kinds(scan, settings).empty());
 }
 
+TEST(ScanChecksTest, WarnsOfAStrayPointUnlessItIsDropped) {
+  Scan scan = OffsetScan(10, 0, 200);
+  scan.points[4 * 7 + 1] = 90000;
+  LidarSettings settings;
+  EXPECT_THAT(Kinds(scan, settings), ::testing::ElementsAre("stray"));
+  EXPECT_THAT(WarningsOf(scan, settings).front().message, HasSubstr("point 7 lies 90000 m from"));
+  settings.keep_range_m = 100;
+  EXPECT_TRUE(Kinds(scan, settings).empty());
+}
+
 TEST(ScanChecksTest, WarnsOfWhatTheSettingsDropButForTheUsual) {
   Scan scan = OffsetScan(10, 0, 10);
   scan.points[1] = kNan;

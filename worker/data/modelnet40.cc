@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -176,9 +177,10 @@ class ModelNet40 final : public ObjectFiles {
       // The published files are ten times as long as what is used of them.
       VOXBIT_ASSIGN_OR_RETURN(
           const std::vector<float> table,
-          config_.cut == "first"
-              ? ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}, config_.points)
-              : ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}));
+          config_.cut == "first" ? ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"},
+                                             config_.points, UnusedColumns())
+                                 : ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"},
+                                             std::numeric_limits<int64_t>::max(), UnusedColumns()));
       scan = MakeObjectScan(table, kColumns);
     }
     Cut(scan);

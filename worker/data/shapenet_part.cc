@@ -1,5 +1,6 @@
 // ShapeNet-part: the published folder with normals (v0_normal), or one folder of such files.
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -147,10 +148,12 @@ class ShapeNetPart final : public ObjectFiles {
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
     VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> table,
-                            ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"}));
+                            ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"},
+                                      std::numeric_limits<int64_t>::max(), UnusedColumns()));
     Scan scan = MakeObjectScan(table, kColumns);
     scan.category = file.category;
     for (size_t i = 0; i < table.size(); i += kColumns) {
+      if (settings().task != "parts" && scan.category >= 0) break;  // parts are not looked at
       VOXBIT_ASSIGN_OR_RETURN(const int32_t part, PartOf(table[i + kColumns - 1], file.path,
                                                          i / kColumns + 1, scan.category));
       if (settings().task == "parts") scan.labels.push_back(part);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "common/files.h"
+#include "worker/data/scan.h"
 
 namespace voxbit::data {
 namespace {
@@ -36,7 +38,11 @@ Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
     T value{};
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) {
-      return Error("expected a finite number, found \"" + std::string(word) + "\"");
+      const size_t column = numbers.size();
+      if (column >= unjudged_.size() || !unjudged_[column]) {
+        return Error("expected a finite number, found \"" + std::string(word) + "\"");
+      }
+      value = std::numeric_limits<T>::quiet_NaN();
     }
     numbers.push_back(value);
     line.remove_prefix(length);
@@ -60,7 +66,8 @@ Status RowReader::Error(const std::string& message, StatusCode code) const {
 }
 
 Result<std::vector<float>> ReadTable(const std::string& path,
-                                     const std::vector<std::string>& columns, int64_t max_rows) {
+                                     const std::vector<std::string>& columns, int64_t max_rows,
+                                     const std::vector<std::string>& unused) {
   VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   std::string expected = std::to_string(columns.size()) + " numbers (";
   for (const std::string& column : columns) {
@@ -69,6 +76,11 @@ Result<std::vector<float>> ReadTable(const std::string& path,
   std::string_view filled = text;
   filled = filled.substr(0, filled.find_last_not_of(" \t\r\n") + 1);
   RowReader reader(filled, path);
+  std::vector<bool> unjudged;
+  for (const std::string& column : columns) {
+    unjudged.push_back(std::find(unused.begin(), unused.end(), column) != unused.end());
+  }
+  reader.LeaveUnjudged(std::move(unjudged));
   std::vector<float> values;
   std::vector<float> row;
   while (reader.line() < max_rows) {
@@ -84,7 +96,7 @@ Result<std::vector<float>> ReadTable(const std::string& path,
     }
     values.insert(values.end(), row.begin(), row.end());
   }
-  if (values.empty()) return InvalidArgument(path + ": the file has no points");
+  if (values.empty()) return InvalidArgument(path + ": the file has no points", kEmptyScanReason);
   return values;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/status.h"
@@ -28,6 +29,10 @@ class RowReader {
   template <class T>
   Status Parse(std::string_view line, std::vector<T>& numbers) const;
 
+  // From now on what stands in these columns of a line is not judged: it is NaN where it is no
+  // finite number.
+  void LeaveUnjudged(std::vector<bool> columns) { unjudged_ = std::move(columns); }
+
   // Of the last line read, from 1.
   int64_t line() const { return line_; }
   // "<path>: line <n>: <message>".
@@ -37,14 +42,17 @@ class RowReader {
   std::string_view rest_;
   std::string path_;
   int64_t line_ = 0;
+  std::vector<bool> unjudged_;
 };
 
 // The table in the file at `path`, [rows, columns] row-major; `columns` names them. Row i is line
 // i + 1; only the end may be blank. Stops after `max_rows`. DATA_LOSS for a row that is too short,
 // INVALID_ARGUMENT for one that is too long, for what is no finite number and for no row at all,
-// all naming file and line; what ReadFile says otherwise.
+// all naming file and line, with kEmptyScanReason for no row; what ReadFile says otherwise. Columns
+// named in `unused` are not judged: their values are NaN where they are no finite numbers.
 Result<std::vector<float>> ReadTable(const std::string& path,
                                      const std::vector<std::string>& columns,
-                                     int64_t max_rows = std::numeric_limits<int64_t>::max());
+                                     int64_t max_rows = std::numeric_limits<int64_t>::max(),
+                                     const std::vector<std::string>& unused = {});
 
 }  // namespace voxbit::data

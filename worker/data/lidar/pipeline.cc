@@ -122,41 +122,21 @@ double Augment(const LidarSettings& settings, Rng& rng, std::vector<float>& poin
   return scale;
 }
 
-// The row of `points` [N,4] that strays most from the medians of the coordinates.
-size_t FarthestFromTheMiddle(const std::vector<float>& points) {
-  const size_t num = points.size() / 4;
-  std::array<double, 3> middle{};
-  for (size_t axis = 0; axis < 3; ++axis) {
-    std::vector<float> values(num);
-    for (size_t i = 0; i < num; ++i) values[i] = points[4 * i + axis];
-    middle[axis] = LowerMedian(std::move(values));
-  }
-  size_t farthest = 0;
-  double distance = -1;
-  for (size_t i = 0; i < num; ++i) {
-    const double own = std::hypot(points[4 * i] - middle[0], points[4 * i + 1] - middle[1],
-                                  points[4 * i + 2] - middle[2]);
-    if (own <= distance) continue;
-    farthest = i;
-    distance = own;
-  }
-  return farthest;
-}
-
-// Point `bad` has a coordinate beyond the range of voxels. Where points were centred
-// a stray one moves all others out of the range too, so that it is looked for.
+// Point `bad` of those that were chosen has a coordinate beyond the range of voxels. Where points
+// were centred a stray one moves all others out of the range too, so that it is looked for.
 Status RangeError(const Scan& scan, const ChosenPoints& chosen, const LidarSettings& settings,
                   size_t bad) {
-  if (settings.center) bad = FarthestFromTheMiddle(scan.points);
-  const float* point = &scan.points[4 * bad];
+  const auto row = static_cast<size_t>(settings.center ? FindFarthest(scan, chosen.kept).index
+                                                       : chosen.kept[bad]);
+  const float* point = &scan.points[4 * row];
   const float farthest = *std::max_element(
       point, point + 3, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-  return ScanError(
-      scan, "point " + std::to_string(chosen.kept[bad]) + " lies at " + ShortNumber(farthest) +
-                " m, more than " + std::to_string(kMaxVoxelCoordinate) + " voxels of " +
-                ShortNumber(settings.voxel_m) + " m from the " +
-                (settings.center ? "others" : "origin") + "; max_range_m leaves stray points out" +
-                (settings.center ? "" : ", center is for map coordinates"));
+  return ScanError(scan, "point " + std::to_string(row) + " lies at " + ShortNumber(farthest) +
+                             " m, more than " + std::to_string(kMaxVoxelCoordinate) +
+                             " voxels of " + ShortNumber(settings.voxel_m) + " m from the " +
+                             (settings.center ? "others" : "origin") +
+                             "; max_range_m leaves stray points out" +
+                             (settings.center ? "" : ", center is for map coordinates"));
 }
 
 // Integer coordinates [N,3] with their minimum, which becomes `origin`, subtracted. False, and the
@@ -379,7 +359,7 @@ Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, R
   std::vector<int32_t> coords;
   size_t bad = 0;
   if (!ToVoxels(points, settings.voxel_m, coords, out.origin, bad)) {
-    return RangeError(scan, chosen, settings, bad);
+    return RangeError(input, chosen, settings, bad);
   }
   Quantized voxels = Quantize(coords);
   if (training) Cap(settings.max_points, *augment, voxels);

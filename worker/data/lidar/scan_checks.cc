@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 namespace voxbit::data {
 namespace {
@@ -15,22 +16,45 @@ bool HasFinitePosition(const float* point) {
   return std::isfinite(point[0]) && std::isfinite(point[1]) && std::isfinite(point[2]);
 }
 
-// What of a point that the network is given is not finite; "" if all is.
-std::string BadValue(const Scan& scan, const LidarSettings& settings, size_t i) {
-  const float* point = &scan.points[4 * i];
-  if (!HasFinitePosition(point)) return "a coordinate";
-  if (settings.HasFeature("intensity")) {
-    if (!std::isfinite(point[3])) return "an intensity";
-    if (!std::isfinite(point[3] * static_cast<float>(settings.intensity_scale))) {
+// Judges the values of a point that the network is given. `scan` outlives it.
+class ValueJudge {
+ public:
+  ValueJudge(const Scan& scan, const LidarSettings& settings)
+      : scan_(scan),
+        intensity_(settings.HasFeature("intensity")),
+        intensity_scale_(static_cast<float>(settings.intensity_scale)) {
+    for (const ExtraChannel& channel : scan.extra) {
+      if (settings.HasFeature(channel.name)) channels_.push_back(&channel);
+    }
+  }
+
+  // What of point i is not finite; "" if all is.
+  std::string BadValue(size_t i) const {
+    const float* point = &scan_.points[4 * i];
+    if (!HasFinitePosition(point)) return "a coordinate";
+    if (intensity_ && !std::isfinite(point[3])) return "an intensity";
+    if (intensity_ && !std::isfinite(point[3] * intensity_scale_)) {
       return "an intensity times intensity_scale";
     }
-  }
-  for (const ExtraChannel& channel : scan.extra) {
-    if (settings.HasFeature(channel.name) && !std::isfinite(channel.values[i])) {
-      return "a value of " + channel.name;
+    for (const ExtraChannel* channel : channels_) {
+      if (!std::isfinite(channel->values[i])) return "a value of " + channel->name;
     }
+    return "";
   }
-  return "";
+
+ private:
+  const Scan& scan_;
+  const bool intensity_;
+  const float intensity_scale_;
+  std::vector<const ExtraChannel*> channels_;  // that are used
+};
+
+// The value that half of `values` do not exceed; the lower of two in the middle. Requires: one or
+// more values.
+float LowerMedian(std::vector<float> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 // The medians of x, y and z over the points at `rows` with finite positions.
@@ -92,20 +116,15 @@ std::string ShortNumber(double value) {
   return text;
 }
 
-float LowerMedian(std::vector<float> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 ChosenPoints ChoosePoints(const Scan& scan, const LidarSettings& settings) {
   ChosenPoints chosen;
+  const ValueJudge judge(scan, settings);
   const auto num_points = static_cast<size_t>(scan.num_points());
   chosen.kept.reserve(num_points);
   for (size_t i = 0; i < num_points; ++i) {
     if (settings.drop_origin && IsAtOrigin(&scan.points[4 * i])) {
       ++chosen.at_origin;
-    } else if (settings.drop_invalid && !BadValue(scan, settings, i).empty()) {
+    } else if (settings.drop_invalid && !judge.BadValue(i).empty()) {
       ++chosen.invalid;
     } else {
       chosen.kept.push_back(static_cast<int64_t>(i));
@@ -117,13 +136,32 @@ ChosenPoints ChoosePoints(const Scan& scan, const LidarSettings& settings) {
 
 Status CheckValues(const Scan& scan, const LidarSettings& settings,
                    const std::vector<int64_t>& kept) {
+  const ValueJudge judge(scan, settings);
   for (const int64_t row : kept) {
-    const std::string bad = BadValue(scan, settings, static_cast<size_t>(row));
+    const std::string bad = judge.BadValue(static_cast<size_t>(row));
     if (bad.empty()) continue;
     return ScanError(scan, "point " + std::to_string(row) + " has " + bad +
                                " that is not finite; drop_invalid leaves such points out");
   }
   return OkStatus();
+}
+
+FarthestPoint FindFarthest(const Scan& scan, const std::vector<int64_t>& rows) {
+  const std::array<double, 3> middle = Middle(scan, rows);
+  std::vector<std::pair<double, int64_t>> by_distance;
+  by_distance.reserve(rows.size());
+  for (const int64_t row : rows) {
+    const float* point = &scan.points[4 * static_cast<size_t>(row)];
+    if (!HasFinitePosition(point)) continue;
+    by_distance.emplace_back(
+        std::hypot(point[0] - middle[0], point[1] - middle[1], point[2] - middle[2]), row);
+  }
+  if (by_distance.empty()) return {};
+  const auto [distance, index] = *std::max_element(by_distance.begin(), by_distance.end());
+  const auto usual =
+      by_distance.begin() + static_cast<std::ptrdiff_t>((by_distance.size() - 1) * 99 / 100);
+  std::nth_element(by_distance.begin(), usual, by_distance.end());
+  return {index, distance, usual->first};
 }
 
 double ShareAtOrigin(const Scan& scan) {
@@ -181,8 +219,14 @@ std::vector<ScanWarning> WarningsOf(const Scan& scan, const LidarSettings& setti
   if (step.step_m > kCoarseStepShare * settings.voxel_m) {
     warn("step", StepText(step, settings.voxel_m) + ": precision is lost" + kStepAdvice);
   }
-  if (!settings.drop_invalid && settings.keep_range_m == 0) return warnings;
   const ChosenPoints chosen = ChoosePoints(scan, settings);
+  const FarthestPoint farthest = FindFarthest(scan, chosen.kept);
+  if (farthest.distance_m > std::max(kStrayM, kStrayTimes * farthest.usual_m)) {
+    warn("stray", "point " + std::to_string(farthest.index) + " lies " +
+                      ShortNumber(farthest.distance_m) +
+                      " m from the middle of the scan, where 99 % of the points lie within " +
+                      ShortNumber(farthest.usual_m) + " m; max_range_m leaves stray points out");
+  }
   if (chosen.invalid > 0) {
     warn("invalid", ShareText(chosen.invalid, num_points) +
                         " of the points are dropped: a coordinate or a used feature is not finite");

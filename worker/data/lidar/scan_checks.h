@@ -52,21 +52,29 @@ inline constexpr double kCoarseStepShare = 0.1;
 // points of different voxels have become one.
 Status CheckStep(const Scan& scan, double voxel_m);
 
+// The point that lies farthest from the medians of x, y and z, and the distance that 99 % of the
+// points do not exceed. Points that are not finite do not count.
+struct FarthestPoint {
+  int64_t index = -1;  // -1: no point counts
+  double distance_m = 0;
+  double usual_m = 0;
+};
+FarthestPoint FindFarthest(const Scan& scan, const std::vector<int64_t>& rows);
+// Stray: beyond a kilometre and so many times as far as 99 % of the points.
+inline constexpr double kStrayM = 1000;
+inline constexpr double kStrayTimes = 20;
+
 // Something to tell the user about a scan that can be used. `kind` is the same for warnings of
 // equal cause, so that they can be counted.
 struct ScanWarning {
-  std::string kind;     // "origin", "step", "invalid", "range"
+  std::string kind;     // "origin", "step", "stray", "invalid", "range"
   std::string message;  // names the scan's source
 };
-// Much at the origin without drop_origin; a coarse step; points dropped as invalid; more than half
-// of the points beyond max_range_m.
+// Much at the origin without drop_origin; a coarse step; a stray point that is kept; points dropped
+// as invalid; more than half of the points beyond max_range_m.
 std::vector<ScanWarning> WarningsOf(const Scan& scan, const LidarSettings& settings);
 
 // A number for a message, with as many digits as float32 has.
 std::string ShortNumber(double value);
-
-// The value that half of `values` do not exceed; the lower of two in the middle. Requires: one or
-// more values.
-float LowerMedian(std::vector<float> values);
 
 }  // namespace voxbit::data

@@ -25,7 +25,7 @@ const ExtraChannel* FindChannel(const Scan& scan, const std::string& name) {
 }
 
 Status CheckObject(const Scan& scan, bool parts) {
-  if (scan.points.empty()) return ScanError(scan, "the cloud has no points");
+  if (scan.points.empty()) return ScanError(scan, "the cloud has no points", kEmptyScanReason);
   const auto bad = std::find_if_not(scan.points.begin(), scan.points.end(),
                                     [](float value) { return std::isfinite(value); });
   if (bad != scan.points.end()) {
@@ -99,6 +99,11 @@ std::vector<float> Gather(const std::vector<float>& from, size_t stride,
     out.insert(out.end(), first, first + 3);
   }
   return out;
+}
+
+bool UsesNormals(const ObjectSettings& settings) {
+  return std::any_of(std::begin(kNormal), std::end(kNormal),
+                     [&settings](const char* name) { return settings.HasFeature(name); });
 }
 
 size_t IndexOf(const std::string& name, const char* const (&names)[3]) {
@@ -214,12 +219,18 @@ int64_t ObjectDataset::num_features() const {
   return settings_.HasFeature("category") ? named - 1 + categories : named;
 }
 
+std::vector<std::string> ObjectDataset::UnusedColumns() const {
+  std::vector<std::string> unused;
+  if (!UsesNormals(settings_)) unused.assign(std::begin(kNormal), std::end(kNormal));
+  if (settings_.task != "parts") unused.emplace_back("part");
+  return unused;
+}
+
 Result<PreparedScan> ObjectDataset::Prepare(const Scan& scan, Rng* augment) const {
   const bool parts = settings_.task == "parts";
   VOXBIT_RETURN_IF_ERROR(CheckObject(scan, parts));
   std::vector<float> normals;
-  if (std::any_of(std::begin(kNormal), std::end(kNormal),
-                  [this](const char* name) { return settings_.HasFeature(name); })) {
+  if (UsesNormals(settings_)) {
     VOXBIT_ASSIGN_OR_RETURN(normals, Normals(scan));
   }
   std::vector<float> points = scan.points;

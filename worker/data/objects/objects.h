@@ -124,6 +124,9 @@ class ObjectDataset : public Dataset {
 
   const ObjectSettings& settings() const { return settings_; }
   const Json& config() const { return config_; }
+  // Columns of files that these settings do not use: "nx", "ny", "nz" without a normal among the
+  // features, "part" where parts are not the task.
+  std::vector<std::string> UnusedColumns() const;
   void set_digest(std::string digest) { digest_ = std::move(digest); }
   // INVALID_ARGUMENT for an index outside the split.
   Status CheckIndex(Split split, int64_t index) const;
