@@ -29,33 +29,49 @@ class TrainingStream {
         batch_(batch),
         seed_(seed),
         device_(device) {}
+  ~TrainingStream() { source_.ReportLeftOut(data::Split::kTrain); }
+  TrainingStream(const TrainingStream&) = delete;
+  TrainingStream& operator=(const TrainingStream&) = delete;
 
-  Result<Batch> Make(int64_t step) {
+  // The batch after that of the call before.
+  Result<Batch> Next() {
     std::vector<data::PreparedScan> scans;
     for (int64_t i = 0; i < batch_; ++i) {
-      const int64_t position = step * batch_ + i;
+      VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan, NextScan());
+      scans.push_back(std::move(scan));
+    }
+    return Collate(scans, BatchUse::kTraining, device_);
+  }
+
+ private:
+  // The next scan with a label that counts; those without are passed over.
+  Result<data::PreparedScan> NextScan() {
+    for (int64_t tried = 0; tried < 2 * num_scans_; ++tried) {
+      const int64_t position = position_++;
       const int64_t epoch = position / num_scans_;
       if (epoch != epoch_) {
         order_ = EpochOrder(num_scans_, seed_, epoch);
         epoch_ = epoch;
       }
       const int64_t scan = order_[static_cast<size_t>(position % num_scans_)];
+      if (source_.IsLeftOut(data::Split::kTrain, scan)) continue;
       Rng augment = Rng(seed_)
                         .Fork("augment", static_cast<uint64_t>(epoch))
                         .Fork("scan", static_cast<uint64_t>(scan));
-      VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan prepared,
-                              PrepareScan(source_, data::Split::kTrain, scan, &augment));
-      scans.push_back(std::move(prepared));
+      Result<data::PreparedScan> prepared =
+          PrepareScan(source_, data::Split::kTrain, scan, &augment);
+      if (prepared.ok() || !data::IsEmptyScan(prepared.status())) return prepared;
+      source_.LeaveOut(data::Split::kTrain, scan, prepared.status().message());
     }
-    return Collate(scans, BatchUse::kTraining, device_);
+    return source_.NothingLeft(data::Split::kTrain);
   }
 
- private:
   ScanSource& source_;
   const int64_t num_scans_;
   const int64_t batch_;
   const uint64_t seed_;
   const at::Device device_;
+  int64_t position_ = 0;
   int64_t epoch_ = -1;
   std::vector<int64_t> order_;
 };
@@ -75,18 +91,25 @@ std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch)
 std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, int64_t batch,
                                             uint64_t seed, const at::Device& device) {
   auto stream = std::make_shared<TrainingStream>(source, batch, seed, device);
-  return std::make_unique<BatchQueue>([stream](int64_t step) { return stream->Make(step); }, steps,
+  return std::make_unique<BatchQueue>([stream](int64_t /*step*/) { return stream->Next(); }, steps,
                                       kDepth);
 }
 
 Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
                               const at::Device& device) {
   std::vector<data::PreparedScan> prepared;
+  Status empty;
   for (const int64_t index : scans) {
-    VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan,
-                            PrepareScan(source, split, index, /*augment=*/nullptr));
-    prepared.push_back(std::move(scan));
+    Result<data::PreparedScan> scan = PrepareScan(source, split, index, /*augment=*/nullptr);
+    if (scan.ok()) {
+      prepared.push_back(std::move(scan).value());
+      continue;
+    }
+    if (!data::IsEmptyScan(scan.status())) return scan.status();
+    source.LeaveOut(split, index, scan.status().message());
+    empty = scan.status();
   }
+  if (prepared.empty() && !empty.ok()) return empty;
   return Collate(prepared, BatchUse::kEvaluation, device);
 }
 
@@ -111,9 +134,12 @@ int64_t EvaluationSet::num_resident() const {
 Result<Batch> EvaluationSet::Make(int64_t index) const {
   const int64_t begin = index * batch_;
   const int64_t count = std::min(num_scans() - begin, batch_);
-  return EvaluationBatch(
+  Result<Batch> batch = EvaluationBatch(
       source_, split_,
       std::span(scans_).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), device_);
+  // A batch without samples, so that the pass goes on.
+  if (!batch.ok() && data::IsEmptyScan(batch.status())) return Batch();
+  return batch;
 }
 
 void EvaluationSet::Keep(int64_t index, const Batch& batch) {
@@ -135,17 +161,22 @@ Status EvaluationSet::ForEach(const std::function<Status(const Batch&)>& visit,
         [this, &missing](int64_t position) { return Make(missing[static_cast<size_t>(position)]); },
         static_cast<int64_t>(missing.size()), kDepth);
   }
+  bool any = false;
   for (int64_t i = 0; i < num_batches(); ++i) {
     if (stop.stop_requested()) return Cancelled("asked to stop");
     if (const Batch* batch = resident_[static_cast<size_t>(i)].get()) {
+      any = true;
       VOXBIT_RETURN_IF_ERROR(visit(*batch));
       continue;
     }
     VOXBIT_ASSIGN_OR_RETURN(const Batch batch, queue->Next(stop));
+    if (batch.samples.empty()) continue;
+    any = true;
     Keep(i, batch);
     VOXBIT_RETURN_IF_ERROR(visit(batch));
   }
-  return OkStatus();
+  source_.ReportLeftOut(split_);
+  return any ? OkStatus() : source_.NothingLeft(split_);
 }
 
 }  // namespace voxbit::train
