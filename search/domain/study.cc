@@ -354,9 +354,13 @@ Fields<EvaluateSettings> EvaluateFields() {
 
 Fields<LatencySettings> LatencyFields() {
   Fields<LatencySettings> fields;
-  fields.Int("warmup", &LatencySettings::warmup, {0, 1000}, "runs", "runs before the clock starts")
+  fields
+      .Int("samples", &LatencySettings::samples, {1, 32}, "samples",
+           "samples of the validation split, spread by size, over whose medians the mean is taken")
+      .Int("warmup", &LatencySettings::warmup, {0, 1000}, "runs",
+           "runs of each sample before the clock starts")
       .Int("repeats", &LatencySettings::repeats, {1, 10'000}, "runs",
-           "measured runs, whose median counts")
+           "measured runs, shared out among the samples; at least one of each")
       .Int("threads", &LatencySettings::threads, {1, 1024}, "threads", "threads of a run on a CPU");
   return fields;
 }

@@ -61,8 +61,9 @@ struct EvaluateSettings {
 };
 
 struct LatencySettings {
-  int64_t warmup = 3;
-  int64_t repeats = 10;
+  int64_t samples = 3;
+  int64_t warmup = 3;    // of each sample
+  int64_t repeats = 10;  // over all samples
   int64_t threads = 1;
 };
 

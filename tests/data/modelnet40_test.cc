@@ -227,5 +227,15 @@ TEST(ModelNet40Test, RefusesBadFoldersNamingFileAndFault) {
   }
 }
 
+TEST(ModelNet40Test, NormalsThatAreNotUsedAreNotJudged) {
+  const TempFolder folder;
+  WriteModelNet(folder.path());
+  WriteText(folder.path() + "/chair/chair_0001.txt", "0,0,0,nan,nan,nan\n1,0,0,-,-,-\n");
+  EXPECT_FALSE(FirstScan(folder.path()).ok());
+  const auto scan = FirstScan(folder.path(), {{"features", {"x", "y", "z"}}});
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_THAT(Xs(*scan), ElementsAre(0, 1));
+}
+
 }  // namespace
 }  // namespace voxbit::data

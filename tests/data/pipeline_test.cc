@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -61,7 +62,7 @@ TEST(PrepareTest, DividesInSinglePrecision) {
   EXPECT_EQ(out->coords[3], 4);
 }
 
-TEST(PrepareTest, KeepsTheFirstPointOfAVoxelAndMapsEveryPointToItsRow) {
+TEST(PrepareTest, TakesThePointNearestToTheCentreOfAVoxelAndMapsEveryPointToItsRow) {
   const auto out = Prepare(
       MakeScan({2, 0, 0, 0.5F, 0, 0, 0, 0.1F, 2.1F, 0, 0, 0.9F, 0.2F, 0, 0, 0.7F}, {1, 0, 2, 255}),
       Plain(1), nullptr);
@@ -72,6 +73,87 @@ TEST(PrepareTest, KeepsTheFirstPointOfAVoxelAndMapsEveryPointToItsRow) {
   EXPECT_THAT(out->labels, ElementsAre(0, 1));
   EXPECT_THAT(out->inverse, ElementsAre(1, 0, 1, 0));
   EXPECT_THAT(out->point_labels, ElementsAre(1, 0, 2, 255));
+}
+
+TEST(PrepareTest, LabelsAVoxelByTheMajorityOfItsLabelledPoints) {
+  struct Case {
+    std::vector<int32_t> labels;
+    int32_t expected;
+  };
+  for (const Case& one : {Case{{2, 1, 1}, 1}, Case{{2, 1}, 1}, Case{{1, 2}, 1}, Case{{255, 2}, 2},
+                          Case{{255, 255, 3}, 3}, Case{{0, 4, 4, 255}, 4}, Case{{255, 255}, 255}}) {
+    Scan scan = MakeScan({}, one.labels);
+    for (size_t i = 0; i < one.labels.size(); ++i) {
+      scan.points.insert(scan.points.end(), {0.1F * static_cast<float>(i), 0, 0, 0});
+    }
+    const auto out = Prepare(scan, Plain(1), nullptr);
+    ASSERT_TRUE(out.ok()) << out.status();
+    EXPECT_THAT(out->labels, ElementsAre(one.expected)) << ::testing::PrintToString(one.labels);
+    EXPECT_EQ(out->point_labels, one.labels);
+  }
+}
+
+// A scan of `num` points in some 120 voxels of 1 m, a third of them without a label.
+Scan Crowd(int64_t num) {
+  Rng rng(17);
+  Scan scan = MakeScan({}, {});
+  for (int64_t i = 0; i < num; ++i) {
+    for (const double side : {6.0, 5.0, 4.0, 1.0}) {
+      // Eighths, so that points at equal distances from a centre and equal points occur.
+      scan.points.push_back(static_cast<float>(std::floor(rng.Uniform(0, side) * 8) / 8));
+    }
+    scan.labels.push_back(rng.Bernoulli(0.3) ? kIgnoredLabel : static_cast<int32_t>(rng.Below(4)));
+  }
+  return scan;
+}
+
+Scan InOrder(const Scan& scan, const std::vector<size_t>& rows) {
+  Scan ordered = MakeScan({}, {});
+  for (const size_t row : rows) {
+    const auto point = scan.points.begin() + static_cast<std::ptrdiff_t>(4 * row);
+    ordered.points.insert(ordered.points.end(), point, point + 4);
+    ordered.labels.push_back(scan.labels[row]);
+  }
+  return ordered;
+}
+
+TEST(PrepareTest, TheOrderOfThePointsChangesNothing) {
+  LidarSettings settings = Plain(1);
+  settings.features = {"x", "y", "z", "intensity", "height"};
+  settings.rotate = true;
+  settings.max_points = 100;
+  const Scan scan = Crowd(1500);
+  std::vector<size_t> rows(1500);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = i;
+  const auto prepare = [&](const Scan& one, bool training) {
+    Rng rng(4);
+    auto out = Prepare(one, settings, training ? &rng : nullptr);
+    EXPECT_TRUE(out.ok()) << out.status();
+    return std::move(out).value();
+  };
+  const auto check = [&] {
+    const Scan ordered = InOrder(scan, rows);
+    for (const bool training : {false, true}) {
+      const PreparedScan expected = prepare(scan, training);
+      const PreparedScan out = prepare(ordered, training);
+      EXPECT_EQ(out.coords, expected.coords);
+      EXPECT_EQ(out.feats, expected.feats);
+      EXPECT_EQ(out.labels, expected.labels);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(out.inverse[i], expected.inverse[rows[i]]);
+      }
+    }
+  };
+  const auto by_label = [&](size_t a, size_t b) { return scan.labels[a] < scan.labels[b]; };
+  std::stable_sort(rows.begin(), rows.end(), by_label);
+  check();
+  std::reverse(rows.begin(), rows.end());
+  check();
+  Rng rng(9);
+  for (size_t i = rows.size() - 1; i > 0; --i) {
+    std::swap(rows[i], rows[static_cast<size_t>(rng.Below(static_cast<int64_t>(i) + 1))]);
+  }
+  check();
 }
 
 TEST(PrepareTest, CapsTrainingScansToARandomSubsetWithoutReplacement) {
@@ -189,6 +271,97 @@ TEST(PrepareTest, DropsPointsAtTheOriginOnlyWhenAsked) {
   EXPECT_THAT(out->point_labels, ElementsAre(1));
 }
 
+TEST(PrepareTest, JudgesOnlyTheColumnsThatAreUsed) {
+  Scan scan = MakeScan({0, 0, 0, kNan, 1, 0, 0, kInfinity}, {0, 1});
+  scan.extra = {{"returns", {kNan, 1}}};
+  LidarSettings settings = Plain(1);
+  settings.features = {"x", "y", "z"};
+  EXPECT_TRUE(Prepare(scan, settings, nullptr).ok());
+  settings.features = {"x", "returns"};
+  EXPECT_THAT(Prepare(scan, settings, nullptr).status().message(),
+              HasSubstr("folder/s.bin: point 0 has a value of returns that is not finite"));
+  settings.features = {"x", "intensity"};
+  EXPECT_THAT(Prepare(scan, settings, nullptr).status().message(),
+              HasSubstr("folder/s.bin: point 0 has an intensity that is not finite"));
+}
+
+TEST(PrepareTest, DropsAndCountsInvalidPointsWhenAsked) {
+  const Scan scan =
+      MakeScan({kNan, 0, 0, 0, 1, 0, 0, 0.5F, 0, kInfinity, 0, 0, 2, 0, 0, kNan, 3, 0, 0, 0.25F},
+               {0, 1, 0, 1, 2});
+  LidarSettings settings = Plain(1);
+  settings.drop_invalid = true;
+  const auto out = Prepare(scan, settings, nullptr);
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ(out->num_points(), 2);
+  EXPECT_EQ(out->num_dropped, 3);
+  EXPECT_THAT(out->point_labels, ElementsAre(1, 2));
+  settings.features = {"x"};
+  EXPECT_EQ(Prepare(scan, settings, nullptr)->num_dropped, 2);
+}
+
+TEST(PrepareTest, DropsPointsBeyondTheRangeWhenAsked) {
+  const Scan scan = MakeScan({3, 4, 0, 0, 3, 4, 1, 0, 1, 1, 1, 0}, {0, 1, 2});
+  LidarSettings settings = Plain(1);
+  settings.keep_range_m = 5;
+  const auto out = Prepare(scan, settings, nullptr);
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_THAT(out->point_labels, ElementsAre(0, 2));
+  EXPECT_EQ(out->num_dropped, 1);
+  settings.keep_range_m = 1;
+  const Status status = Prepare(scan, settings, nullptr).status();
+  EXPECT_TRUE(IsEmptyScan(status));
+  EXPECT_THAT(status.message(), HasSubstr("folder/s.bin: no point is left"));
+  EXPECT_THAT(status.message(), HasSubstr("3 lie beyond max_range_m = 1"));
+}
+
+TEST(PrepareTest, TheRangeOfACentredScanCountsFromItsMiddleWhateverStrays) {
+  Scan scan = Line(101);
+  for (size_t i = 0; i < scan.points.size(); i += 4) scan.points[i] += 5000;
+  scan.points[4 * 3] = 3e38F;
+  LidarSettings settings = Plain(1);
+  settings.center = true;
+  settings.keep_range_m = 200;
+  const auto out = Prepare(scan, settings, nullptr);
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ(out->num_dropped, 1);
+  EXPECT_EQ(out->num_rows(), 100);
+  EXPECT_NEAR(out->feats[0], -50, 1);  // centred on what is left
+}
+
+TEST(PrepareTest, NamesTheStrayPointOfACentredScanAndNoOther) {
+  for (const float stray : {3e38F, -4e7F}) {
+    Scan scan = Line(101);
+    scan.points[4 * 3 + 1] = stray;
+    LidarSettings settings = Plain(1);
+    settings.center = true;
+    const Status status = Prepare(scan, settings, nullptr).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr("folder/s.bin: point 3 lies at"));
+    EXPECT_THAT(status.message(), HasSubstr("max_range_m"));
+  }
+}
+
+TEST(PrepareTest, NamesPointsAsTheFileCountsThem) {
+  const Scan scan = MakeScan({0, 0, 0, 0, 2, 0, 0, 0, 2e6F, 0, 0, 0}, {0, 0, 0});
+  LidarSettings settings = Plain(1);
+  settings.drop_origin = true;
+  EXPECT_THAT(Prepare(scan, settings, nullptr).status().message(), HasSubstr("point 2 lies at"));
+}
+
+TEST(PrepareTest, RefusesCoordinatesThatFloat32StoresCoarserThanAVoxel) {
+  Scan scan = Line(50);
+  for (size_t i = 0; i < scan.points.size(); i += 4) scan.points[i + 1] = 6277550.5F;
+  LidarSettings settings = Plain(0.1);
+  settings.center = true;
+  const Status status = Prepare(scan, settings, nullptr).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("folder/s.bin: coordinates around y = 627755"));
+  EXPECT_THAT(status.message(), HasSubstr("steps of 0.5 m, where a voxel has 0.1 m"));
+  settings.voxel_m = 0.5;
+  EXPECT_TRUE(Prepare(scan, settings, nullptr).ok());
+}
+
 TEST(PrepareTest, DeliversFeaturesInTheOrderAskedFor) {
   Scan scan = MakeScan({1, 2, 3, 100, 1, 2, 13, 50}, {0, 0});
   scan.extra = {{"returns", {1, 2}}, {"return_ratio", {0.5F, 1}}};
@@ -224,6 +397,7 @@ TEST(PrepareTest, AcceptsIgnoredPointsOnlyForValidation) {
   const auto out = Prepare(scan, Plain(1), &rng);
   ASSERT_FALSE(out.ok());
   EXPECT_THAT(out.status().message(), HasSubstr("folder/s.bin: no point of this training scan"));
+  EXPECT_TRUE(IsEmptyScan(out.status()));
 }
 
 TEST(PrepareTest, NamesTheScanAndTheFirstBadPoint) {

@@ -354,5 +354,46 @@ TEST(ShapeNetPartTest, IsNoLongerCurrentOnceAFileHasChanged) {
   }
 }
 
+TEST(ShapeNetPartTest, ColumnsThatAreNotUsedAreNotJudged) {
+  const TempFolder folder;
+  WritePlainFolder(folder.path());
+  WriteText(folder.path() + "/a.txt", "0 0 0 nan - 1 36\n1 0 0.5 0 1 inf 37\n");
+  const auto open = [&](const Json& more) {
+    Json config = {{"root", folder.path()}, {"points", 4}};
+    config.update(more);
+    return OpenKind("shapenet_part", config).value();
+  };
+  const auto used = open(Json::object());
+  EXPECT_THAT(used->Load(Split::kTrain, 0).status().message(),
+              HasSubstr("a.txt: line 1: expected a finite number, found \"nan\""));
+  const auto unused = open({{"features", {"x", "y", "z"}}});
+  const auto scan = unused->Load(Split::kTrain, 0);
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  EXPECT_TRUE(unused->Prepare(*scan, nullptr).ok());
+}
+
+TEST(ShapeNetPartTest, PartsAreNotJudgedWhereTheCategoryIsKnownAndWanted) {
+  const TempFolder folder;
+  WriteShapeNet(folder.path());
+  WriteText(folder.path() + "/03797390/c.txt", "0 0 0 1 0 0 99\n1 0 0.5 0 1 0 ?\n");
+  const auto parts = OpenKind("shapenet_part", {{"root", folder.path()}}).value();
+  EXPECT_FALSE(parts->Load(Split::kTrain, 2).ok());
+  const auto classes =
+      OpenKind("shapenet_part", {{"root", folder.path()}, {"task", "class"}}).value();
+  const auto mug = classes->Load(Split::kTrain, 2);
+  ASSERT_TRUE(mug.ok()) << mug.status();
+  EXPECT_EQ(mug->category, 11);
+}
+
+TEST(ShapeNetPartTest, AFileWithoutPointsIsAnEmptyScan) {
+  const TempFolder folder;
+  WritePlainFolder(folder.path());
+  WriteText(folder.path() + "/a.txt", "\n");
+  const auto dataset = OpenKind("shapenet_part", {{"root", folder.path()}}).value();
+  const Status status = dataset->Load(Split::kTrain, 0).status();
+  EXPECT_TRUE(IsEmptyScan(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("a.txt: the file has no points"));
+}
+
 }  // namespace
 }  // namespace voxbit::data

@@ -6,7 +6,9 @@
 #include <numeric>
 #include <set>
 
+#include "tests/data/data_folders.h"
 #include "tests/train/train_fixture.h"
+#include "worker/train/class_weights.h"
 
 namespace voxbit::train {
 namespace {
@@ -202,6 +204,141 @@ TEST(LoaderTest, SpreadsIndicesEvenlyButNotInStep) {
     categories.insert(spread[i] % 16);
   }
   EXPECT_GE(categories.size(), 14U);
+}
+
+// Training scans a, b, ..., each with as many points of class 0 as `labels` says: 0 for a scan
+// without points, -1 for one whose points are all ignored. Validation has "v0" (empty) and "v1".
+class LeftOutTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<ScanSource> Open(const std::vector<int>& training) {
+    data::WriteSmallFolder(folder_.path());
+    std::string names;
+    for (size_t i = 0; i < training.size(); ++i) {
+      const std::string name(1, static_cast<char>('a' + i));
+      names += name + "\n";
+      Write(name, training[i]);
+    }
+    data::WriteText(folder_.path() + "/train.txt", names);
+    Write("v0", 0);
+    Write("v1", 3);
+    data::WriteText(folder_.path() + "/val.txt", "v0\nv1\n");
+    auto dataset = data::OpenFolder(folder_.path());
+    EXPECT_TRUE(dataset.ok()) << dataset.status();
+    return std::make_unique<ScanSource>(std::move(dataset).value(),
+                                        std::make_shared<ByteBudget>(int64_t{1} << 20));
+  }
+
+  void Write(const std::string& name, int points) {
+    std::vector<float> values;
+    for (int i = 0; i < std::abs(points); ++i) {
+      values.insert(values.end(), {static_cast<float>(i + 1), 0, 0, 0});
+    }
+    const std::vector<uint32_t> labels(values.size() / 4, points < 0 ? 0 : 10);
+    data::WriteArray(folder_.path() + "/velodyne/" + name + ".bin", values);
+    data::WriteArray(folder_.path() + "/labels/" + name + ".label", labels);
+  }
+
+  const testing::TempDir folder_;
+};
+
+TEST_F(LeftOutTest, TrainingPassesOverScansWithoutLabelsAndSaysOnceHowMany) {
+  const auto source = Open({3, -2, 4, 0, 5});
+  ::testing::internal::CaptureStderr();
+  std::multiset<std::string> seen;
+  for (int training = 0; training < 2; ++training) {
+    const auto batches = TrainingBatches(*source, 3, 2, 1, at::kCPU);
+    for (int step = 0; step < 3; ++step) {
+      const auto batch = batches->Next({});
+      ASSERT_TRUE(batch.ok()) << batch.status();
+      EXPECT_GT(batch->num_labelled, 0);
+      for (const std::string& name : NamesOf(*batch)) seen.insert(name);
+    }
+  }
+  // Two epochs of the three that are left, twice.
+  EXPECT_EQ(seen, (std::multiset<std::string>{"a", "a", "a", "a", "c", "c", "c", "c", "e", "e", "e",
+                                              "e"}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const size_t warning = log.find("are left out");
+  ASSERT_NE(warning, std::string::npos) << log;
+  EXPECT_EQ(log.find("are left out", warning + 1), std::string::npos) << log;
+  EXPECT_NE(log.find("scans=2"), std::string::npos) << log;
+  EXPECT_NE(log.find("of=5"), std::string::npos) << log;
+  EXPECT_NE(log.find("b.bin: no point of this training scan"), std::string::npos) << log;
+}
+
+TEST_F(LeftOutTest, TrainingWithoutASingleLabelIsAnErrorThatNamesAScan) {
+  const auto source = Open({-2, 0});
+  const auto batches = TrainingBatches(*source, 3, 2, 1, at::kCPU);
+  const Status status = batches->Next({}).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+  EXPECT_NE(status.message().find("none of the scans of the split train"), std::string::npos);
+  EXPECT_NE(status.message().find("a.bin: no point of this training scan"), std::string::npos)
+      << status;
+}
+
+TEST_F(LeftOutTest, EvaluationAndCalibrationPassOverScansWithoutPoints) {
+  const auto source = Open({0, 0, 3, -2});
+  for (const int64_t batch : {1, 2}) {
+    for (const data::Split split : {data::Split::kTrain, data::Split::kVal}) {
+      const auto scans = WholeSplit(*source, split, batch);
+      for (int pass = 0; pass < 2; ++pass) {
+        std::vector<std::string> names;
+        const Status status = scans->ForEach(
+            [&](const Batch& visited) {
+              for (const std::string& name : NamesOf(visited)) names.push_back(name);
+              return OkStatus();
+            },
+            {});
+        EXPECT_TRUE(status.ok()) << status;
+        // Points without labels have statistics all the same.
+        EXPECT_EQ(names, split == data::Split::kTrain ? std::vector<std::string>({"c", "d"})
+                                                      : std::vector<std::string>({"v1"}));
+      }
+    }
+  }
+}
+
+TEST_F(LeftOutTest, ASplitWithoutPointsIsAnErrorThatNamesAScan) {
+  const auto source = Open({0, 0});
+  const Status status = WholeSplit(*source, data::Split::kTrain, 1)
+                            ->ForEach([](const Batch&) { return OkStatus(); }, {});
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+  EXPECT_NE(status.message().find("a.bin: the scan has no points"), std::string::npos) << status;
+}
+
+TEST_F(LeftOutTest, ClassWeightsCountTheScansThatAreLeft) {
+  const auto source = Open({3, -2, 0});
+  const auto weights = ClassWeights("sqrt_inverse", *source, {});
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  EXPECT_EQ(*weights, (std::vector<float>{1, 1}));
+}
+
+TEST(IndicesByNameTest, AreTheSameScansWhateverTheOrderOfTheSplit) {
+  const testing::TempDir folder;
+  data::WriteSmallFolder(folder.path());
+  std::vector<std::string> names;
+  for (int i = 0; i < 40; ++i) {
+    names.push_back("s" + std::to_string(i));
+    data::WriteArray(folder.path() + "/velodyne/" + names.back() + ".bin", data::ThreePoints());
+    data::WriteArray<uint32_t>(folder.path() + "/labels/" + names.back() + ".label", {10, 10, 20});
+  }
+  std::vector<std::vector<std::string>> chosen;
+  for (int turn = 0; turn < 3; ++turn) {
+    std::rotate(names.begin(), names.begin() + 13, names.end());
+    std::string list;
+    for (const std::string& name : names) list += name + "\n";
+    data::WriteText(folder.path() + "/val.txt", list);
+    const auto dataset = data::OpenFolder(folder.path());
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    std::vector<std::string>& own = chosen.emplace_back();
+    for (const int64_t index : IndicesByName(**dataset, data::Split::kVal, 8)) {
+      own.push_back((*dataset)->Load(data::Split::kVal, index)->name);
+    }
+    EXPECT_EQ(IndicesByName(**dataset, data::Split::kVal, 100).size(), 40U);
+  }
+  EXPECT_EQ(chosen[0].size(), 8U);
+  EXPECT_EQ(chosen[1], chosen[0]);
+  EXPECT_EQ(chosen[2], chosen[0]);
 }
 
 }  // namespace

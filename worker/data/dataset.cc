@@ -58,6 +58,10 @@ std::vector<uint32_t> Dataset::raw_ids() const {
   return ids;
 }
 
+std::string Dataset::ScanName(Split /*split*/, int64_t index) const {
+  return std::to_string(index);
+}
+
 const std::vector<std::vector<int64_t>>& Dataset::parts_of_category() const {
   static const std::vector<std::vector<int64_t>> none;
   return none;

@@ -68,6 +68,10 @@ class Dataset {
   // Number of scans of a split; at least 1, but kTest may have none.
   virtual int64_t size(Split split) const = 0;
 
+  // Unique within the split and the same wherever the scan stands in it: Scan::name, known without
+  // reading the scan. By default the number of the scan. Requires: 0 <= index < size(split).
+  virtual std::string ScanName(Split split, int64_t index) const;
+
   // Scan `index` of a split. Depends on nothing but the configuration, the split and the index,
   // never on the order of calls. INVALID_ARGUMENT for an index outside the split and for a file
   // that contradicts its format (DATA_LOSS when it is cut short), NOT_FOUND for a missing file;
@@ -76,7 +80,9 @@ class Dataset {
 
   // The input of a network. With `augment` (training) random steps draw from that generator;
   // without (evaluation) nothing is random. INVALID_ARGUMENT, naming the scan's source, for a scan
-  // that cannot be used. Deterministic in (scan, configuration, state of *augment).
+  // that cannot be used; with the reason kEmptyScanReason where it is only without points or, in
+  // training, without a label that counts. Deterministic in (scan, configuration, state of
+  // *augment).
   virtual Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const = 0;
   // Of a row of a PreparedScan.
   virtual int64_t num_features() const = 0;

@@ -204,7 +204,7 @@ class ModelNet40 final : public ObjectFiles {
       size_t columns = 0;
       VOXBIT_ASSIGN_OR_RETURN(
           const Table table,
-          ReadObjectTable(file.path, config_.NeedsNormals(), /*parts=*/false, max_rows, columns));
+          ReadObjectTable(file.path, config_, /*parts=*/false, max_rows, columns));
       scan = MakeObjectScan(table.values, columns);
     }
     Cut(scan);

@@ -34,14 +34,22 @@ struct Scan {
   const std::string& origin() const { return source.empty() ? name : source; }
 };
 
+// Reason of the status of a scan that has no points or, in training, no label that counts: no fault
+// of the file, so who reads many scans leaves it out.
+inline constexpr char kEmptyScanReason[] = "EMPTY_SCAN";
+inline bool IsEmptyScan(const Status& status) { return status.reason() == kEmptyScanReason; }
+
 // What is wrong with a scan, with where it comes from.
-inline Status ScanError(const Scan& scan, const std::string& message) {
-  return InvalidArgument(scan.origin() + ": " + message);
+inline Status ScanError(const Scan& scan, const std::string& message,
+                        const std::string& reason = "") {
+  return InvalidArgument(scan.origin() + ": " + message, reason);
 }
 
 // What is left of a scan for a network: M rows of C features. Of the N points of the scan
-// that are not left out,
-//   voxels: M voxels in lexicographic order of (x, y, z), each with the features of its first point
+// that the settings leave,
+//   voxels: M voxels in lexicographic order of (x, y, z), each with the features of the point that
+//     is nearest to its centre and the label of most of its points; the order of the points in the
+//     scan changes neither
 //   clouds: M = N points in the order of the sample; the first three features are the position
 struct PreparedScan {
   std::string name;
@@ -58,6 +66,7 @@ struct PreparedScan {
                                       // scan's points in their order
   std::array<int32_t, 3> origin{};    // voxels: the minimum that was subtracted, in voxels
   int32_t category = -1;              // Scan::category
+  int64_t num_dropped = 0;            // recorded points that the settings leave out; not among N
 
   int64_t num_rows() const {
     return num_features == 0 ? 0 : static_cast<int64_t>(feats.size()) / num_features;

@@ -45,6 +45,7 @@ Fields<SemanticKittiConfig> ConfigFields() {
       .Int("sample_stride", &Config::sample_stride, {.min = 1}, "scans",
            "take every n-th scan of each split");
   AddLidarFields(fields, AllFeatures());
+  AddRangeField(fields);
   return fields;
 }
 
@@ -189,7 +190,7 @@ class SemanticKitti final : public LidarDataset {
     Json names = {{"train", Json::array()}, {"val", Json::array()}};
     for (const Entry& entry : train_) names["train"].push_back(entry.name);
     for (const Entry& entry : val_) names["val"].push_back(entry.name);
-    Json config = ConfigFields().ToJson(config_);
+    Json config = ComparableLidarConfig(ConfigFields().ToJson(config_));
     config.erase("root");  // equal files are equal wherever they are mounted
     Sha256 hash;
     hash.Update(CanonicalJson({{"config", config}, {"classes", ToJson(map_)}, {"scans", names}}));
@@ -206,6 +207,10 @@ class SemanticKitti final : public LidarDataset {
   const LidarSettings& settings() const override { return config_; }
   int64_t size(Split split) const override {
     return split == Split::kTest ? 0 : static_cast<int64_t>(Entries(split).size());
+  }
+
+  std::string ScanName(Split split, int64_t index) const override {
+    return Entries(split)[static_cast<size_t>(index)].name;
   }
 
   Result<Scan> Load(Split split, int64_t index) const override {

@@ -1,6 +1,7 @@
 // ShapeNet-part: the published folder with normals (v0_normal), or one folder of such files; either
 // with a table of its own categories and parts.
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -216,11 +217,14 @@ class ShapeNetPart final : public ObjectFiles {
 
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
-    VOXBIT_ASSIGN_OR_RETURN(const Table rows,
-                            ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"}));
+    VOXBIT_ASSIGN_OR_RETURN(
+        const Table rows,
+        ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz", "part"},
+                  std::numeric_limits<int64_t>::max(), settings().UnusedColumns()));
     Scan scan = MakeObjectScan(rows.values, kColumns);
     scan.category = file.category;
     for (size_t i = 0; i < rows.lines.size(); ++i) {
+      if (settings().task != "parts" && scan.category >= 0) break;  // parts are not looked at
       const float id = rows.values[(i + 1) * kColumns - 1];
       const int32_t part = table_.PartWithId(id);
       // The first row tells a category that is not known yet.

@@ -81,6 +81,10 @@ class SyntheticLidar final : public LidarDataset {
     return split == Split::kTrain ? config_.train_scans : config_.val_scans;
   }
 
+  std::string ScanName(Split split, int64_t index) const override {
+    return std::string(SplitName(split)) + "_" + std::to_string(index);
+  }
+
   Result<Scan> Load(Split split, int64_t index) const override {
     const std::string split_name(SplitName(split));
     if (index < 0 || index >= size(split)) {
@@ -103,11 +107,12 @@ class SyntheticLidar final : public LidarDataset {
                                 .dropout = config_.dropout},
                                ray_rng);
     Scan scan;
-    scan.name = split_name + "_" + std::to_string(index);
+    scan.name = ScanName(split, index);
     scan.source = "synthetic_lidar " + scan.name;
     if (returns.labels.empty()) {
-      return InvalidArgument(scan.source + ": no ray met anything within max_range_m and the " +
-                             "vertical field of view");
+      return ScanError(scan,
+                       "no ray met anything within max_range_m and the vertical field of view",
+                       kEmptyScanReason);
     }
     scan.points = std::move(returns.points);
     scan.labels = std::move(returns.labels);
@@ -116,7 +121,8 @@ class SyntheticLidar final : public LidarDataset {
 
   Json Describe() const override {
     Json config = ConfigFields().ToJson(config_);
-    const Json identity = {{"config", config}, {"generator", kGeneratorVersion}};
+    const Json identity = {{"config", ComparableLidarConfig(config)},
+                           {"generator", kGeneratorVersion}};
     return {{"kind", config_.kind},
             {"config", std::move(config)},
             {"classes", StreetClassNames()},

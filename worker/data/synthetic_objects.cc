@@ -104,6 +104,14 @@ class SyntheticObjects final : public ObjectDataset {
     return split == Split::kVal ? config_.val_objects : config_.test_objects;
   }
 
+  std::string ScanName(Split split, int64_t index) const override {
+    const auto& categories = ShapeNetCategories();
+    const std::string number = std::to_string(index);
+    return categories[static_cast<size_t>(index) % categories.size()].synset + "/" +
+           std::string(SplitName(split)) + "_" +
+           std::string(6 - std::min<size_t>(6, number.size()), '0') + number;
+  }
+
   Result<Scan> Load(Split split, int64_t index) const override {
     VOXBIT_RETURN_IF_ERROR(CheckIndex(split, index));
     const std::string split_name(SplitName(split));
@@ -115,9 +123,7 @@ class SyntheticObjects final : public ObjectDataset {
     Mesh mesh = MakeObject(static_cast<int32_t>(category), shape_rng);
     Pose(rng.Fork("pose"), mesh);
     Scan scan = MakeObjectScan(config_, Points(mesh, rng.Fork("points")));
-    const std::string number = std::to_string(index);
-    scan.name = categories[category].synset + "/" + split_name + "_" +
-                std::string(6 - std::min<size_t>(6, number.size()), '0') + number;
+    scan.name = ScanName(split, index);
     scan.source = "synthetic_objects " + scan.name;
     scan.category = static_cast<int32_t>(category);
     return scan;

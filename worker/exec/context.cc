@@ -56,6 +56,32 @@ Result<train::EvaluationSet*> OpenedDataset::Whole(const std::string& split, int
   return set.get();
 }
 
+Status OpenedDataset::SizeScans(const std::stop_token& stop) {
+  std::vector<SizedScan> sized;
+  for (const int64_t index : train::IndicesByName(dataset(), data::Split::kVal, kSizedScans)) {
+    if (stop.stop_requested()) return Cancelled("asked to stop");
+    const Result<train::Batch> batch = train::EvaluationBatch(
+        source_, data::Split::kVal, std::span(&index, 1), at::Device(at::kCPU));
+    if (!batch.ok() && !data::IsEmptyScan(batch.status())) return batch.status();
+    if (batch.ok()) sized.push_back({batch->num_inputs(), batch->samples.front().name, index});
+  }
+  if (sized.empty()) return source_.NothingLeft(data::Split::kVal);
+  std::sort(sized.begin(), sized.end());
+  by_size_ = std::move(sized);
+  return OkStatus();
+}
+
+Result<std::vector<int64_t>> OpenedDataset::SpreadBySize(int64_t num, const std::stop_token& stop) {
+  if (by_size_.empty()) VOXBIT_RETURN_IF_ERROR(SizeScans(stop));
+  const auto sized = static_cast<int64_t>(by_size_.size());
+  num = std::min(num, sized);
+  std::vector<int64_t> indices;
+  for (int64_t i = 0; i < num; ++i) {
+    indices.push_back(by_size_[static_cast<size_t>((2 * i + 1) * sized / (2 * num))].index);
+  }
+  return indices;
+}
+
 train::EvaluationSet& OpenedDataset::Calibration(int64_t num) {
   auto& set = calibrations_[num];
   if (set == nullptr) set = train::CalibrationSamples(source_, num, device_);

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <oneapi/tbb/global_control.h>
 
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -11,6 +12,7 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/status.h"
@@ -56,12 +58,29 @@ class OpenedDataset {
 
   // A whole split by its name. Not null. FAILED_PRECONDITION when the dataset has no such scans.
   Result<train::EvaluationSet*> Whole(const std::string& split, int64_t batch);
+  // `num` scans of the validation split, or as many as can be used, spread by size: the middles of
+  // `num` equal parts of up to kSizedScans scans (chosen by a digest of their names), in the order
+  // of their rows, then names. The same for every order of the split. CANCELLED once `stop` is
+  // raised.
+  Result<std::vector<int64_t>> SpreadBySize(int64_t num, const std::stop_token& stop);
+  static constexpr int64_t kSizedScans = 32;
+
   // What candidates are calibrated with: `num` training samples, or as many as there are.
   train::EvaluationSet& Calibration(int64_t num);
 
  private:
+  struct SizedScan {
+    int64_t rows = 0;  // voxels, or points of a cloud
+    std::string name;
+    int64_t index = 0;
+    friend auto operator<=>(const SizedScan&, const SizedScan&) = default;
+  };
+  // Fills by_size_, once.
+  Status SizeScans(const std::stop_token& stop);
+
   train::ScanSource source_;
   const at::Device device_;
+  std::vector<SizedScan> by_size_;  // of the validation split; empty: not looked for yet
   std::map<std::pair<data::Split, int64_t>, std::unique_ptr<train::EvaluationSet>> splits_;
   std::map<int64_t, std::unique_ptr<train::EvaluationSet>> calibrations_;  // by their numbers
 };

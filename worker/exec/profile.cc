@@ -23,7 +23,7 @@ struct ProfileSettings {
 Fields<ProfileSettings> ProfileFields() {
   Fields<ProfileSettings> fields;
   fields.Int("max_scans", &ProfileSettings::max_scans, {1, 1'000'000}, "scans",
-             "scans of the split, at equal distances, that are counted");
+             "scans of the split, chosen by a digest of their names, that are counted");
   fields.Text("split", &ProfileSettings::split, {"val", "train", "test"}, "where they are from");
   fields.Custom(
       "checks", "list", "overviews of earlier checks: data that one of them saw is not read again",
@@ -92,19 +92,25 @@ Result<search::TaskResult> RunProfile(ExecContext& context, const TaskCall& call
   workload.num_classes = dataset->dataset().num_classes();
   workload.class_names = dataset->dataset().class_names();
   const std::vector<int64_t> scans =
-      train::SpreadIndices(dataset->dataset().size(split), settings.max_scans);
-  workload.num_samples = static_cast<int64_t>(scans.size());
+      train::IndicesByName(dataset->dataset(), split, settings.max_scans);
   const auto run = context.Run(call, "profile");
   for (size_t i = 0; i < scans.size(); ++i) {
     if (call.stop.stop_requested()) return Cancelled("asked to stop");
-    VOXBIT_ASSIGN_OR_RETURN(const train::Batch batch,
-                            train::EvaluationBatch(dataset->source(), split,
-                                                   std::span(&scans[i], 1), context.device()));
-    for (const auto& [key, count] : net->CountWorkload(batch.input)) {
-      workload.counts[key] += count / static_cast<double>(scans.size());
+    const Result<train::Batch> batch =
+        train::EvaluationBatch(dataset->source(), split, std::span(&scans[i], 1), context.device());
+    if (!batch.ok() && !data::IsEmptyScan(batch.status())) return batch.status();
+    if (batch.ok()) {
+      ++workload.num_samples;
+      for (const auto& [key, count] : net->CountWorkload(batch->input)) {
+        workload.counts[key] += count;
+      }
     }
-    run.progress({.step = static_cast<int64_t>(i) + 1, .steps = workload.num_samples});
+    run.progress(
+        {.step = static_cast<int64_t>(i) + 1, .steps = static_cast<int64_t>(scans.size())});
   }
+  if (workload.num_samples == 0) return dataset->source().NothingLeft(split);
+  dataset->source().ReportLeftOut(split);
+  for (auto& [key, count] : workload.counts) count /= static_cast<double>(workload.num_samples);
   search::TaskResult result;
   result.detail = {{"workload", search::ToJson(workload)},
                    {"dataset_digest", dataset->digest()},

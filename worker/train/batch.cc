@@ -95,14 +95,18 @@ at::Tensor Coordinates(const std::vector<data::PreparedScan>& scans, int64_t num
 
 }  // namespace
 
+int64_t Batch::num_inputs() const {
+  if (input.clouds.defined()) return input.clouds.size(0) * input.clouds.size(1);
+  return input.voxels.num_voxels();
+}
+
 int64_t Batch::bytes() const {
   const int64_t common = 8 * num_rows() + 12 * static_cast<int64_t>(inverse.size());
   if (input.clouds.defined()) {
-    const int64_t points = input.clouds.size(0) * input.clouds.size(1);
-    return common + points * (kNeighbourBytesPerPoint + 4 * input.clouds.size(2));
+    return common + num_inputs() * (kNeighbourBytesPerPoint + 4 * input.clouds.size(2));
   }
   const int64_t features = input.voxels.feats.size(1);
-  return common + input.voxels.num_voxels() * (kMapBytesPerVoxel + 4 * (4 + 4 + 2 * features));
+  return common + num_inputs() * (kMapBytesPerVoxel + 4 * (4 + 4 + 2 * features));
 }
 
 Result<Batch> Collate(const std::vector<data::PreparedScan>& scans, BatchUse use,
@@ -125,7 +129,7 @@ Result<Batch> Collate(const std::vector<data::PreparedScan>& scans, BatchUse use
     feat = std::copy(scan.feats.begin(), scan.feats.end(), feat);
     batch.num_labelled += CopyLabels(scan, labels.data_ptr<int64_t>() + row);
     const int64_t num_points = use == BatchUse::kEvaluation ? AppendPoints(scan, row, batch) : 0;
-    batch.samples.push_back({scan.name, scan.category, num_points});
+    batch.samples.push_back({scan.name, scan.category, num_points, scan.num_dropped});
     row += RowsOfLogits(scan);
   }
   batch.labels = labels.to(device);

@@ -21,8 +21,9 @@ namespace voxbit::train {
 struct Batch {
   struct Sample {
     std::string name;
-    int32_t category = -1;   // data::Scan::category
-    int64_t num_points = 0;  // of the N; 0 in training batches
+    int32_t category = -1;    // data::Scan::category
+    int64_t num_points = 0;   // of the N; 0 in training batches
+    int64_t num_dropped = 0;  // data::PreparedScan::num_dropped
   };
 
   supernet::NetInput input;
@@ -31,8 +32,11 @@ struct Batch {
   std::vector<int64_t> inverse;       // [N] row of each point; empty in training batches
   std::vector<int32_t> point_labels;  // [N]; empty in training batches
   std::vector<Sample> samples;        // by batch index; their points lie behind one another
+  int64_t num_left_out = 0;           // scans without points that were passed over for it
 
   int64_t num_rows() const { return labels.size(0); }
+  // Voxels, or points of all clouds.
+  int64_t num_inputs() const;
   // Estimate of the memory that the batch takes with what its caches will hold.
   int64_t bytes() const;
 };

@@ -32,33 +32,49 @@ class TrainingStream {
         batch_(batch),
         seed_(seed),
         device_(device) {}
+  ~TrainingStream() { source_.ReportLeftOut(data::Split::kTrain); }
+  TrainingStream(const TrainingStream&) = delete;
+  TrainingStream& operator=(const TrainingStream&) = delete;
 
-  Result<Batch> Make(int64_t step) {
+  // The batch after that of the call before.
+  Result<Batch> Next() {
     std::vector<data::PreparedScan> scans;
     for (int64_t i = 0; i < batch_; ++i) {
-      const int64_t position = step * batch_ + i;
+      VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan, NextScan());
+      scans.push_back(std::move(scan));
+    }
+    return Collate(scans, BatchUse::kTraining, device_);
+  }
+
+ private:
+  // The next scan with a label that counts; those without are passed over.
+  Result<data::PreparedScan> NextScan() {
+    for (int64_t tried = 0; tried < 2 * num_scans_; ++tried) {
+      const int64_t position = position_++;
       const int64_t epoch = position / num_scans_;
       if (epoch != epoch_) {
         order_ = EpochOrder(num_scans_, seed_, epoch);
         epoch_ = epoch;
       }
       const int64_t scan = order_[static_cast<size_t>(position % num_scans_)];
+      if (source_.IsLeftOut(data::Split::kTrain, scan)) continue;
       Rng augment = Rng(seed_)
                         .Fork("augment", static_cast<uint64_t>(epoch))
                         .Fork("scan", static_cast<uint64_t>(scan));
-      VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan prepared,
-                              PrepareScan(source_, data::Split::kTrain, scan, &augment));
-      scans.push_back(std::move(prepared));
+      Result<data::PreparedScan> prepared =
+          PrepareScan(source_, data::Split::kTrain, scan, &augment);
+      if (prepared.ok() || !data::IsEmptyScan(prepared.status())) return prepared;
+      source_.LeaveOut(data::Split::kTrain, scan, prepared.status().message());
     }
-    return Collate(scans, BatchUse::kTraining, device_);
+    return source_.NothingLeft(data::Split::kTrain);
   }
 
- private:
   ScanSource& source_;
   const int64_t num_scans_;
   const int64_t batch_;
   const uint64_t seed_;
   const at::Device device_;
+  int64_t position_ = 0;
   int64_t epoch_ = -1;
   std::vector<int64_t> order_;
 };
@@ -78,18 +94,25 @@ std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch)
 std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, int64_t batch,
                                             uint64_t seed, const at::Device& device) {
   auto stream = std::make_shared<TrainingStream>(source, batch, seed, device);
-  return std::make_unique<BatchQueue>([stream](int64_t step) { return stream->Make(step); }, steps,
+  return std::make_unique<BatchQueue>([stream](int64_t /*step*/) { return stream->Next(); }, steps,
                                       kDepth);
 }
 
 Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
                               const at::Device& device) {
   std::vector<data::PreparedScan> prepared;
+  Status empty;
   for (const int64_t index : scans) {
-    VOXBIT_ASSIGN_OR_RETURN(data::PreparedScan scan,
-                            PrepareScan(source, split, index, /*augment=*/nullptr));
-    prepared.push_back(std::move(scan));
+    Result<data::PreparedScan> scan = PrepareScan(source, split, index, /*augment=*/nullptr);
+    if (scan.ok()) {
+      prepared.push_back(std::move(scan).value());
+      continue;
+    }
+    if (!data::IsEmptyScan(scan.status())) return scan.status();
+    source.LeaveOut(split, index, scan.status().message());
+    empty = scan.status();
   }
+  if (prepared.empty() && !empty.ok()) return empty;
   return Collate(prepared, BatchUse::kEvaluation, device);
 }
 
@@ -136,17 +159,37 @@ class EvaluationSet::Maker {
   Result<Batch> Fill() {
     std::vector<data::PreparedScan> batch;
     int64_t rows = 0;
+    int64_t num_left_out = 0;
     while (next_scan_ < scans_.size() && static_cast<int64_t>(batch.size()) < limit_.scans) {
       if (!left_over_) {
-        VOXBIT_ASSIGN_OR_RETURN(
-            left_over_, PrepareScan(source_, split_, scans_[next_scan_], /*augment=*/nullptr));
+        VOXBIT_ASSIGN_OR_RETURN(left_over_, Prepare(scans_[next_scan_]));
+      }
+      if (!left_over_) {
+        ++num_left_out;
+        ++next_scan_;
+        continue;
       }
       rows += left_over_->num_rows();
       if (!batch.empty() && rows > limit_.rows) break;
       batch.push_back(*std::exchange(left_over_, std::nullopt));
       ++next_scan_;
     }
-    return Collate(batch, BatchUse::kEvaluation, device_);
+    Batch made;
+    if (!batch.empty()) {
+      VOXBIT_ASSIGN_OR_RETURN(made, Collate(batch, BatchUse::kEvaluation, device_));
+    }
+    made.num_left_out = num_left_out;
+    return made;
+  }
+
+  // nullopt: it is left out.
+  Result<std::optional<data::PreparedScan>> Prepare(int64_t index) {
+    if (source_.IsLeftOut(split_, index)) return std::optional<data::PreparedScan>();
+    Result<data::PreparedScan> scan = PrepareScan(source_, split_, index, /*augment=*/nullptr);
+    if (scan.ok()) return std::optional<data::PreparedScan>(std::move(scan).value());
+    if (!data::IsEmptyScan(scan.status())) return scan.status();
+    source_.LeaveOut(split_, index, scan.status().message());
+    return std::optional<data::PreparedScan>();
   }
 
   ScanSource& source_;
@@ -163,8 +206,10 @@ class EvaluationSet::Maker {
 void EvaluationSet::Keep(size_t index, const Batch& batch) {
   if (index == made_.size()) {
     const int64_t begin = made_.empty() ? 0 : made_.back().end;
-    made_.push_back({begin + static_cast<int64_t>(batch.samples.size()), nullptr});
+    const int64_t num = static_cast<int64_t>(batch.samples.size()) + batch.num_left_out;
+    made_.push_back({begin + num, nullptr});
   }
+  if (batch.samples.empty()) return;
   const int64_t bytes = batch.bytes();
   if (!source_.budget()->Take(bytes)) return;
   taken_ += bytes;
@@ -174,9 +219,11 @@ void EvaluationSet::Keep(size_t index, const Batch& batch) {
 Status EvaluationSet::ForEach(const std::function<Status(const Batch&)>& visit,
                               std::stop_token stop) {
   std::unique_ptr<BatchQueue> queue;
+  bool any = false;
   for (size_t i = 0; i == 0 || made_[i - 1].end < num_scans(); ++i) {
     if (stop.stop_requested()) return Cancelled("asked to stop");
     if (i < made_.size() && made_[i].resident != nullptr) {
+      any = true;
       VOXBIT_RETURN_IF_ERROR(visit(*made_[i].resident));
       continue;
     }
@@ -187,9 +234,12 @@ Status EvaluationSet::ForEach(const std::function<Status(const Batch&)>& visit,
     }
     VOXBIT_ASSIGN_OR_RETURN(const Batch batch, queue->Next(stop));
     Keep(i, batch);
+    if (batch.samples.empty()) continue;
+    any = true;
     VOXBIT_RETURN_IF_ERROR(visit(batch));
   }
-  return OkStatus();
+  source_.ReportLeftOut(split_);
+  return any ? OkStatus() : source_.NothingLeft(split_);
 }
 
 }  // namespace voxbit::train

@@ -21,8 +21,9 @@
 namespace voxbit::train {
 
 // The training split in `steps` batches of `batch` scans. Every epoch is a permutation of its own;
-// a batch may reach over the end of an epoch, so that all have the same size. The augmentation of
-// a scan depends on (seed, epoch, scan) alone. Equal arguments give equal batches.
+// a batch may reach over the end of an epoch, so that all have the same size. Scans without points
+// or without a label that counts are passed over; their number is logged when the queue ends. The
+// augmentation of a scan depends on (seed, epoch, scan) alone. Equal arguments give equal batches.
 // `source` outlives the queue.
 std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, int64_t batch,
                                             uint64_t seed, const at::Device& device);
@@ -30,7 +31,8 @@ std::unique_ptr<BatchQueue> TrainingBatches(ScanSource& source, int64_t steps, i
 // The epoch's scans in the order in which training sees them.
 std::vector<int64_t> EpochOrder(int64_t num_scans, uint64_t seed, int64_t epoch);
 
-// Scans of a split as recorded, without augmentation, in one batch.
+// Scans of a split as recorded, without augmentation, in one batch; those without points are left
+// out, and with kEmptyScanReason if that leaves none.
 Result<Batch> EvaluationBatch(ScanSource& source, data::Split split, std::span<const int64_t> scans,
                               const at::Device& device);
 
@@ -59,8 +61,9 @@ class EvaluationSet {
   int64_t num_batches() const { return static_cast<int64_t>(made_.size()); }
   int64_t num_resident() const;
 
-  // Calls visit(batch) for every batch in order. Stops at the first error; CANCELLED once `stop`
-  // is raised, which is looked at before each batch.
+  // Calls visit(batch) for every batch in order; scans without points are left out, their number is
+  // logged, and INVALID_ARGUMENT if that leaves none. Stops at the first error; CANCELLED once
+  // `stop` is raised, which is looked at before each batch.
   Status ForEach(const std::function<Status(const Batch&)>& visit, std::stop_token stop);
 
  private:

@@ -42,6 +42,7 @@ class ClassMeter final : public Meter {
                             PredictPoints(dataset_, logits, batch));
     VOXBIT_RETURN_IF_ERROR(confusion_.Add(predictions, batch.point_labels));
     num_samples_ += static_cast<int64_t>(batch.samples.size());
+    for (const Batch::Sample& sample : batch.samples) num_dropped_ += sample.num_dropped;
     return OkStatus();
   }
 
@@ -51,6 +52,7 @@ class ClassMeter final : public Meter {
     const bool is_objects = dataset_.traits().scoring == data::Scoring::kObjects;
     Json counts = {{"scans", num_samples_}};
     counts[is_objects ? "objects" : "points"] = scores.num_items;
+    if (num_dropped_ > 0) counts["points_dropped"] = num_dropped_;
     if (is_objects) {
       Json detail = counts;
       detail["class_recall"] = ByName(names, scores.class_recall);
@@ -70,6 +72,7 @@ class ClassMeter final : public Meter {
   const data::Dataset& dataset_;
   ConfusionMatrix confusion_;
   int64_t num_samples_ = 0;
+  int64_t num_dropped_ = 0;  // by the settings of the dataset
 };
 
 class PartMeter final : public Meter {

@@ -32,8 +32,9 @@ class Meter {
   virtual Status Add(const at::Tensor& logits, const Batch& batch) = 0;
 
   // The dataset's metrics (data::DatasetTraits), in their order, over all that was added, with the
-  // values of classes or categories by name as detail: null for one that does not occur.
-  // INVALID_ARGUMENT when nothing was labelled.
+  // values of classes or categories by name as detail: null for one that does not occur, and how
+  // many recorded points the settings of the dataset left out as points_dropped. INVALID_ARGUMENT
+  // when nothing was labelled.
   virtual Result<std::vector<search::Measurement>> Finish() const = 0;
 };
 

@@ -41,6 +41,15 @@ class ScanSource {
   const std::string& digest() const { return digest_; }
   const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
 
+  // A scan that IsEmptyScan: whoever reads the split passes over it from now on. `why` names it.
+  void LeaveOut(data::Split split, int64_t index, const std::string& why);
+  bool IsLeftOut(data::Split split, int64_t index);
+  // Logs how many scans of the split are left out, and the first of them, unless that was said.
+  void ReportLeftOut(data::Split split);
+  // For when every scan that was wanted is left out. INVALID_ARGUMENT, reason DATASET_BROKEN,
+  // naming one of them and why.
+  Status NothingLeft(data::Split split);
+
   // Dataset::Load, or the copy in memory. Reason DATASET_BROKEN where the files are to blame.
   Result<std::shared_ptr<const data::Scan>> Load(data::Split split, int64_t index);
 
@@ -52,11 +61,20 @@ class ScanSource {
   std::map<std::pair<data::Split, int64_t>, std::shared_ptr<const data::Scan>> scans_
       VOXBIT_GUARDED_BY(mutex_);
   int64_t taken_ VOXBIT_GUARDED_BY(mutex_) = 0;
+  struct LeftOut {
+    std::map<int64_t, std::string> why;  // by index
+    size_t reported = 0;                 // how many of them
+  };
+  std::map<data::Split, LeftOut> left_out_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 // One index out of each of `num` equal parts of [0, size), always the same; all of them if
 // num >= size. Drawn within its part and not at equal distances: datasets that give their
 // categories in turn would show a few of them only.
 std::vector<int64_t> SpreadIndices(int64_t size, int64_t num);
+
+// Up to `num` scans of a split, chosen and ordered by a digest of their names: whatever the order
+// in which the split lists its scans, they are the same, and no kind of scan is preferred.
+std::vector<int64_t> IndicesByName(const data::Dataset& dataset, data::Split split, int64_t num);
 
 }  // namespace voxbit::train

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/files.h"
+#include "worker/data/scan.h"
 
 namespace voxbit::data {
 namespace {
@@ -83,7 +84,11 @@ Status RowReader::Parse(std::string_view line, std::vector<T>& numbers) const {
     const std::string_view word = line.substr(0, length);
     T value{};
     if (!ParseNumber(word, value)) {
-      return Error("expected a finite number, found \"" + std::string(word) + "\"");
+      const size_t column = numbers.size();
+      if (column >= unjudged_.size() || !unjudged_[column]) {
+        return Error("expected a finite number, found \"" + std::string(word) + "\"");
+      }
+      value = std::numeric_limits<T>::quiet_NaN();
     }
     numbers.push_back(value);
     line.remove_prefix(length);
@@ -120,13 +125,18 @@ std::vector<std::string_view> SplitAt(std::string_view line, char separator) {
 }
 
 Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
-                        int64_t max_rows) {
+                        int64_t max_rows, const std::vector<std::string>& unused) {
   VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   std::string expected = std::to_string(columns.size()) + " numbers (";
   for (const std::string& column : columns) {
     expected.append(column).append(&column == &columns.back() ? ")" : " ");
   }
   RowReader reader(text, path);
+  std::vector<bool> unjudged;
+  for (const std::string& column : columns) {
+    unjudged.push_back(std::find(unused.begin(), unused.end(), column) != unused.end());
+  }
+  reader.LeaveUnjudged(std::move(unjudged));
   Table table;
   std::vector<float> row;
   while (static_cast<int64_t>(table.lines.size()) < max_rows) {
@@ -143,7 +153,9 @@ Result<Table> ReadTable(const std::string& path, const std::vector<std::string>&
     table.values.insert(table.values.end(), row.begin(), row.end());
     table.lines.push_back(reader.line());
   }
-  if (table.lines.empty()) return InvalidArgument(path + ": the file has no points");
+  if (table.lines.empty()) {
+    return InvalidArgument(path + ": the file has no points", kEmptyScanReason);
+  }
   return table;
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/status.h"
@@ -34,6 +35,10 @@ class RowReader {
   template <class T>
   Status Parse(std::string_view line, std::vector<T>& numbers) const;
 
+  // From now on what stands in these columns of a line is not judged: it is NaN where it is no
+  // finite number.
+  void LeaveUnjudged(std::vector<bool> columns) { unjudged_ = std::move(columns); }
+
   // Of the last line read, from 1.
   int64_t line() const { return line_; }
   // "<path>: line <n>: <message>".
@@ -43,6 +48,7 @@ class RowReader {
   std::string_view rest_;
   std::string path_;
   int64_t line_ = 0;
+  std::vector<bool> unjudged_;
 };
 
 // The fields of a line, separated by `separator`, without the blanks around each; at least one.
@@ -56,8 +62,11 @@ struct Table {
 
 // The table in the file at `path`; `columns` names them. Stops after `max_rows`. DATA_LOSS for a
 // row that is too short, INVALID_ARGUMENT for one that is too long, for what is no finite number
-// and for no row at all, all naming file and line; what ReadText says otherwise.
+// and for no row at all, all naming file and line, with kEmptyScanReason for no row; what ReadText
+// says otherwise. Columns named in `unused` are not judged: their values are NaN where they are no
+// finite numbers.
 Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
-                        int64_t max_rows = std::numeric_limits<int64_t>::max());
+                        int64_t max_rows = std::numeric_limits<int64_t>::max(),
+                        const std::vector<std::string>& unused = {});
 
 }  // namespace voxbit::data

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <utility>
 
 namespace voxbit::data {
 namespace {
@@ -15,6 +17,8 @@ constexpr double kMaxCellsPerSide = 500;
 constexpr double kMaxSlope = 0.15;
 constexpr double kToleranceM = 0.3;
 constexpr double kOutlierShare = 0.02;
+constexpr double kLoneDropM = 1;
+constexpr double kGapM = 250;
 constexpr int kRelaxations = 8;
 constexpr double kUnknown = std::numeric_limits<double>::infinity();
 
@@ -66,24 +70,67 @@ Grid MakeGrid(const std::vector<float>& points) {
   return grid;
 }
 
-Raster CellMinima(const std::vector<float>& points, const Grid& grid) {
-  std::vector<std::pair<int64_t, float>> by_cell;
+struct InCell {
+  int64_t cell;  // y * width + x
+  float z;
+  friend bool operator<(const InCell& a, const InCell& b) {
+    return a.cell != b.cell ? a.cell < b.cell : a.z < b.z;
+  }
+};
+
+// Sorted by cell, then by height.
+std::vector<InCell> ByCell(const std::vector<float>& points, const Grid& grid) {
+  std::vector<InCell> by_cell;
   by_cell.reserve(points.size() / 4);
   for (size_t i = 0; i < points.size(); i += 4) {
     const auto x = static_cast<int64_t>((points[i] - grid.min_x) / grid.cell);
     const auto y = static_cast<int64_t>((points[i + 1] - grid.min_y) / grid.cell);
-    by_cell.emplace_back(y * grid.width + x, points[i + 2]);
+    by_cell.push_back({y * grid.width + x, points[i + 2]});
   }
   std::sort(by_cell.begin(), by_cell.end());
-  Raster low(grid.width, grid.depth);
+  return by_cell;
+}
+
+// Whether a point of the cells around reaches down to within kLoneDropM of `low`, the lowest point
+// of `cell`. By cell in `lowest`: its lowest height.
+bool HasCompany(const Raster& lowest, int64_t cell, double low) {
+  const int64_t x = cell % lowest.width;
+  const int64_t y = cell / lowest.width;
+  for (int64_t ny = std::max<int64_t>(y - 1, 0); ny <= std::min(y + 1, lowest.depth - 1); ++ny) {
+    for (int64_t nx = std::max<int64_t>(x - 1, 0); nx <= std::min(x + 1, lowest.width - 1); ++nx) {
+      if ((nx != x || ny != y) && lowest.At(nx, ny) <= low + kLoneDropM) return true;
+    }
+  }
+  return false;
+}
+
+// The height of the ground in each cell as its own points have it; unknown where the lowest of them
+// has no other point near its height or below, in the cell or around: a stray one.
+Raster CellMinima(const std::vector<float>& points, const Grid& grid) {
+  const std::vector<InCell> by_cell = ByCell(points, grid);
+  Raster lowest(grid.width, grid.depth);
+  for (const InCell& point : by_cell) {
+    double& low = lowest.z[static_cast<size_t>(point.cell)];
+    low = std::min<double>(low, point.z);
+  }
+  Raster ground(grid.width, grid.depth);
+  bool known = false;
   for (size_t begin = 0; begin < by_cell.size();) {
+    const int64_t cell = by_cell[begin].cell;
     size_t end = begin;
-    while (end < by_cell.size() && by_cell[end].first == by_cell[begin].first) ++end;
+    while (end < by_cell.size() && by_cell[end].cell == cell) ++end;
     const auto skipped = static_cast<size_t>(kOutlierShare * static_cast<double>(end - begin));
-    low.z[static_cast<size_t>(by_cell[begin].first)] = by_cell[begin + skipped].second;
+    const float low = by_cell[begin + skipped].z;
+    const bool alone =
+        begin + skipped + 1 == end || by_cell[begin + skipped + 1].z > low + kLoneDropM;
+    if (!alone || HasCompany(lowest, cell, low)) {
+      ground.z[static_cast<size_t>(cell)] = low;
+      known = true;
+    }
     begin = end;
   }
-  return low;
+  // Points that are all far from one another have nothing but themselves for a ground.
+  return known ? ground : lowest;
 }
 
 // Two-pass chamfer transform: each cell takes the least of its neighbours plus the rise allowed
@@ -160,12 +207,37 @@ void Fill(Raster& raster) {
   }
 }
 
-}  // namespace
+// The rows of points in the groups that gaps of more than kGapM or twice that separate: squares of
+// that side with points in them, joined where they touch.
+std::vector<std::vector<size_t>> Islands(const std::vector<float>& points) {
+  // Of any float, however far out.
+  const auto square = [](float position) {
+    return static_cast<int64_t>(std::clamp(std::floor(position / kGapM), -1e15, 1e15));
+  };
+  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> squares;
+  for (size_t i = 0; i < points.size() / 4; ++i) {
+    squares[{square(points[4 * i]), square(points[4 * i + 1])}].push_back(i);
+  }
+  std::vector<std::vector<size_t>> islands;
+  while (!squares.empty()) {
+    std::vector<size_t>& island = islands.emplace_back();
+    std::vector<std::pair<int64_t, int64_t>> open = {squares.begin()->first};
+    while (!open.empty()) {
+      const auto [x, y] = open.back();
+      open.pop_back();
+      const auto found = squares.find({x, y});
+      if (found == squares.end()) continue;
+      island.insert(island.end(), found->second.begin(), found->second.end());
+      squares.erase(found);
+      for (int64_t k = 0; k < 9; ++k) open.emplace_back(x + k % 3 - 1, y + k / 3 - 1);
+    }
+    std::sort(island.begin(), island.end());
+  }
+  return islands;
+}
 
-std::vector<float> HeightAboveGround(const std::vector<float>& points) {
+std::vector<float> HeightsOn(const std::vector<float>& points, const Grid& grid) {
   std::vector<float> heights(points.size() / 4);
-  if (heights.empty()) return heights;
-  const Grid grid = MakeGrid(points);
   Raster ground = CellMinima(points, grid);
   const Raster envelope = LowerEnvelope(ground, grid.cell);
   for (size_t i = 0; i < ground.z.size(); ++i) {
@@ -176,6 +248,27 @@ std::vector<float> HeightAboveGround(const std::vector<float>& points) {
     const double x = (points[4 * i] - grid.min_x) / grid.cell - 0.5;
     const double y = (points[4 * i + 1] - grid.min_y) / grid.cell - 0.5;
     heights[i] = static_cast<float>(points[4 * i + 2] - ground.Bilinear(x, y));
+  }
+  return heights;
+}
+
+}  // namespace
+
+std::vector<float> HeightAboveGround(const std::vector<float>& points) {
+  if (points.empty()) return {};
+  const Grid grid = MakeGrid(points);
+  if (grid.cell <= kCellM) return HeightsOn(points, grid);
+  // Cells would become larger. A few stray points are no reason for that.
+  std::vector<float> heights(points.size() / 4);
+  for (const std::vector<size_t>& island : Islands(points)) {
+    std::vector<float> own;
+    own.reserve(4 * island.size());
+    for (const size_t row : island) {
+      const auto point = points.begin() + static_cast<std::ptrdiff_t>(4 * row);
+      own.insert(own.end(), point, point + 4);
+    }
+    const std::vector<float> own_heights = HeightsOn(own, MakeGrid(own));
+    for (size_t i = 0; i < island.size(); ++i) heights[island[i]] = own_heights[i];
   }
   return heights;
 }

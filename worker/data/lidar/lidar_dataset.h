@@ -2,9 +2,13 @@
 // the user of an exported network how to make its input.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "common/mutex.h"
 #include "worker/data/dataset.h"
 #include "worker/data/lidar/lidar_settings.h"
 
@@ -16,12 +20,21 @@ class LidarDataset : public Dataset {
  public:
   virtual const LidarSettings& settings() const = 0;
 
-  Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const final;  // pipeline.h
+  // pipeline.h. Logs what is to be known of a scan (WarningsOf) when it comes for the first time,
+  // naming the first few scans of each kind of warning.
+  Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const final;
   int64_t num_features() const final { return settings().num_features(); }
   std::vector<std::string> feature_names() const final { return settings().features; }
   DatasetTraits traits() const final { return LidarTraits(); }
   Json InputContract() const final;
   Json OutputContract() const final;
+
+ private:
+  void Warn(const Scan& scan) const;
+
+  mutable Mutex mutex_;
+  mutable std::set<std::string> looked_at_ VOXBIT_GUARDED_BY(mutex_);
+  mutable std::map<std::string, int64_t> warned_ VOXBIT_GUARDED_BY(mutex_);  // scans by kind
 };
 
 }  // namespace voxbit::data

@@ -25,4 +25,14 @@ Status CheckLidarSettings(const LidarSettings& settings, const std::string& poin
   return CheckScale(settings.scale_min, settings.scale_max, pointer);
 }
 
+Json ComparableLidarConfig(Json config) {
+  const LidarSettings defaults;
+  const Json added = {{"drop_invalid", defaults.drop_invalid},
+                      {"max_range_m", defaults.keep_range_m}};
+  for (const auto& [name, initial] : added.items()) {
+    if (config.contains(name) && config[name] == initial) config.erase(name);
+  }
+  return config;
+}
+
 }  // namespace voxbit::data

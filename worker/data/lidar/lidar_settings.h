@@ -19,6 +19,8 @@ struct LidarSettings {
   double intensity_scale = 1;
   bool center = false;
   bool drop_origin = false;
+  bool drop_invalid = false;
+  double keep_range_m = 0;  // "max_range_m" of recorded scans; 0: no limit
   bool rotate = true;
   double scale_min = 0.95;
   double scale_max = 1.05;
@@ -56,6 +58,10 @@ void AddLidarFields(Fields<Config>& fields, const std::vector<std::string>& feat
             "shift x and y to the mean of the scan and z to its first percentile")
       .Bool("drop_origin", &Settings::drop_origin,
             "leave out points at exactly (0, 0, 0): pulses without a return")
+      .Bool(
+          "drop_invalid", &Settings::drop_invalid,
+          "leave out points with a coordinate or a used feature that is no finite number, instead "
+          "of refusing the scan")
       .Bool("rotate", &Settings::rotate, "training: rotation about z, uniform in a full turn")
       .Number("scale_min", &Settings::scale_min, {.min = 0.01, .max = 100}, "",
               "training: lower end of the uniform scale factor")
@@ -65,5 +71,18 @@ void AddLidarFields(Fields<Config>& fields, const std::vector<std::string>& feat
       .Number("jitter_m", &Settings::jitter_m, {.min = 0, .max = 10}, "m",
               "training: standard deviation of the noise added to every coordinate");
 }
+
+// The field of datasets whose scans were recorded: a generator has a range of its own.
+template <class Config>
+void AddRangeField(Fields<Config>& fields) {
+  fields.Number("max_range_m", static_cast<double Config::*>(&LidarSettings::keep_range_m),
+                {.min = 0, .max = 1e9}, "m",
+                "leave out points farther than this from the sensor, the origin of the "
+                "coordinates; with `center` from the medians of x, y and z; 0: keep all");
+}
+
+// `config`, resolved, as it enters the digest of a dataset: without the settings that came after
+// version 0.1 where they have their default, so that studies of that version find their data again.
+Json ComparableLidarConfig(Json config);
 
 }  // namespace voxbit::data

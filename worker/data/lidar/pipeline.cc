@@ -9,26 +9,21 @@
 #include <utility>
 
 #include "worker/data/lidar/ground.h"
+#include "worker/data/lidar/scan_checks.h"
 
 namespace voxbit::data {
 namespace {
 
-Status CheckScan(const Scan& scan, bool training) {
+// What no setting can put right.
+Status CheckShape(const Scan& scan) {
   if (scan.points.size() % 4 != 0) {
     return ScanError(
         scan, "expected 4 values a point, found " + std::to_string(scan.points.size()) + " values");
   }
-  if (scan.points.empty()) return ScanError(scan, "the scan has no points");
   const auto num_points = static_cast<size_t>(scan.num_points());
   if (!scan.labels.empty() && scan.labels.size() != num_points) {
     return ScanError(scan, std::to_string(num_points) + " points but " +
                                std::to_string(scan.labels.size()) + " labels");
-  }
-  for (size_t i = 0; i < scan.points.size(); ++i) {
-    if (std::isfinite(scan.points[i])) continue;
-    return ScanError(scan, "point " + std::to_string(i / 4) + " has " +
-                               (i % 4 == 3 ? "an intensity" : "a coordinate") +
-                               " that is not finite");
   }
   for (const ExtraChannel& channel : scan.extra) {
     if (channel.values.size() == num_points) continue;
@@ -36,30 +31,51 @@ Status CheckScan(const Scan& scan, bool training) {
                                std::to_string(channel.values.size()) + " values of " +
                                channel.name);
   }
-  const bool labelled = std::any_of(scan.labels.begin(), scan.labels.end(),
-                                    [](int32_t label) { return label != kIgnoredLabel; });
+  return OkStatus();
+}
+
+// Whether the points that are left are something to work with.
+Status CheckNotEmpty(const Scan& scan, const ChosenPoints& chosen, const LidarSettings& settings,
+                     bool training) {
+  if (scan.points.empty()) return ScanError(scan, "the scan has no points", kEmptyScanReason);
+  if (chosen.kept.empty()) {
+    return ScanError(scan,
+                     "no point is left: " + std::to_string(chosen.at_origin) +
+                         " lie at the origin, " + std::to_string(chosen.invalid) +
+                         " are not finite, " + std::to_string(chosen.beyond_range) +
+                         " lie beyond max_range_m = " + ShortNumber(settings.keep_range_m),
+                     kEmptyScanReason);
+  }
+  const bool labelled =
+      !scan.labels.empty() && std::any_of(chosen.kept.begin(), chosen.kept.end(), [&](int64_t row) {
+        return scan.labels[static_cast<size_t>(row)] != kIgnoredLabel;
+      });
   if (training && !labelled) {
-    return ScanError(scan, "no point of this training scan has a label that counts");
+    return ScanError(scan, "no point of this training scan has a label that counts",
+                     kEmptyScanReason);
   }
   return OkStatus();
 }
 
-// The scan without its points at exactly the origin; `places` are those of what is left.
-Scan DropOrigin(const Scan& scan, std::vector<int64_t>& places) {
+// The points of a scan at `rows`.
+Scan SelectRows(const Scan& scan, const std::vector<int64_t>& rows) {
   Scan kept;
   kept.name = scan.name;
   kept.source = scan.source;
   kept.category = scan.category;
-  for (const ExtraChannel& channel : scan.extra) kept.extra.push_back({channel.name, {}});
-  for (size_t i = 0; i < scan.points.size() / 4; ++i) {
-    const float* point = &scan.points[4 * i];
-    if (point[0] == 0 && point[1] == 0 && point[2] == 0) continue;
-    places.push_back(static_cast<int64_t>(i));
+  kept.points.reserve(4 * rows.size());
+  for (const int64_t row : rows) {
+    const auto point = scan.points.begin() + 4 * row;
     kept.points.insert(kept.points.end(), point, point + 4);
-    if (!scan.labels.empty()) kept.labels.push_back(scan.labels[i]);
-    for (size_t c = 0; c < scan.extra.size(); ++c) {
-      kept.extra[c].values.push_back(scan.extra[c].values[i]);
-    }
+  }
+  const auto select = [&rows](const auto& from, auto& to) {
+    to.reserve(rows.size());
+    for (const int64_t row : rows) to.push_back(from[static_cast<size_t>(row)]);
+  };
+  if (!scan.labels.empty()) select(scan.labels, kept.labels);
+  for (const ExtraChannel& channel : scan.extra) {
+    kept.extra.push_back({channel.name, {}});
+    select(channel.values, kept.extra.back().values);
   }
   return kept;
 }
@@ -106,29 +122,44 @@ double Augment(const LidarSettings& settings, Rng& rng, std::vector<float>& poin
   return scale;
 }
 
-// Integer coordinates [N,3] with their minimum, which becomes `origin`, subtracted.
-Status ToVoxels(const Scan& scan, const std::vector<float>& points, double voxel_m,
-                std::vector<int32_t>& coords, std::array<int32_t, 3>& origin) {
+// Point `bad` of those that were chosen has a coordinate beyond the range of voxels. Where points
+// were centred a stray one moves all others out of the range too, so that it is looked for.
+Status RangeError(const Scan& scan, const ChosenPoints& chosen, const LidarSettings& settings,
+                  size_t bad) {
+  const auto row = static_cast<size_t>(settings.center ? FindFarthest(scan, chosen.kept).index
+                                                       : chosen.kept[bad]);
+  const float* point = &scan.points[4 * row];
+  const float farthest = *std::max_element(
+      point, point + 3, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  return ScanError(scan, "point " + std::to_string(row) + " lies at " + ShortNumber(farthest) +
+                             " m, more than " + std::to_string(kMaxVoxelCoordinate) +
+                             " voxels of " + ShortNumber(settings.voxel_m) + " m from the " +
+                             (settings.center ? "others" : "origin") +
+                             "; max_range_m leaves stray points out" +
+                             (settings.center ? "" : ", center is for map coordinates"));
+}
+
+// Integer coordinates [N,3] with their minimum, which becomes `origin`, subtracted. False, and the
+// row in `bad`, for a coordinate beyond the range.
+bool ToVoxels(const std::vector<float>& points, double voxel_m, std::vector<int32_t>& coords,
+              std::array<int32_t, 3>& origin, size_t& bad) {
   const auto voxel = static_cast<float>(voxel_m);
   origin.fill(kMaxVoxelCoordinate);
   coords.resize(points.size() / 4 * 3);
   for (size_t i = 0; i < points.size() / 4; ++i) {
     for (size_t axis = 0; axis < 3; ++axis) {
-      const float position = points[4 * i + axis];
       // The default rounding mode takes halves to the even neighbour.
-      const float rounded = std::nearbyint(position / voxel);
+      const float rounded = std::nearbyint(points[4 * i + axis] / voxel);
       if (!(std::fabs(rounded) <= static_cast<float>(kMaxVoxelCoordinate))) {
-        return ScanError(scan, "point " + std::to_string(i) + " lies at " +
-                                   std::to_string(position) + " m, more than " +
-                                   std::to_string(kMaxVoxelCoordinate) + " voxels of " +
-                                   CanonicalJson(voxel_m) + " m from the origin");
+        bad = i;
+        return false;
       }
       coords[3 * i + axis] = static_cast<int32_t>(rounded);
       origin[axis] = std::min(origin[axis], coords[3 * i + axis]);
     }
   }
   for (size_t i = 0; i < coords.size(); ++i) coords[i] -= origin[i % 3];
-  return OkStatus();
+  return true;
 }
 
 // Keeps a random subset of `max` voxels, in their old order.
@@ -184,15 +215,60 @@ Result<std::vector<FeatureReader>> FeatureReaders(const Scan& scan, const LidarS
   return readers;
 }
 
-void FillRows(const Quantized& voxels, const std::vector<int32_t>& coords,
+// Squared distance of point i from the centre of its voxel.
+double DistanceFromCentre(const std::vector<float>& points, const std::vector<int32_t>& coords,
+                          const std::array<int32_t, 3>& origin, double voxel_m, size_t i) {
+  double sum = 0;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const double centre = (static_cast<double>(coords[3 * i + axis]) + origin[axis]) * voxel_m;
+    const double difference = points[4 * i + axis] - centre;
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+// [M] the point that stands for each voxel: the nearest to its centre; of equally near ones that
+// with the smaller features, read in their order. The order of the points has no say.
+std::vector<int64_t> Representatives(const PreparedScan& out, const std::vector<float>& points,
+                                     const std::vector<int32_t>& coords, double voxel_m,
+                                     const std::vector<FeatureReader>& readers,
+                                     const Quantized& voxels) {
+  std::vector<int64_t> chosen = voxels.first;
+  std::vector<double> distances(chosen.size());
+  const auto distance = [&](size_t i) {
+    return DistanceFromCentre(points, coords, out.origin, voxel_m, i);
+  };
+  const auto has_smaller_features = [&readers](size_t a, size_t b) {
+    for (const FeatureReader& reader : readers) {
+      if (reader(a) != reader(b)) return reader(a) < reader(b);
+    }
+    return false;
+  };
+  for (size_t row = 0; row < chosen.size(); ++row) {
+    distances[row] = distance(static_cast<size_t>(chosen[row]));
+  }
+  for (size_t i = 0; i < voxels.inverse.size(); ++i) {
+    if (voxels.inverse[i] < 0) continue;
+    const auto row = static_cast<size_t>(voxels.inverse[i]);
+    const double own = distance(i);
+    const bool nearer = own != distances[row]
+                            ? own < distances[row]
+                            : has_smaller_features(i, static_cast<size_t>(chosen[row]));
+    if (!nearer) continue;
+    chosen[row] = static_cast<int64_t>(i);
+    distances[row] = own;
+  }
+  return chosen;
+}
+
+void FillRows(const std::vector<int64_t>& points, const std::vector<int32_t>& coords,
               const std::vector<FeatureReader>& readers, PreparedScan& out) {
-  out.coords.reserve(voxels.first.size() * 3);
-  out.feats.reserve(voxels.first.size() * readers.size());
-  for (const int64_t first : voxels.first) {
-    const auto i = static_cast<size_t>(first);
+  out.coords.reserve(points.size() * 3);
+  out.feats.reserve(points.size() * readers.size());
+  for (const int64_t point : points) {
+    const auto i = static_cast<size_t>(point);
     for (size_t axis = 0; axis < 3; ++axis) out.coords.push_back(coords[3 * i + axis]);
     for (const FeatureReader& reader : readers) out.feats.push_back(reader(i));
-    if (!out.point_labels.empty()) out.labels.push_back(out.point_labels[i]);
   }
 }
 
@@ -223,16 +299,47 @@ Quantized Quantize(const std::vector<int32_t>& coords) {
   return voxels;
 }
 
+std::vector<int32_t> MajorityLabels(const std::vector<int64_t>& inverse,
+                                    const std::vector<int32_t>& point_labels, size_t num_voxels) {
+  // The labels that count, voxel by voxel: those of voxel v end where those of v + 1 begin.
+  std::vector<size_t> begin(num_voxels + 2, 0);
+  const auto counts = [&](size_t i) { return inverse[i] >= 0 && point_labels[i] != kIgnoredLabel; };
+  for (size_t i = 0; i < inverse.size(); ++i) {
+    if (counts(i)) ++begin[static_cast<size_t>(inverse[i]) + 2];
+  }
+  for (size_t v = 2; v < begin.size(); ++v) begin[v] += begin[v - 1];
+  std::vector<int32_t> labels(begin.back());
+  for (size_t i = 0; i < inverse.size(); ++i) {
+    if (counts(i)) labels[begin[static_cast<size_t>(inverse[i]) + 1]++] = point_labels[i];
+  }
+  std::vector<int32_t> majority(num_voxels, kIgnoredLabel);
+  for (size_t v = 0; v < num_voxels; ++v) {
+    const auto first = labels.begin() + static_cast<std::ptrdiff_t>(begin[v]);
+    const auto last = labels.begin() + static_cast<std::ptrdiff_t>(begin[v + 1]);
+    std::sort(first, last);
+    std::ptrdiff_t most = 0;
+    for (auto run = first; run != last;) {
+      const auto end = std::upper_bound(run, last, *run);
+      if (end - run > most) {
+        most = end - run;
+        majority[v] = *run;
+      }
+      run = end;
+    }
+  }
+  return majority;
+}
+
 Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, Rng* augment) {
   const bool training = augment != nullptr;
-  VOXBIT_RETURN_IF_ERROR(CheckScan(input, training));
-  PreparedScan out;
-  Scan without_origin;
-  if (settings.drop_origin) {
-    without_origin = DropOrigin(input, out.point_index);
-    VOXBIT_RETURN_IF_ERROR(CheckScan(without_origin, training));
-  }
-  const Scan& scan = settings.drop_origin ? without_origin : input;
+  VOXBIT_RETURN_IF_ERROR(CheckShape(input));
+  const ChosenPoints chosen = ChoosePoints(input, settings);
+  VOXBIT_RETURN_IF_ERROR(CheckValues(input, settings, chosen.kept));
+  VOXBIT_RETURN_IF_ERROR(CheckNotEmpty(input, chosen, settings, training));
+  Scan selected;
+  if (chosen.num_dropped() > 0) selected = SelectRows(input, chosen.kept);
+  const Scan& scan = chosen.num_dropped() > 0 ? selected : input;
+  VOXBIT_RETURN_IF_ERROR(CheckStep(scan, settings.voxel_m));
 
   std::vector<float> points = scan.points;
   if (settings.center) Center(points);
@@ -247,13 +354,22 @@ Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, R
   out.num_features = settings.num_features();
   out.category = scan.category;
   out.point_labels = scan.labels;
+  out.num_dropped = chosen.num_dropped();
+  if (chosen.num_dropped() > 0) out.point_index = chosen.kept;
   std::vector<int32_t> coords;
-  VOXBIT_RETURN_IF_ERROR(ToVoxels(scan, points, settings.voxel_m, coords, out.origin));
+  size_t bad = 0;
+  if (!ToVoxels(points, settings.voxel_m, coords, out.origin, bad)) {
+    return RangeError(input, chosen, settings, bad);
+  }
   Quantized voxels = Quantize(coords);
   if (training) Cap(settings.max_points, *augment, voxels);
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<FeatureReader> readers,
                           FeatureReaders(scan, settings, points, heights));
-  FillRows(voxels, coords, readers, out);
+  FillRows(Representatives(out, points, coords, settings.voxel_m, readers, voxels), coords, readers,
+           out);
+  if (!scan.labels.empty()) {
+    out.labels = MajorityLabels(voxels.inverse, scan.labels, voxels.first.size());
+  }
   out.inverse = std::move(voxels.inverse);
   return out;
 }

@@ -19,21 +19,32 @@ inline constexpr int32_t kMaxVoxelCoordinate = 1 << 20;
 // flip and jitter as the settings say, and a cap of `max_points` voxels. Without (validation)
 // nothing is random and nothing is capped.
 //
-// Order of the steps: drop points at the origin (if set; N counts what is left), centre (if set),
+// Order of the steps: choose points (scan_checks.h; N counts what is left), centre (if set),
 // heights, augmentation, coordinate = round-half-even(xyz / voxel_m) in float32, minimum
-// subtracted, the first point of a voxel stands for it, cap by a random subset without
-// replacement. Features x, y, z are the augmented metric coordinates.
+// subtracted, cap by a random subset without replacement. The point nearest to the centre of a
+// voxel gives its features, of equally near ones that with the smaller features; its label is that
+// of MajorityLabels. Features x, y, z are the augmented metric coordinates. The published loader
+// keeps the first point of a voxel, with its label, whatever the order of the points in the file
+// has made of it.
 //
-// INVALID_ARGUMENT, naming the scan's source and where one is to blame the first bad point: no
-// points, a coordinate or intensity that is not finite, a coordinate beyond kMaxVoxelCoordinate,
-// as many labels as points not given, a feature the scan does not carry; with `augment` also a
-// scan without a single labelled point. Even so the voxels that a cap leaves may all be ignored:
-// a loss must cope with that.
+// INVALID_ARGUMENT, naming the scan's source and where one is to blame the first bad point as the
+// scan counts it: a coordinate or a used feature that is not finite, a coordinate beyond
+// kMaxVoxelCoordinate (with `center` the point that strays most), coordinates that float32 stores
+// in steps above a voxel, as many labels as points not given, a feature the scan does not carry;
+// with kEmptyScanReason: no points, none left, with `augment` also none with a label that counts.
+// Even so the voxels that a cap leaves may all be ignored: a loss must cope with that.
 //
 // Deterministic in (scan, settings, state of *augment). O(N log N).
 // Source: Tang et al., Searching Efficient 3D Architectures with Sparse Point-Voxel Convolution
 // (ECCV 2020), published SemanticKITTI loader.
 Result<PreparedScan> Prepare(const Scan& scan, const LidarSettings& settings, Rng* augment);
+
+// [num_voxels] the class of most of a voxel's points, of equally frequent ones the lowest. Points
+// with kIgnoredLabel have no vote: a voxel is ignored only if all its points are.
+//   inverse       [N] voxel of each point; -1: of none
+//   point_labels  [N]
+std::vector<int32_t> MajorityLabels(const std::vector<int64_t>& inverse,
+                                    const std::vector<int32_t>& point_labels, size_t num_voxels);
 
 // Voxels of integer coordinates.
 struct Quantized {

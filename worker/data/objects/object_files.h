@@ -37,6 +37,9 @@ bool HasObjects(const ObjectIndex& index, Split split, int32_t category);
 class ObjectFiles : public ObjectDataset {
  public:
   int64_t size(Split split) const final { return static_cast<int64_t>(Files(split).size()); }
+  std::string ScanName(Split split, int64_t index) const final {
+    return Files(split)[static_cast<size_t>(index)].name;
+  }
   Result<Scan> Load(Split split, int64_t index) const final;
   std::vector<std::string> files(Split split, int64_t index) const final;
   bool IsCurrent() const final;

@@ -47,7 +47,7 @@ class ObjectList final : public ObjectFiles {
   Result<Scan> Read(const ObjectFile& file) const override {
     size_t columns = 0;
     VOXBIT_ASSIGN_OR_RETURN(const Table table,
-                            ReadObjectTable(file.path, settings().NeedsNormals(), /*parts=*/true,
+                            ReadObjectTable(file.path, settings(), /*parts=*/true,
                                             std::numeric_limits<int64_t>::max(), columns));
     Scan scan = MakeObjectScan(table.values, columns);
     scan.category = file.category;
@@ -105,18 +105,19 @@ int32_t ClassOfFolder(const std::string& path, const std::vector<std::string>& n
   return IndexIn(names, TellingFolder(path));
 }
 
-Result<Table> ReadObjectTable(const std::string& path, bool needs_normals, bool parts,
+Result<Table> ReadObjectTable(const std::string& path, const ObjectSettings& settings, bool parts,
                               int64_t max_rows, size_t& columns) {
   VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   RowReader reader(text, path);
+  reader.LeaveUnjudged(std::vector<bool>(7, true));  // here the columns are only counted
   std::vector<float> row;
   for (bool more = true; more && row.empty();) {
     VOXBIT_ASSIGN_OR_RETURN(more, reader.Next(row));
   }
   std::vector<std::string> names = {"x", "y", "z", "nx", "ny", "nz", "part"};
-  columns = row.size() == 3 && !needs_normals ? 3 : row.size() == 7 && parts ? 7 : 6;
+  columns = row.size() == 3 && !settings.NeedsNormals() ? 3 : row.size() == 7 && parts ? 7 : 6;
   names.resize(columns);
-  return ReadTable(path, names, max_rows);
+  return ReadTable(path, names, max_rows, settings.UnusedColumns());
 }
 
 Result<std::unique_ptr<Dataset>> OpenObjectTables(const ObjectSettings& settings,

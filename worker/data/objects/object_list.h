@@ -25,8 +25,9 @@ Result<std::unique_ptr<Dataset>> OpenObjectTables(const ObjectSettings& settings
 int32_t ClassOfFolder(const std::string& path, const std::vector<std::string>& names);
 
 // Reads a table of x y z, x y z nx ny nz or, with `parts`, x y z nx ny nz part; `columns` receives
-// how many columns it has. Errors as ReadTable.
-Result<Table> ReadObjectTable(const std::string& path, bool needs_normals, bool parts,
+// how many columns it has. Normals may be missing where `settings` do not use them. Errors as
+// ReadTable.
+Result<Table> ReadObjectTable(const std::string& path, const ObjectSettings& settings, bool parts,
                               int64_t max_rows, size_t& columns);
 
 }  // namespace voxbit::data

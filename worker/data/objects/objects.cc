@@ -31,7 +31,7 @@ bool IsOnePlace(const Scan& scan) {
 }
 
 Status CheckObject(const Scan& scan, bool parts, bool training) {
-  if (scan.points.empty()) return ScanError(scan, "the cloud has no points");
+  if (scan.points.empty()) return ScanError(scan, "the cloud has no points", kEmptyScanReason);
   const auto bad = std::find_if_not(scan.points.begin(), scan.points.end(),
                                     [](float value) { return std::isfinite(value); });
   if (bad != scan.points.end()) {
@@ -119,6 +119,13 @@ size_t IndexOf(const std::string& name, const char* const (&names)[3]) {
 }
 
 }  // namespace
+
+std::vector<std::string> ObjectSettings::UnusedColumns() const {
+  std::vector<std::string> unused;
+  if (!NeedsNormals()) unused.assign(std::begin(kNormal), std::end(kNormal));
+  if (task != "parts") unused.emplace_back("part");
+  return unused;
+}
 
 bool ObjectSettings::HasFeature(const std::string& name) const {
   return std::find(features.begin(), features.end(), name) != features.end();

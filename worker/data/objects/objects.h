@@ -28,6 +28,9 @@ struct ObjectSettings {
 
   bool HasFeature(const std::string& name) const;
   bool NeedsNormals() const { return HasFeature("nx") || HasFeature("ny") || HasFeature("nz"); }
+  // Columns of files that are not used: "nx", "ny", "nz" without a normal among the features,
+  // "part" where parts are not the task.
+  std::vector<std::string> UnusedColumns() const;
 };
 
 // What single fields cannot say: x, y, z first, no feature twice, "category" only where parts are
