@@ -57,6 +57,17 @@ TEST(MeterTest, MeasuresTheMetricsOfTheDatasetInTheirOrder) {
   }
 }
 
+TEST(MeterTest, TellsHowManyPointsTheSettingsLeftOut) {
+  const ToyClouds dataset(Scoring::kObjects);
+  const auto meter = MakeMeter(dataset);
+  Batch batch = MakeBatch({{0, {1}}});
+  ASSERT_TRUE(meter->Add(LogitsOf({1}, dataset.num_classes()), batch).ok());
+  EXPECT_FALSE(meter->Finish()->front().detail.contains("points_dropped"));
+  batch.samples.front().num_dropped = 7;
+  ASSERT_TRUE(meter->Add(LogitsOf({1}, dataset.num_classes()), batch).ok());
+  EXPECT_EQ(meter->Finish()->front().detail.at("points_dropped"), 7);
+}
+
 TEST(MeterTest, APartIsChosenAmongThoseOfTheCategory) {
   const ToyClouds dataset(Scoring::kParts);
   const auto meter = MakeMeter(dataset);

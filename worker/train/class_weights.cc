@@ -1,6 +1,7 @@
 #include "worker/train/class_weights.h"
 
 #include <cmath>
+#include <memory>
 
 namespace voxbit::train {
 namespace {
@@ -37,7 +38,10 @@ Result<std::vector<float>> ClassWeights(const std::string& kind, ScanSource& sou
   const int64_t num = scoring == data::Scoring::kClasses ? kCountedScans : kCountedObjects;
   for (const int64_t index : SpreadIndices(source.dataset().size(data::Split::kTrain), num)) {
     if (stop.stop_requested()) return Cancelled("asked to stop");
-    VOXBIT_ASSIGN_OR_RETURN(const auto scan, source.Load(data::Split::kTrain, index));
+    const auto loaded = source.Load(data::Split::kTrain, index);
+    if (!loaded.ok() && data::IsEmptyScan(loaded.status())) continue;
+    VOXBIT_RETURN_IF_ERROR(loaded.status());
+    const std::shared_ptr<const data::Scan>& scan = *loaded;
     if (scoring == data::Scoring::kObjects) {
       ++counts.at(static_cast<size_t>(scan->category));
       continue;
