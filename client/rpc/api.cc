@@ -94,7 +94,8 @@ class Api::Connection {
                         const Request& request) {
     Response response;
     const Status status = Repeat([&](grpc::ClientContext& context) {
-      rpc::SetDeadline(context, options_.deadline);
+      const bool has_own = options_.deadline.count() > 0;
+      rpc::SetDeadline(context, has_own ? options_.deadline : rpc::kControlDeadline);
       return (stub.*method)(&context, request, &response);
     });
     if (!status.ok()) return status;

@@ -11,7 +11,6 @@
 
 #include "common/clock.h"
 #include "common/status.h"
-#include "proto/rpc/channel.h"
 #include "search/domain/trial.h"
 #include "search/domain/worker.h"
 #include "voxbit/v1/study_service.pb.h"
@@ -28,8 +27,8 @@ class Api {
   struct Options {
     std::string server;  // HOST:PORT
     std::stop_token stop;
-    Milliseconds connect{3'000};                   // how long the first call waits for a connection
-    Milliseconds deadline{rpc::kControlDeadline};  // of each call
+    Milliseconds connect{3'000};  // how long the first call waits for a connection
+    Milliseconds deadline{0};     // of each call; 0: that of proto/rpc/channel.h
   };
 
   explicit Api(Options options);

@@ -280,7 +280,7 @@ TEST(CompareCommandTest, KeyGivenTwiceIsNamedByItsPointer) {
   ASSERT_TRUE(WriteFileAtomically(comparison.file(), text).ok());
   const Finished finished = comparison.Run();
   EXPECT_EQ(finished.code, 1);
-  EXPECT_NE(finished.output.find("/searches/0/label: this key is given twice"), std::string::npos)
+  EXPECT_NE(finished.output.find("/finals/0/label: this key is given twice"), std::string::npos)
       << finished.output;
 }
 

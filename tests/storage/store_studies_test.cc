@@ -91,6 +91,17 @@ TEST_F(StoreStudiesTest, KeepsItsEndWhenAMoveIsRepeated) {
   EXPECT_GT(again.finished_ms, 0);
 }
 
+TEST_F(StoreStudiesTest, AnEmptyMessageLeavesTheOldOne) {
+  const search::Study study = NewStudy("early");
+  ASSERT_TRUE(store_->SetPhase(study.id, search::StudyPhase::kFinetune, "no more candidates").ok());
+  Take(store_->MoveStudy(study.id, StudyState::kPaused, ""));
+  Take(store_->MoveStudy(study.id, StudyState::kActive, ""));
+  ASSERT_TRUE(store_->SetPhase(study.id, search::StudyPhase::kFinished).ok());
+  EXPECT_EQ(Take(store_->GetStudy(study.id)).message, "no more candidates");
+  EXPECT_EQ(Take(store_->MoveStudy(study.id, StudyState::kCompleted, "no front")).message,
+            "no front");
+}
+
 TEST_F(StoreStudiesTest, CancelsWhatIsLeftWhenAStudyEnds) {
   const search::Study study = NewStudy();
   AddTrials(study.id, 0, 3);
