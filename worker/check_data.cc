@@ -132,8 +132,9 @@ void PrintJson(data::CheckReport report) {
 
 void PrintTables(const data::CheckReport& report, const client::Terminal& terminal) {
   const client::TextStyle style{.width = terminal.width, .color = terminal.color};
-  std::cout << client::DataReport(report.overview, {.text = style});
-  if (!report.faults.empty()) std::cout << "\n";
+  const std::string tables = client::DataReport(report.overview, {.text = style});
+  std::cout << tables;
+  if (!report.faults.empty() && !tables.empty()) std::cout << "\n";
   for (const data::DataFault& fault : report.faults) {
     std::cout << client::Paint("fault:", client::Tone::kBad, style.color) << " "
               << client::OneLine(fault.status.message()) << "\n";

@@ -292,7 +292,7 @@ TEST_F(StudyRunnerTest, AProfileKnowsTheChecksOfEqualData) {
   const int64_t first = Create(ToyStudy("first", 8));
   ASSERT_EQ(profile_of(first).size(), 1U);
   EXPECT_FALSE(profile_of(first)[0].spec.settings.contains("checks"));
-  const search::Task profile = **store_->ClaimTask(ToyWorker(), {}).value();
+  const search::Task profile = *store_->ClaimTask(ToyWorker(), {}).value();
   search::TaskResult result = ToyResult(profile.spec);
   const Json overview = {{"digest", std::string(64, 'd')}, {"warnings", {"beware"}}};
   result.detail["check"] = overview;

@@ -36,8 +36,10 @@ constexpr double kLeastFeature = 0.01;
 constexpr double kMostFeature = 1000;
 constexpr double kOriginShare = 0.01;
 constexpr double kLabelledShare = 0.5;
-// Of what a class would have if all had the same.
-constexpr double kFewShare = 0.001;
+
+// A class has few if it has less than a thousandth of what it would have if all had the same, or
+// less than ten where that would be a hundred.
+double FewBelow(double even) { return std::max(0.001 * even, std::min(10.0, 0.1 * even)); }
 
 size_t Place(Split split) { return static_cast<size_t>(split); }
 
@@ -489,7 +491,7 @@ class Judge {
       const int64_t scored = val.classes[c];
       if (trained == 0) (scored == 0 ? nowhere : unlearnt).push_back(names[c]);
       if (trained > 0 && scored == 0) unscored.push_back(names[c]);
-      if (trained > 0 && static_cast<double>(trained) < kFewShare * even) {
+      if (trained > 0 && static_cast<double>(trained) < FewBelow(even)) {
         few.push_back(names[c] + " (" + std::to_string(trained) + ")");
       }
     }

@@ -184,8 +184,8 @@ class SemanticKitti final : public LidarDataset {
         val_(std::move(val)),
         stamp_(index_stamp + StampOf(Scans())) {}
 
-  // Reads the files once, for Describe. Unless all are needed, one that is missing leaves the
-  // digest empty.
+  // Reads the files once, for Describe. Unless all are needed, one that cannot be read leaves
+  // the digest empty.
   Status Digest(const std::stop_token& stop, FilesNeeded needed) {
     Json names = {{"train", Json::array()}, {"val", Json::array()}};
     for (const Entry& entry : train_) names["train"].push_back(entry.name);
@@ -195,7 +195,8 @@ class SemanticKitti final : public LidarDataset {
     Sha256 hash;
     hash.Update(CanonicalJson({{"config", config}, {"classes", ToJson(map_)}, {"scans", names}}));
     const Status added = AddContents(Scans(), stop, hash);
-    if (added.code() == StatusCode::kNotFound && needed != FilesNeeded::kAll) return OkStatus();
+    const bool may_lack = needed != FilesNeeded::kAll && added.code() != StatusCode::kCancelled;
+    if (!added.ok() && may_lack) return OkStatus();
     VOXBIT_RETURN_IF_ERROR(added);
     digest_ = hash.Hex();
     return OkStatus();
@@ -288,7 +289,8 @@ Result<Index> ReadIndex(const Json& json, const std::string& pointer, FilesNeede
   SemanticKittiConfig& config = index.config;
   VOXBIT_ASSIGN_OR_RETURN(config, ReadConfig(json, pointer));
   VOXBIT_ASSIGN_OR_RETURN(config.root, ResolveRoot(config.root, pointer));
-  const bool published = index.published = IsFolder(config.root + "/sequences");
+  index.published = IsFolder(config.root + "/sequences");
+  const bool published = index.published;
   if (!published && !IsFolder(config.root + "/velodyne")) {
     return NotFound(config.root + ": neither a folder velodyne/ nor a folder sequences/ in it; " +
                     "expected one of the two SemanticKITTI layouts");

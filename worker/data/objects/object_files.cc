@@ -64,7 +64,8 @@ Status ObjectFiles::Digest(const std::stop_token& stop, FilesNeeded needed) {
   Sha256 hash;
   hash.Update(CanonicalJson(identity));
   const Status added = AddContents(Paths(), stop, hash);
-  if (added.code() == StatusCode::kNotFound && needed != FilesNeeded::kAll) return OkStatus();
+  const bool may_lack = needed != FilesNeeded::kAll && added.code() != StatusCode::kCancelled;
+  if (!added.ok() && may_lack) return OkStatus();
   VOXBIT_RETURN_IF_ERROR(added);
   set_digest(hash.Hex());
   return OkStatus();

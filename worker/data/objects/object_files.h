@@ -45,7 +45,7 @@ class ObjectFiles : public ObjectDataset {
   bool IsCurrent() const final;
 
   // Reads the files once, for Describe. Call before the dataset is handed out. Unless all are
-  // needed, one that is missing leaves the digest empty.
+  // needed, one that cannot be read leaves the digest empty.
   Status Digest(const std::stop_token& stop, FilesNeeded needed = FilesNeeded::kAll);
 
  protected:
