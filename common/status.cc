@@ -5,11 +5,13 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "common/text.h"
+
 namespace voxbit {
 
 void CheckFailed(const char* file, int line, const char* condition, std::string_view message) {
-  std::fprintf(stderr, "%s:%d: invariant broken: %s: %.*s\n", file, line, condition,
-               static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "%s:%d: invariant broken: %s: %s\n", file, line, condition,
+               Printable(message).c_str());
   std::fflush(stderr);
   std::abort();
 }

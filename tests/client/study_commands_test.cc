@@ -218,6 +218,36 @@ TEST_F(StudyCommandsTest, ListAsJsonHasEverything) {
   EXPECT_EQ(studies[0]["config"]["search"]["trials"], 64);
 }
 
+TEST_F(StudyCommandsTest, WhatIsNotKnownYetIsNoNumber) {
+  v1::Study study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+  study.mutable_progress()->clear_hypervolume();
+  study.mutable_progress()->clear_trials_per_minute();
+  server_.studies = {study};
+  const std::string shown = Run({"study", "show", "first"}).out;
+  EXPECT_THAT(shown, HasSubstr("5 trials, hypervolume -\n"));
+  EXPECT_THAT(shown, HasSubstr("- trials/min"));
+  EXPECT_THAT(shown, Not(HasSubstr("reference")));
+  const Json json = Json::parse(Run({"study", "show", "first", "-o", "json"}).out);
+  EXPECT_TRUE(json["progress"]["hypervolume"].is_null());
+  EXPECT_TRUE(json["progress"]["trials_per_minute"].is_null());
+}
+
+TEST_F(StudyCommandsTest, ShowSaysWhatTheHypervolumeIsMeasuredAgainst) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_ACTIVE)};
+  server_.studies[0].mutable_progress()->set_reference_json(
+      R"({"latency_ms[local]":[40,0],"miou":[0,1]})");
+  EXPECT_THAT(Run({"study", "show", "first"}).out,
+              HasSubstr("reference  latency_ms[local] 40 ms to 0 ms, miou 0.0000 to 1.0000\n"));
+  const Json json = Json::parse(Run({"study", "show", "first", "-o", "json"}).out);
+  EXPECT_EQ(json["progress"]["reference"]["miou"], Json::array({0, 1}));
+}
+
+TEST_F(StudyCommandsTest, AnArgumentThatIsNotUtf8IsWrongUsage) {
+  const RunOutcome run = Run({"study", "show", "x\xff"});
+  EXPECT_EQ(run.code, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr("is not UTF-8 text: \"x\\xff\""));
+}
+
 TEST_F(StudyCommandsTest, EmptyListIsStillValidOutput) {
   EXPECT_EQ(Json::parse(Run({"study", "list", "-o", "json"}).out), Json::array());
   EXPECT_THAT(Run({"study", "list"}).err, HasSubstr("no study yet"));

@@ -121,6 +121,20 @@ TEST(TableTest, WhenNothingCanGoALongTitleIsCutAndNoValue) {
   EXPECT_EQ(RenderText(table, {10, false}), RenderText(table, {15, false}));
 }
 
+TEST(TableTest, TextFromOutsideBreaksNoLineAndSteersNoTerminal) {
+  Table table({{"latency_ms[a\n=1]", "latency_ms[a\n=1]", true, 0, 0}, {"n", "n\x1b[2J", false}});
+  table.AddRow(
+      {{"1 ms", 1, Tone::kPlain}, {"a\nb\x1b[31m\xE2\x80\xAE", "a\nb\x1b[31m", Tone::kPlain}});
+  EXPECT_EQ(RenderText(table, {80, false}),
+            "latency_ms[a =1]  n\\x1b[2J\n"
+            "            1 ms  a b\\x1b[31m\\u202e\n");
+  EXPECT_EQ(RenderCsv(table),
+            "\"latency_ms[a\n=1]\",n\n"
+            "1,\"a\nb\\x1b[31m\"\n");
+  EXPECT_EQ(RenderFields({{"a\x1b", {"b\nc", nullptr, Tone::kPlain}}}, {80, false}),
+            "a\\x1b  b c\n");
+}
+
 TEST(TableTest, WideCharactersKeepColumnsAligned) {
   Table table({{"name", "name", false, 0, 0}, {"n", "n", true, 0, 0}});
   table.AddRow({TextCell("漢字"), IntCell(1)});

@@ -179,6 +179,30 @@ TEST(StudyConfigTest, EverySeedOf64BitsIsReadAndWritten) {
   }
 }
 
+TEST(StudyConfigTest, AReferenceIsWorstThenBest) {
+  const auto config = ParseStudyConfig(With("/objectives/1/reference", {80, 10}), "");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_FALSE(config->objectives[0].reference.has_value());
+  EXPECT_EQ(config->objectives[1].reference, (ReferenceRange{80, 10}));
+  const Json resolved = ToJson(*config);
+  EXPECT_FALSE(resolved["objectives"][0].contains("reference"));
+  EXPECT_EQ(ToJson(ParseStudyConfig(resolved, "").value()), resolved);
+  const auto refused = [](const std::string& at, const Json& reference) {
+    return ParseStudyConfig(With(at + "/reference", reference), "").status().message();
+  };
+  EXPECT_EQ(refused("/objectives/1", {10, 80}),
+            "/objectives/1/reference: expected the worst value first, then a better one: of "
+            "latency_ms a lower one is better");
+  EXPECT_EQ(refused("/objectives/0", {0.8, 0.2}),
+            "/objectives/0/reference: expected the worst value first, then a better one: of miou a "
+            "higher one is better");
+  EXPECT_EQ(refused("/objectives/0", {0.5, 0.5}).substr(0, 24), "/objectives/0/reference:");
+  EXPECT_EQ(refused("/objectives/0", Json::array({1})),
+            "/objectives/0/reference: expected two finite numbers, the worst value and the best, "
+            "found an array of 1");
+  EXPECT_EQ(refused("/constraints/0", {1, 2}).substr(0, 24), "/constraints/0/reference");
+}
+
 TEST(StudyConfigTest, TheSameMetricOnTwoTargetsIsTwoObjectives) {
   const Json objectives =
       Json::parse(R"([{"metric": "latency_ms"}, {"metric": "latency_ms", "target": "cpu-avx2"}])");

@@ -293,6 +293,25 @@ TEST_F(ServerRpcTest, RegisterAndSyncNeedNoRequestId) {
   EXPECT_EQ(Sync(idle).desired(), v1::DESIRED_RUN);
 }
 
+TEST_F(ServerRpcTest, AWorkerWhoseIdleCallIsHeldKeepsItsName) {
+  const auto register_as = [&](const std::string& instance, const std::string& replaces) {
+    v1::RegisterRequest request;
+    *request.mutable_worker() = convert::ToProto(ToyWorker("w"));
+    request.mutable_worker()->set_instance(instance);
+    request.set_replaces(replaces);
+    v1::RegisterResponse response;
+    EXPECT_TRUE(Call(*workers_, &v1::WorkerService::Stub::Register, request, &response).ok());
+    return response;
+  };
+  const v1::RegisterResponse first = register_as("one", "");
+  EXPECT_FALSE(first.has_taken_by());
+  const v1::RegisterResponse second = register_as("two", "");
+  EXPECT_EQ(second.taken_by(), "one");
+  EXPECT_EQ(second.session(), "");
+  EXPECT_EQ(Sync(IdleRequest("w", first.session(), 0)).desired(), v1::DESIRED_IDLE);
+  EXPECT_FALSE(register_as("two", "one").has_taken_by());
+}
+
 TEST_F(ServerRpcTest, SecondWorkerOfANameRefusesTheFirst) {
   const std::string first = RegisterWorker("w");
   RegisterWorker("w");

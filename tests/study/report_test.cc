@@ -220,7 +220,7 @@ TEST_F(ReporterTest, HypervolumeNeverFallsAndDependsOnTheTrialsAlone) {
     SCOPED_TRACE(sequence);
     const auto dimensions = static_cast<size_t>(1 + sequence % 4);
     NewStudy({kAll.begin(), kAll.begin() + static_cast<std::ptrdiff_t>(dimensions)},
-             1 + rng.Below(8));
+             2 + rng.Below(8));
     std::optional<double> last;
     // Some objectives have one value in the first generation, some few values.
     const int64_t levels = 1 + rng.Below(4);

@@ -293,7 +293,8 @@ TEST_F(WorkerLoopTest, AnEndedPredecessorIsReplacedAtOnce) {
     return instance == "ended" ? Life::kEnded : Life::kAlive;
   };
   Make(Returns(0.5));
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(Step().count(), 0);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Step().count(), 0);
+  Step();
   EXPECT_EQ(last().worker, "w-2");
 }
 
