@@ -63,6 +63,8 @@ class Reporter {
   explicit Reporter(const storage::Store& store) : store_(store) {}
 
   Result<Progress> GetProgress(const search::Study& study);
+  // Of a study that was deleted, or whose trials are tried again.
+  void Forget(int64_t study_id);
   // By the study's own objectives if `metrics` is empty.
   Result<Front> GetFront(const search::Study& study, const std::vector<std::string>& metrics) const;
 

@@ -48,10 +48,15 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   }
   const auto plan = StudyPlan::Create(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
-  return StudyEntry{.where = where + ": " + (at.empty() ? "/" : at),
-                    .name = (*plan)->config().name,
-                    .config_json = (*plan)->config_json()};
+  StudyEntry read{.where = where + ": " + (at.empty() ? "/" : at),
+                  .name = (*plan)->config().name,
+                  .config_json = (*plan)->config_json(),
+                  .notes = {}};
+  for (const std::string& note : (*plan)->notes()) read.notes.push_back(where + ": " + note);
+  return read;
 }
+
+}  // namespace
 
 Status ApplyOverride(const std::string& text, Json& config) {
   const size_t equals = text.find('=');
@@ -69,8 +74,6 @@ Status ApplyOverride(const std::string& text, Json& config) {
   }
   return OkStatus();
 }
-
-}  // namespace
 
 DispatchSettings ServerSettings::Dispatch() const {
   DispatchSettings settings;

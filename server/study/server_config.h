@@ -33,7 +33,8 @@ Fields<ServerSettings> ServerFields();
 struct StudyEntry {
   std::string where;  // "quickstart.json: /studies/0" or "lidar.json: /"
   std::string name;
-  std::string config_json;  // resolved
+  std::string config_json;         // resolved
+  std::vector<std::string> notes;  // StudyPlan::notes, each after the file's name
 };
 
 struct ServerConfig {
@@ -41,11 +42,15 @@ struct ServerConfig {
   std::vector<StudyEntry> studies;
 };
 
+// Puts one "POINTER=VALUE" into `config`, such as "/studies/0/dataset/root=data": the value is
+// JSON, or text where it is none. INVALID_ARGUMENT for anything else, and for a place that is not
+// there.
+Status ApplyOverride(const std::string& text, Json& config);
+
 // Reads and checks the file and the study files that it names (relative to its folder).
-// `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data": the value is JSON, or
-// text where it is none. A relative /dataset/root of a study is taken from the working directory,
-// as is a /latency_table, which the table in that file replaces. INVALID_ARGUMENT names file and
-// JSON pointer.
+// `overrides` are those of ApplyOverride. A relative /dataset/root of a study is taken from the
+// working directory, as is a /latency_table, which the table in that file replaces.
+// INVALID_ARGUMENT names file and JSON pointer.
 Result<ServerConfig> ReadServerConfig(const std::string& path,
                                       const std::vector<std::string>& overrides,
                                       const Plugins& plugins);
