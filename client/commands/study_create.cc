@@ -2,7 +2,7 @@
 #include <iterator>
 
 #include "client/commands/command.h"
-#include "client/view/study_view.h"
+#include "client/commands/study_created.h"
 #include "common/files.h"
 #include "common/json_file.h"
 #include "search/domain/study.h"
@@ -44,14 +44,7 @@ class StudyCreate final : public Command {
                               study.status().code() == StatusCode::kInfeasible;
       return about_file ? study.status().Annotate(source) : study.status();
     }
-    if (validate_only_ || session.options().output == OutputFormat::kTable) {
-      Report(session, *study);
-      return OkStatus();
-    }
-    // The answer to a change says nothing of progress.
-    VOXBIT_ASSIGN_OR_RETURN(const v1::Study whole, session.api().GetStudy(study->name()));
-    Report(session, whole);
-    return OkStatus();
+    return validate_only_ ? TellValid(session, *study) : TellCreated(session, *study);
   }
 
  private:
@@ -64,22 +57,6 @@ class StudyCreate final : public Command {
     Result<std::string> text = ReadFile(file_);
     if (!text.ok()) return InvalidArgument(text.status().message());
     return text;
-  }
-
-  void Report(Session& session, const v1::Study& study) const {
-    switch (session.options().output) {
-      case OutputFormat::kTable:
-        session.PrintText(study.name() + "\n");
-        session.Note(validate_only_
-                         ? "the study is valid; nothing was created"
-                         : "created; follow it with: search-client study watch " + study.name(),
-                     {{"study", study.name()}});
-        break;
-      case OutputFormat::kJson:
-      case OutputFormat::kCsv:
-        session.Print(StudyTable({study}, session.NowMs()), ToJson(study));
-        break;
-    }
   }
 
   std::string file_;
