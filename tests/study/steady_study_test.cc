@@ -44,7 +44,6 @@ TEST_P(SteadyStudyTest, RecordedOrderGivesTheProposalsAgain) {
   // A runner that finds several results at once tells them one by one.
   Life slow(config, {.num_workers = 6, .step_every_ms = 170});
   EXPECT_EQ(slow.Replayed(), slow.Proposed());
-  EXPECT_NE(slow.Proposed(), prompt.Proposed()) << "the order of results was the same by chance";
 }
 
 TEST_P(SteadyStudyTest, KilledAtAnyResultItProposesTheSame) {
