@@ -74,7 +74,8 @@ void WarnOfEnded(const search::Study& study) {
   log::Warning("study " + study.config.name + (failed ? " failed" : " was stopped") +
                " in an earlier run and is not run again" +
                (study.message.empty() ? "" : ": " + study.message) +
-               "; give it another name or another /server/store");
+               "; go on with it by: search-client study retry " + study.config.name +
+               ", or give this one another name or another /server/store");
 }
 
 // The stored study with what this version fills in: an older one knew fewer settings.
@@ -101,26 +102,39 @@ Status LookAtDataOf(const StudyEntry& entry, const ServerSettings& settings,
   return OkStatus();
 }
 
-// A study of the file that the store has already goes on; other settings under its name are an
-// error, because its trials would not be comparable.
+// Whether a study of the file begins, with what the store said of its name.
+Result<bool> Begins(const Result<search::Study>& existing, const storage::Store& store) {
+  if (existing.status().code() == StatusCode::kNotFound) return true;
+  if (!existing.ok()) return existing.status();
+  if (existing->state != search::StudyState::kFailed) return false;
+  VOXBIT_ASSIGN_OR_RETURN(const auto trials, store.ListTrials(existing->id, {.limit = 1}));
+  return trials.empty();
+}
+
+// A study of the file that the store has already goes on, but one that failed before its first
+// trial begins anew. Other settings under the name of any other are an error, because its trials
+// would not be comparable.
 Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
   for (const StudyEntry& entry : config.studies) {
     const auto existing = store.GetStudy(entry.name);
-    if (existing.ok()) {
-      if (!IsSameStudy(existing->config_json, entry, plugins)) {
-        return FailedPrecondition(entry.where + ": the store " + config.server.store +
-                                  " has a study \"" + entry.name +
-                                  "\" with other settings; give this one another name or store");
-      }
-      WarnOfEnded(*existing);
-      continue;
-    }
-    if (existing.status().code() != StatusCode::kNotFound) return existing.status();
-    VOXBIT_RETURN_IF_ERROR(LookAtDataOf(entry, config.server, plugins));
+    VOXBIT_ASSIGN_OR_RETURN(const bool begins, Begins(existing, store));
+    if (begins) VOXBIT_RETURN_IF_ERROR(LookAtDataOf(entry, config.server, plugins));
     VOXBIT_ASSIGN_OR_RETURN(const Json json, ParseJson(entry.config_json));
     VOXBIT_ASSIGN_OR_RETURN(const auto plan, StudyPlan::Create(json, "", plugins));
     const auto created = store.CreateStudy(plan->config(), plan->config_json());
-    if (!created.ok()) return created.status();
+    if (created.ok() && existing.ok()) {
+      log::Info("study " + entry.name + " failed before its first trial and begins anew",
+                {{"failure", existing->message}});
+    }
+    if (created.ok()) continue;
+    if (created.status().code() != StatusCode::kAlreadyExists) return created.status();
+    if (!existing.ok()) return existing.status();
+    if (!IsSameStudy(existing->config_json, entry, plugins)) {
+      return FailedPrecondition(entry.where + ": the store " + config.server.store +
+                                " has a study \"" + entry.name +
+                                "\" with other settings; give this one another name or store");
+    }
+    WarnOfEnded(*existing);
   }
   return OkStatus();
 }
@@ -350,6 +364,9 @@ int Main(int argc, char** argv) {
   const Plugins plugins = BuiltinPlugins();
   const auto config = ReadServerConfig(flags.config, flags.overrides, plugins);
   if (!config.ok()) return Report(flags, config.status());
+  for (const StudyEntry& entry : config->studies) {
+    for (const std::string& note : entry.notes) log::Warning(note);
+  }
   if (flags.check) {
     Json resolved = {{"server", ServerFields().ToJson(config->server)}, {"studies", Json::array()}};
     for (const auto& entry : config->studies) {

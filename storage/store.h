@@ -72,6 +72,8 @@ struct TrialCounts {
   int64_t infeasible = 0;
   int64_t failed = 0;
   int64_t cancelled = 0;
+
+  int64_t Finals() const { return succeeded + infeasible + failed + cancelled; }
 };
 
 // What queued tasks ask of the worker that is to do them; "" where any will do.
@@ -133,7 +135,8 @@ class Store {
       const RequestKey& key, const std::function<Result<std::optional<std::string>>()>& body);
 
   // ---- studies -------------------------------------------------------------------------------
-  // ALREADY_EXISTS for a taken name.
+  // ALREADY_EXISTS for a taken name. A study that failed before its first trial does not take it:
+  // it is replaced, and a training that it has finished is there for the new one.
   Result<search::Study> CreateStudy(const search::StudyConfig& config,
                                     const std::string& config_json);
   Result<search::Study> GetStudy(const std::string& name) const;  // NOT_FOUND
@@ -144,6 +147,17 @@ class Store {
   // to the state that it has is fine and changes nothing. A final state cancels all tasks and
   // trials that are not final (exports stay). Here and below an empty message leaves the old one.
   Result<search::Study> MoveStudy(int64_t id, search::StudyState to, const std::string& message);
+  // A failed or stopped study (search::CanRetry) becomes active again: its failed and cancelled
+  // tasks are queued, but for exports, with budgets as if they were new; their trials are pending,
+  // and the sequences of the others close up. One without trials begins anew, but for a finished
+  // training. FAILED_PRECONDITION, reason STUDY_NOT_ACTIVE, for any other study.
+  Result<search::Study> RetryStudy(int64_t id);
+  // Removes the study, its trials, tasks and algorithm's state, and returns what it was. What equal
+  // trainings of other studies share stays with them. Leases on its tasks are superseded. Files of
+  // large states are removed by DropStates, or when the store is opened.
+  Result<search::Study> DeleteStudy(int64_t id);
+  // Removes the files that DeleteStudy left. Outside of Write: what it did is committed.
+  Status DropStates(int64_t deleted_study_id);
   Status SetPhase(int64_t id, search::StudyPhase phase, const std::string& message = "");
   // Once for each study: what is there already stays. NOT_FOUND.
   Status SetHypervolumeReference(int64_t id, const std::string& json);
@@ -172,6 +186,9 @@ class Store {
   // final study (but it takes exports), reason TRIAL_FINAL for a final trial (but it takes finetune
   // and export tasks).
   Result<int64_t> AppendTask(int64_t study_id, int64_t trial_number, const search::TaskSpec& spec);
+  // Removes the other tasks that the task's study has of its kind, and of no trial: remains of an
+  // earlier try with other settings.
+  Status RemoveRivals(int64_t task_id);
   Result<search::Task> GetTask(int64_t id) const;  // NOT_FOUND
   Result<std::vector<search::Task>> ListTasks(int64_t study_id,
                                               std::optional<search::TaskKind> kind,

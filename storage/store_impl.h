@@ -156,6 +156,15 @@ Status LoseLease(Database& database, int64_t task_id, const std::string& message
 Result<int64_t> InsertTask(Database& database, int64_t study_id, int64_t trial_number,
                            const search::TaskSpec& spec, int64_t now_ms);
 
+// Removes a task and its attempts. A training on which another study's equal one rests is given to
+// that study instead.
+Status RemoveTask(Database& database, int64_t task_id);
+// Removes all rows of a study.
+Status RemoveStudy(Database& database, int64_t study_id);
+
+// The one integer column of a row.
+inline Result<int64_t> ReadId(const Statement& row) { return row.Int(0); }
+
 // NOT_FOUND.
 Result<search::Study> FindStudy(Database& database, int64_t id);
 Result<search::Task> FindTask(Database& database, int64_t id);

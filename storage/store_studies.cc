@@ -20,12 +20,11 @@ Result<Study> OrNotFound(Result<std::optional<Study>> found, const std::string& 
 Status CancelWork(Database& database, int64_t study_id, const std::string& why, int64_t now_ms) {
   std::vector<int64_t> tasks;
   std::vector<int64_t> trials;
-  const auto read_id = +[](const Statement& row) -> Result<int64_t> { return row.Int(0); };
   VOXBIT_ASSIGN_OR_RETURN(tasks, ReadAll(database.Prepare("SELECT id FROM tasks WHERE study_id = ? "
                                                           "AND state IN ('queued', 'leased') "
                                                           "AND kind <> 'export' ORDER BY id",
                                                           study_id),
-                                         read_id));
+                                         &ReadId));
   for (const int64_t task : tasks) {
     VOXBIT_RETURN_IF_ERROR(CancelTask(database, task, why, now_ms));
   }
@@ -33,12 +32,35 @@ Status CancelWork(Database& database, int64_t study_id, const std::string& why, 
                           ReadAll(database.Prepare("SELECT number FROM trials WHERE study_id = ? "
                                                    "AND sequence IS NULL ORDER BY number",
                                                    study_id),
-                                  read_id));
+                                  &ReadId));
   for (const int64_t number : trials) {
     VOXBIT_RETURN_IF_ERROR(
         FinishTrial(database, study_id, number, search::TrialState::kCancelled, why, now_ms));
   }
   return OkStatus();
+}
+
+// Takes the name from a study that failed before its first trial. ALREADY_EXISTS for any other.
+Status VacateName(Database& database, const Study& study) {
+  VOXBIT_ASSIGN_OR_RETURN(
+      const int64_t trials,
+      database.Number("SELECT count(*) FROM trials WHERE study_id = ?", study.id));
+  if (study.state != StudyState::kFailed || trials > 0) {
+    return AlreadyExists("there is a study \"" + study.config.name + "\" already; it is " +
+                         std::string(Name(study.state)) + " and has " + std::to_string(trials) +
+                         " trials");
+  }
+  // No study can be given a name that ends with a blank.
+  return database.Run("UPDATE studies SET name = name || ' ' WHERE id = ?", study.id);
+}
+
+// Removes a study whose place another takes, which keeps its finished trainings.
+Status Replace(Database& database, int64_t study_id, int64_t successor_id) {
+  VOXBIT_RETURN_IF_ERROR(
+      database.Run("UPDATE tasks SET study_id = ? WHERE study_id = ? AND "
+                   "kind = 'train_supernet' AND state = 'done'",
+                   successor_id, study_id));
+  return RemoveStudy(database, study_id);
 }
 
 }  // namespace
@@ -51,15 +73,17 @@ Result<Study> FindStudy(Database& database, int64_t id) {
 Result<Study> Store::CreateStudy(const search::StudyConfig& config,
                                  const std::string& config_json) {
   return impl_->WriteFor<Study>([&](Database& database) -> Result<Study> {
+    std::optional<Study> taken;
     VOXBIT_ASSIGN_OR_RETURN(
-        const int64_t taken,
-        database.Number("SELECT count(*) FROM studies WHERE name = ?", config.name));
-    if (taken > 0) return AlreadyExists("there is a study \"" + config.name + "\" already");
+        taken, ReadOne(database.Prepare(kSelectStudy + "WHERE name = ?", config.name), &ReadStudy));
+    if (taken.has_value()) VOXBIT_RETURN_IF_ERROR(VacateName(database, *taken));
     VOXBIT_RETURN_IF_ERROR(database.Run(
         "INSERT INTO studies (name, config, state, phase, created_ms) VALUES (?, ?, ?, ?, ?)",
         config.name, config_json, Name(StudyState::kActive), Name(search::StudyPhase::kProfile),
         impl_->Now()));
-    return FindStudy(database, database.last_insert_id());
+    const int64_t id = database.last_insert_id();
+    if (taken.has_value()) VOXBIT_RETURN_IF_ERROR(Replace(database, taken->id, id));
+    return FindStudy(database, id);
   });
 }
 

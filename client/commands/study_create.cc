@@ -1,15 +1,10 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <boost/algorithm/string/join.hpp>
 #include <iterator>
-#include <set>
 
 #include "client/commands/command.h"
-#include "client/format/text.h"
-#include "client/view/study_view.h"
+#include "client/commands/study_created.h"
 #include "common/files.h"
 #include "common/json_file.h"
-#include "common/known_names.h"
 #include "search/domain/study.h"
 
 namespace voxbit::client {
@@ -49,16 +44,7 @@ class StudyCreate final : public Command {
                               study.status().code() == StatusCode::kInfeasible;
       return about_file ? study.status().Annotate(source) : study.status();
     }
-    for (const std::string& warning : study->warnings()) session.Note("warning: " + warning);
-    if (validate_only_ || session.options().output == OutputFormat::kTable) {
-      Report(session, *study);
-    } else {
-      // The answer to a change says nothing of progress.
-      VOXBIT_ASSIGN_OR_RETURN(const v1::Study whole, session.api().GetStudy(study->name()));
-      Report(session, whole);
-    }
-    TellTargets(session, *study);
-    return OkStatus();
+    return validate_only_ ? TellValid(session, *study) : TellCreated(session, *study);
   }
 
  private:
@@ -71,58 +57,6 @@ class StudyCreate final : public Command {
     Result<std::string> text = ReadFile(file_);
     if (!text.ok()) return InvalidArgument(text.status().message());
     return text;
-  }
-
-  // Which workers measure the latencies now: without one they wait for ever.
-  static void TellTargets(Session& session, const v1::Study& study) {
-    const Result<Json> json = ParseJson(study.config_json());
-    if (!json.ok()) return;
-    const Result<search::StudyConfig> config = search::ParseStudyConfig(*json, "");
-    if (!config.ok() || session.options().quiet) return;
-    const std::set<std::string> targets = search::LatencyTargets(*config);
-    if (targets.empty()) return;
-    const auto workers = session.api().ListWorkers();
-    if (!workers.ok()) return;
-    for (const std::string& target : targets) {
-      session.Note(
-          "latency_ms is measured on target \"" + target + "\": " + WhoServes(target, *workers),
-          {{"target", target}});
-    }
-  }
-
-  static std::string WhoServes(const std::string& target,
-                               const std::vector<search::WorkerRow>& workers) {
-    std::set<std::string> serving;
-    std::set<std::string> offered;
-    for (const search::WorkerRow& worker : workers) {
-      if (worker.state == "lost" || worker.state == "draining") continue;
-      const auto& targets = worker.info.targets;
-      offered.insert(targets.begin(), targets.end());
-      const bool serves = std::find(targets.begin(), targets.end(), target) != targets.end();
-      if (serves) serving.insert(worker.info.name);
-    }
-    using boost::algorithm::join;
-    if (!serving.empty()) return "now served by " + join(serving, ", ");
-    const std::string nearest = NearestName(target, {offered.begin(), offered.end()});
-    return "no worker serves it now; start one with: search-worker --target " + target +
-           (offered.empty() ? "" : "; workers here offer " + join(offered, ", ")) +
-           (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
-  }
-
-  void Report(Session& session, const v1::Study& study) const {
-    switch (session.options().output) {
-      case OutputFormat::kTable:
-        session.PrintText(OneLine(study.name()) + "\n");
-        session.Note(validate_only_
-                         ? "the study is valid; nothing was created"
-                         : "created; follow it with: search-client study watch " + study.name(),
-                     {{"study", study.name()}});
-        break;
-      case OutputFormat::kJson:
-      case OutputFormat::kCsv:
-        session.Print(StudyTable({study}, session.NowMs()), ToJson(study));
-        break;
-    }
   }
 
   std::string file_;

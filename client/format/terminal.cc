@@ -1,5 +1,6 @@
 #include "client/format/terminal.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ size_t WidthOf(int descriptor) {
 
 Terminal DetectTerminal(const Environment& environment) {
   Terminal terminal;
+  terminal.in_is_terminal = ::isatty(STDIN_FILENO) == 1;
+  terminal.in_descriptor = STDIN_FILENO;
   terminal.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
   terminal.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
   const bool allowed = environment("NO_COLOR").empty() && environment("TERM") != "dumb";
@@ -40,6 +43,12 @@ Terminal DetectTerminal(const Environment& environment) {
   choose(STDOUT_FILENO, terminal.width);
   choose(STDERR_FILENO, terminal.err_width);
   return terminal;
+}
+
+bool WaitForInput(const Terminal& terminal, Milliseconds span) {
+  if (terminal.in_descriptor < 0) return true;
+  pollfd input{.fd = terminal.in_descriptor, .events = POLLIN, .revents = 0};
+  return ::poll(&input, 1, static_cast<int>(span.count())) > 0;
 }
 
 }  // namespace voxbit::client

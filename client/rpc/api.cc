@@ -69,6 +69,13 @@ Status ReadTrials(const Messages& messages, std::vector<search::Trial>& trials) 
   return OkStatus();
 }
 
+v1::ChangeStudyRequest ChangeRequest(const std::string& name) {
+  v1::ChangeStudyRequest request;
+  request.set_request_id(NewUuid());
+  request.set_name(name);
+  return request;
+}
+
 }  // namespace
 
 class Api::Connection {
@@ -204,24 +211,38 @@ Result<std::vector<v1::Study>> Api::ListStudies() {
 }
 
 Result<v1::Study> Api::PauseStudy(const std::string& name) {
-  v1::ChangeStudyRequest request;
-  request.set_request_id(NewUuid());
-  request.set_name(name);
-  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::PauseStudy, request);
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::PauseStudy,
+                           ChangeRequest(name));
 }
 
 Result<v1::Study> Api::ResumeStudy(const std::string& name) {
-  v1::ChangeStudyRequest request;
-  request.set_request_id(NewUuid());
-  request.set_name(name);
-  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::ResumeStudy, request);
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::ResumeStudy,
+                           ChangeRequest(name));
 }
 
 Result<v1::Study> Api::StopStudy(const std::string& name) {
-  v1::ChangeStudyRequest request;
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::StopStudy,
+                           ChangeRequest(name));
+}
+
+Result<v1::Study> Api::RetryStudy(const std::string& name) {
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::RetryStudy,
+                           ChangeRequest(name));
+}
+
+Result<v1::Study> Api::DeleteStudy(const std::string& name) {
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::DeleteStudy,
+                           ChangeRequest(name));
+}
+
+Result<v1::Study> Api::CloneStudy(const std::string& name, const std::string& new_name,
+                                  const std::vector<std::string>& overrides) {
+  v1::CloneStudyRequest request;
   request.set_request_id(NewUuid());
   request.set_name(name);
-  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::StopStudy, request);
+  request.set_new_name(new_name);
+  for (const std::string& text : overrides) request.add_overrides(text);
+  return connection_->Call(*connection_->studies, &v1::StudyService::Stub::CloneStudy, request);
 }
 
 Result<std::vector<search::Trial>> Api::ListTrials(const std::string& study,

@@ -42,6 +42,12 @@ class Api {
   Result<v1::Study> PauseStudy(const std::string& name);
   Result<v1::Study> ResumeStudy(const std::string& name);
   Result<v1::Study> StopStudy(const std::string& name);
+  Result<v1::Study> RetryStudy(const std::string& name);
+  // What the study was.
+  Result<v1::Study> DeleteStudy(const std::string& name);
+  // `overrides` are POINTER=VALUE each.
+  Result<v1::Study> CloneStudy(const std::string& name, const std::string& new_name,
+                               const std::vector<std::string>& overrides);
 
   // By number; no states: all. The first `limit`, 0: all.
   Result<std::vector<search::Trial>> ListTrials(const std::string& study,

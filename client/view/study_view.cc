@@ -71,6 +71,7 @@ Json ProgressJson(const v1::StudyProgress& progress) {
           {"reference", Lenient(progress.reference_json())},
           {"trials_per_minute", NumberJson(SpeedOf(progress))},
           {"waits", NamesJson(progress.waits())},
+          {"idle", progress.idle()},
           {"running", std::move(running)}};
 }
 
@@ -191,6 +192,7 @@ std::vector<Field> StudyFieldList(const v1::Study& study, int64_t now_ms) {
   for (const std::string& wait : progress.waits()) {
     fields.push_back({"waits", TextCell(wait, Tone::kBad)});
   }
+  if (!progress.idle().empty()) fields.push_back({"idle", TextCell(progress.idle(), Tone::kBad)});
   fields.push_back(
       {"trials", TextCell(std::to_string(TrialsDone(progress)) + " of " +
                           std::to_string(progress.trials_total()) +

@@ -90,8 +90,7 @@ struct Episode {
 };
 
 size_t RoundOf(const search::SearchSettings& settings) {
-  const int64_t size = settings.in_flight > 0 ? settings.in_flight : settings.population;
-  return static_cast<size_t>(std::max<int64_t>(1, size));
+  return static_cast<size_t>(settings.MaxInFlight());
 }
 
 class DdpgBits final : public search::GenerationalSearch {
@@ -290,7 +289,9 @@ Result<Json> CheckDdpgBits(const search::SearchSettings& settings, const search:
 }  // namespace
 
 search::AlgorithmKind MakeDdpgBits() {
-  return {.make = &search::MakeAlgorithm<DdpgBits>, .check = &CheckDdpgBits};
+  return {.make = &search::MakeAlgorithm<DdpgBits>,
+          .check = &CheckDdpgBits,
+          .pace = search::Pace::kRounds};
 }
 
 }  // namespace voxbit::rl

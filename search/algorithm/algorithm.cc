@@ -17,6 +17,22 @@ Result<Json> ResolveAgent(const AlgorithmRegistry& registry, const SearchSetting
   return kind->check(settings, space, pointer);
 }
 
+std::string WhyFewerInFlight(Pace pace, const SearchSettings& settings) {
+  const std::string size = std::to_string(settings.MaxInFlight());
+  switch (pace) {
+    case Pace::kSteady:
+      return "";
+    case Pace::kGenerations:
+      if (settings.in_flight > 0) return "";
+      return "a generation of " + size + " is complete before the next begins";
+    case Pace::kRounds:
+      return "a round of " + size + " is complete before the next begins";
+    case Pace::kOwnPlan:
+      return "the algorithm proposes a few candidates by a plan of its own";
+  }
+  return "";
+}
+
 Result<Json> NoAgentSettings(const SearchSettings& settings, const std::string& pointer) {
   if (settings.agent.empty()) return Json::object();
   return FieldError(pointer + "/agent/" + settings.agent.begin().key(),

@@ -70,7 +70,8 @@ class Algorithm {
   // At most `max` proposals, each of which satisfies space.Validate() and the filter.
   virtual AskResult Ask(int64_t max) = 0;
   // Finished trials, failed ones included, in the order of Trial::sequence. A trial told before
-  // is ignored. Trials of any origin are welcome, also ones this object did not propose.
+  // is ignored, unless it had failed and now has scores: it was tried again. Trials of any origin
+  // are welcome, also ones this object did not propose.
   // Trials that are not final or not of this space give no score; the former are not proposed.
   virtual void Tell(std::span<const Trial> trials) = 0;
   // Load(Save()) gives an object that makes the same future proposals. Text, at most a few hundred
@@ -93,6 +94,14 @@ struct AlgorithmContext {
   const LayerSource* layers = nullptr;  // not owned; null: nothing is known of layers
 };
 
+// How an algorithm keeps "in_flight" trials under way.
+enum class Pace {
+  kSteady,       // always
+  kGenerations,  // when that is set; at 0 a generation is complete before the next begins
+  kRounds,       // so many, then all their results, then so many again
+  kOwnPlan,      // only as many as its own plan has
+};
+
 // One line of builtin.def.
 struct AlgorithmKind {
   std::function<std::unique_ptr<Algorithm>(const AlgorithmContext&)> make;
@@ -101,6 +110,7 @@ struct AlgorithmKind {
   // pointer. Null: any space will do, and there is nothing to set.
   Result<Json> (*check)(const SearchSettings& settings, const SearchSpace& space,
                         const std::string& pointer) = nullptr;
+  Pace pace = Pace::kSteady;
   // Proposes a few candidates of its own and ends, whatever the seed.
   bool is_baseline = false;
   // Reads "quantization_error" in the detail of measurements. Evaluations report it for such
@@ -120,6 +130,9 @@ using AlgorithmRegistry = Registry<AlgorithmKind>;
 // INVALID_ARGUMENT also for an unknown algorithm and for an architecture that the space lacks.
 Result<Json> ResolveAgent(const AlgorithmRegistry& registry, const SearchSettings& settings,
                           const SearchSpace& space, const std::string& pointer);
+// Why fewer trials than settings.MaxInFlight() may be under way although some are left; "" when
+// that many always are.
+std::string WhyFewerInFlight(Pace pace, const SearchSettings& settings);
 // For algorithms without settings of their own: an empty object, or INVALID_ARGUMENT when
 // settings.agent is not.
 Result<Json> NoAgentSettings(const SearchSettings& settings, const std::string& pointer);

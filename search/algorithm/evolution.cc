@@ -1,12 +1,15 @@
-// Evolutionary search in generations: 3D-NAS of Tang et al., SPVNAS (ECCV 2020), sec. 4.2. Half
-// of a generation are mutations of the best k, half are crossovers of pairs of them; a child that
-// breaks a computable constraint is drawn again.
+// Evolutionary search: 3D-NAS of Tang et al., SPVNAS (ECCV 2020), sec. 4.2. Half of a generation
+// are mutations of the best k, half are crossovers of pairs of them; a child that breaks a
+// computable constraint is drawn again.
 //
 // Deviations from the paper, and why:
 // - The best k are taken from all results so far, not from the last generation alone: scores with
 //   shared weights never change, so a good candidate need not be found a second time.
 // - The first generation holds the smallest and the largest feasible candidate, a candidate is
 //   proposed once, and draws are bounded: see generational_search.h.
+// - With "in_flight" the search is steady: no generation is waited for, and mutations and
+// crossovers
+//   take turns.
 // - Several objectives and measured constraints: see selection.h.
 #include <algorithm>
 #include <utility>
@@ -19,7 +22,8 @@ namespace {
 class Evolution final : public GenerationalSearch {
  public:
   explicit Evolution(const AlgorithmContext& context)
-      : GenerationalSearch("evolution", context, PopulationOf(context.settings)),
+      : GenerationalSearch("evolution", context, PopulationOf(context.settings),
+                           IsSteady(context.settings)),
         num_parents_(context.settings.parents > 0 ? static_cast<size_t>(context.settings.parents)
                                                   : std::max<size_t>(2, size() / 4)) {}
 
@@ -29,9 +33,9 @@ class Evolution final : public GenerationalSearch {
     const size_t num_mutations = size() - size() / 2;
     const double usual = context().settings.mutation_probability;
     PlanBred(
-        parents,
         [&](size_t child, bool is_hard, Rng& draw) {
-          const bool is_mutation = is_hard || child < num_mutations || parents.size() < 2;
+          const bool has_turn = is_steady() ? child % 2 == 0 : child < num_mutations;
+          const bool is_mutation = is_hard || has_turn || parents.size() < 2;
           return Breed(parents, is_mutation, is_hard ? std::max(kHardMutation, usual) : usual,
                        draw);
         },
@@ -60,6 +64,8 @@ class Evolution final : public GenerationalSearch {
 
 }  // namespace
 
-AlgorithmKind MakeEvolution() { return {.make = &MakeAlgorithm<Evolution>}; }
+AlgorithmKind MakeEvolution() {
+  return {.make = &MakeAlgorithm<Evolution>, .pace = Pace::kGenerations};
+}
 
 }  // namespace voxbit::search

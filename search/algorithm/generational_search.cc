@@ -50,26 +50,27 @@ size_t GenerationalSearch::PopulationOf(const SearchSettings& settings) {
 }
 
 GenerationalSearch::GenerationalSearch(std::string name, const AlgorithmContext& context,
-                                       size_t size)
+                                       size_t size, bool is_steady)
     : name_(std::move(name)),
       context_(context),
       size_(size),
+      is_steady_(is_steady),
       rng_(context.rng.Fork(name_)),
       sampler_(context.space, context.filter) {}
 
 AskResult GenerationalSearch::Ask(int64_t max) {
   AskResult result;
   if (max <= 0) return result;
-  if (state_.plan.empty() && state_.waiting.empty() && !state_.exhausted) {
-    // The number of known candidates names the generation.
-    PlanGeneration(rng_.Fork("generation", state_.known.size()));
+  while (result.proposals.size() < static_cast<size_t>(max)) {
+    if (state_.plan.empty() && !state_.exhausted && !IsWaiting()) {
+      // The number of known candidates names the generation.
+      PlanGeneration(rng_.Fork("generation", state_.known.size()));
+    }
+    if (state_.plan.empty()) break;
+    state_.waiting.insert(state_.plan.front().candidate);
+    result.proposals.push_back(std::move(state_.plan.front()));
+    state_.plan.pop_front();
   }
-  const size_t count = std::min(state_.plan.size(), static_cast<size_t>(max));
-  for (size_t i = 0; i < count; ++i) {
-    state_.waiting.insert(state_.plan[i].candidate);
-    result.proposals.push_back(std::move(state_.plan[i]));
-  }
-  state_.plan.erase(state_.plan.begin(), state_.plan.begin() + static_cast<std::ptrdiff_t>(count));
   result.exhausted = state_.exhausted && state_.plan.empty();
   if (result.exhausted) result.why = WhyExhausted();
   return result;
@@ -87,11 +88,14 @@ void GenerationalSearch::Tell(std::span<const Trial> trials) {
                       state_.plan.end());
     if (!IsFinal(trial.state)) continue;
     state_.waiting.erase(trial.candidate);
-    const bool is_new = state_.told
-                            .try_emplace(trial.candidate, FitnessOf(trial, context_.objectives,
-                                                                    context_.constraints))
-                            .second;
-    if (is_new) NoteResult(trial);
+    Fitness fitness = FitnessOf(trial, context_.objectives, context_.constraints);
+    const auto told = state_.told.find(trial.candidate);
+    if (told == state_.told.end()) {
+      state_.told.emplace(trial.candidate, std::move(fitness));
+      NoteResult(trial);
+    } else if (told->second.scores.empty() && !fitness.scores.empty()) {
+      told->second = std::move(fitness);
+    }
   }
 }
 
@@ -127,24 +131,32 @@ void GenerationalSearch::PlanLast(const std::optional<Candidate>& candidate, std
   End();
 }
 
-void GenerationalSearch::PlanBred(const std::vector<Fitness>& parents, const Breeder& breed,
-                                  const Rng& rng) {
+void GenerationalSearch::PlanBred(const Breeder& breed, const Rng& rng) {
   if (state_.known.size() < size_) {
     PlanFirst(size_ - state_.known.size(), rng);
     return;
   }
-  if (parents.empty()) {
-    PlanFirst(size_, rng);
+  const size_t enough = is_steady_ ? std::max<size_t>(1, size_ / 2) : 1;
+  const size_t count = is_steady_ ? 1 : size_;
+  if (NumScored() < enough) {
+    PlanFirst(count, rng);
     return;
   }
-  for (size_t j = 0; j < size_; ++j) {
+  const size_t first = is_steady_ ? state_.known.size() - size_ : 0;
+  for (size_t j = 0; j < count; ++j) {
     const Rng child_rng = rng.Fork("child", j);
-    if (std::optional<Proposal> child = Child(j, breed, child_rng)) {
+    if (std::optional<Proposal> child = Child(first + j, breed, child_rng)) {
       Plan(std::move(child->candidate), std::move(child->origin));
     } else if (!PlanRandom(child_rng.Fork("random"))) {
       return;
     }
   }
+}
+
+size_t GenerationalSearch::NumScored() const {
+  return static_cast<size_t>(
+      std::count_if(state_.told.begin(), state_.told.end(),
+                    [](const auto& told) { return !told.second.scores.empty(); }));
 }
 
 // The very first generation holds the smallest and the largest feasible candidate: uniform draws

@@ -138,7 +138,10 @@ class GreedySearch final : public GenerationalSearch {
 }  // namespace
 
 AlgorithmKind MakeGreedyBits() {
-  return {.make = &MakeAlgorithm<GreedySearch>, .check = &CheckBits, .is_baseline = true};
+  return {.make = &MakeAlgorithm<GreedySearch>,
+          .check = &CheckBits,
+          .pace = Pace::kOwnPlan,
+          .is_baseline = true};
 }
 
 }  // namespace voxbit::search

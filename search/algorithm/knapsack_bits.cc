@@ -215,6 +215,7 @@ class KnapsackSearch final : public GenerationalSearch {
 AlgorithmKind MakeKnapsackBits() {
   return {.make = &MakeAlgorithm<KnapsackSearch>,
           .check = &CheckBits,
+          .pace = Pace::kOwnPlan,
           .is_baseline = true,
           .reads_quantization_error = true};
 }

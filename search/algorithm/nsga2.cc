@@ -9,7 +9,9 @@
 //
 // Deviation: the elite is taken from all results so far, not from the last elite and its children:
 // a result that crowding once cut off may return, and the elite depends on what was told alone.
-// First generation, duplicates and bounded draws: see generational_search.h.
+// With "in_flight" the search is steady: a child is bred whenever a result has come (Durillo et
+// al., On the Effect of the Steady-State Selection Scheme in Multi-Objective Genetic Algorithms,
+// 2009). First generation, duplicates and bounded draws: see generational_search.h.
 #include <algorithm>
 #include <utility>
 
@@ -31,17 +33,16 @@ size_t Tournament(size_t count, Rng& rng) {
 class Nsga2 final : public GenerationalSearch {
  public:
   explicit Nsga2(const AlgorithmContext& context)
-      : GenerationalSearch("nsga2", context, PopulationOf(context.settings)),
+      : GenerationalSearch("nsga2", context, PopulationOf(context.settings),
+                           IsSteady(context.settings)),
         mutation_(1.0 / static_cast<double>(std::max<size_t>(1, context.space.size()))) {}
 
  private:
   void PlanGeneration(const Rng& rng) override {
     // SelectBest sorts by the crowded comparison, so a tournament compares positions.
     const std::vector<Fitness> elite = SelectBest(Results(), size());
-    PlanBred(
-        elite,
-        [&](size_t /*child*/, bool is_hard, Rng& draw) { return Breed(elite, is_hard, draw); },
-        rng);
+    PlanBred([&](size_t /*child*/, bool is_hard, Rng& draw) { return Breed(elite, is_hard, draw); },
+             rng);
   }
 
   Proposal Breed(const std::vector<Fitness>& elite, bool is_hard, Rng& rng) const {
@@ -66,6 +67,6 @@ class Nsga2 final : public GenerationalSearch {
 
 }  // namespace
 
-AlgorithmKind MakeNsga2() { return {.make = &MakeAlgorithm<Nsga2>}; }
+AlgorithmKind MakeNsga2() { return {.make = &MakeAlgorithm<Nsga2>, .pace = Pace::kGenerations}; }
 
 }  // namespace voxbit::search

@@ -25,7 +25,10 @@ class TailCutSearch final : public GenerationalSearch {
 }  // namespace
 
 AlgorithmKind MakeTailCutBits() {
-  return {.make = &MakeAlgorithm<TailCutSearch>, .check = &CheckBits, .is_baseline = true};
+  return {.make = &MakeAlgorithm<TailCutSearch>,
+          .check = &CheckBits,
+          .pace = Pace::kOwnPlan,
+          .is_baseline = true};
 }
 
 }  // namespace voxbit::search

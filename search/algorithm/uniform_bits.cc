@@ -24,7 +24,10 @@ class UniformSearch final : public GenerationalSearch {
 }  // namespace
 
 AlgorithmKind MakeUniformBits() {
-  return {.make = &MakeAlgorithm<UniformSearch>, .check = &CheckBits, .is_baseline = true};
+  return {.make = &MakeAlgorithm<UniformSearch>,
+          .check = &CheckBits,
+          .pace = Pace::kOwnPlan,
+          .is_baseline = true};
 }
 
 }  // namespace voxbit::search

@@ -318,7 +318,7 @@ Fields<SearchSettings> SearchFields() {
             "how candidates are chosen, e.g. evolution, nsga2 or random")
       .Int("trials", &SearchSettings::trials, {1, 1'000'000}, "trials", "candidates to try in all")
       .Int("population", &SearchSettings::population, {2, 10'000}, "candidates",
-           "candidates of one generation")
+           "candidates of one generation; of a steady search, of the first")
       .Int("parents", &SearchSettings::parents, {0, 10'000}, "candidates",
            "best candidates that have children (evolution); 0: a quarter of the population, at "
            "least 2")
@@ -326,7 +326,9 @@ Fields<SearchSettings> SearchFields() {
               "probability with which a mutation re-draws each choice (evolution); nsga2 takes "
               "1 / number of dimensions")
       .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
-           "trials that may be under way at once; 0: the population")
+           "trials under way at once, each child bred from the results so far (evolution, nsga2); "
+           "0: "
+           "as many as the population, and the next generation when all its results are in")
       .Text("architecture", &SearchSettings::architecture, {},
             "choices that every candidate keeps, as in 3.0.12.7: those of a trial of the same "
             "supernet with or without bit-widths; only bit-widths are searched then. Empty: "
@@ -339,7 +341,8 @@ Fields<EvaluateSettings> EvaluateFields() {
   Fields<EvaluateSettings> fields;
   fields
       .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
-           "training scans from which the batch-norm statistics of a candidate and the ranges of its "
+           "training scans from which the batch-norm statistics of a candidate and the ranges of "
+           "its "
            "quantized inputs are taken anew")
       .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans",
            "scans of one forward pass when it is scored; no score depends on it")

@@ -23,6 +23,10 @@ Result<StudyState> ParseStudyState(std::string_view name);
 Result<StudyPhase> ParseStudyPhase(std::string_view name);
 // active <-> paused; active, paused -> stopped, failed; active -> completed. Ends are final.
 bool CanMove(StudyState from, StudyState to);
+// A study that failed or was stopped may be tried again.
+inline bool CanRetry(StudyState state) {
+  return state == StudyState::kFailed || state == StudyState::kStopped;
+}
 inline bool IsFinal(StudyState state) {
   return state == StudyState::kStopped || state == StudyState::kCompleted ||
          state == StudyState::kFailed;
@@ -48,9 +52,12 @@ struct SearchSettings {
   int64_t population = 16;
   int64_t parents = 0;  // 0: a quarter of the population, at least 2
   double mutation_probability = 0.1;
-  int64_t in_flight = 0;        // 0: the population
+  int64_t in_flight = 0;        // 0: the population, and generations where there are such
   std::string architecture;     // kept by every candidate, but for its bit-widths; "": searched
   Json agent = Json::object();  // the algorithm's own settings
+
+  // How many trials may be under way at once.
+  int64_t MaxInFlight() const { return in_flight > 0 ? in_flight : population; }
 };
 
 struct EvaluateSettings {

@@ -1,5 +1,7 @@
-// StudyService: create, look at, pause, resume, stop.
+// StudyService: create, clone, look at, pause, resume, stop, try again, delete.
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "common/config.h"
@@ -9,6 +11,8 @@
 #include "server/rpc/answer.h"
 #include "server/rpc/paging.h"
 #include "server/rpc/services.h"
+#include "server/study/config_override.h"
+#include "server/study/idle_workers.h"
 #include "server/study/server_config.h"
 #include "server/study/study_runner.h"
 #include "voxbit/v1/study_service.grpc.pb.h"
@@ -30,6 +34,12 @@ Status CheckDatasetRoot(const Json& config) {
                         path + "\"");
 }
 
+// `of_data` is what a look at the data says; "": nothing.
+void AddWarnings(const StudyPlan& plan, const std::string& of_data, v1::Study& message) {
+  for (const std::string& note : plan.notes()) message.add_warnings(note);
+  if (!of_data.empty()) message.add_warnings(of_data);
+}
+
 class StudyService final : public v1::StudyService::CallbackService {
  public:
   explicit StudyService(const ServiceContext& context) : context_(context) {}
@@ -38,26 +48,40 @@ class StudyService final : public v1::StudyService::CallbackService {
                                         const v1::CreateStudyRequest* request,
                                         v1::Study* response) override {
     // Not inside the transaction: a share that hangs must not hold the store.
-    const Result<std::string> warning = LookAtDataOf(*request);
+    const Result<Json> config = ParseJson(request->config_json());
+    if (!config.ok()) return Answer(call, [&] { return config.status(); });
+    const Result<std::string> warning = LookAtDataOf(*config);
     if (!warning.ok()) return Answer(call, [&] { return warning.status(); });
     if (request->validate_only()) {
       return Answer(call, [&]() -> Status {
-        VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
+        VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
         response->set_name(plan->config().name);
         response->set_config_json(plan->config_json());
-        if (!warning->empty()) response->add_warnings(*warning);
+        AddWarnings(*plan, *warning, *response);
         return OkStatus();
       });
     }
     return AnswerMutation(
         call, context_.store, "StudyService/CreateStudy", *request, response,
         [&]() -> Result<v1::Study> {
-          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*request));
-          VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
-                                  context_.store.CreateStudy(plan->config(), plan->config_json()));
-          v1::Study created = convert::ToProto(study);
-          if (!warning->empty()) created.add_warnings(*warning);
-          return created;
+          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
+          return Create(*plan, *warning);
+        },
+        [&] { StartRunner(response->name()); });
+  }
+
+  grpc::ServerUnaryReactor* CloneStudy(grpc::CallbackServerContext* call,
+                                       const v1::CloneStudyRequest* request,
+                                       v1::Study* response) override {
+    const Result<Json> config = ClonedConfig(*request);
+    if (!config.ok()) return Answer(call, [&] { return config.status(); });
+    const Result<std::string> warning = LookAtDataOf(*config);
+    if (!warning.ok()) return Answer(call, [&] { return warning.status(); });
+    return AnswerMutation(
+        call, context_.store, "StudyService/CloneStudy", *request, response,
+        [&]() -> Result<v1::Study> {
+          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
+          return Create(*plan, *warning);
         },
         [&] { StartRunner(response->name()); });
   }
@@ -67,8 +91,8 @@ class StudyService final : public v1::StudyService::CallbackService {
                                      v1::Study* response) override {
     return Answer(call, [&]() -> Status {
       VOXBIT_ASSIGN_OR_RETURN(const search::Study study, context_.store.GetStudy(request->name()));
-      VOXBIT_ASSIGN_OR_RETURN(const auto unserved, Unserved());
-      VOXBIT_ASSIGN_OR_RETURN(*response, WithProgress(study, unserved));
+      VOXBIT_ASSIGN_OR_RETURN(const Situation situation, Look());
+      VOXBIT_ASSIGN_OR_RETURN(*response, WithProgress(study, situation));
       VOXBIT_ASSIGN_OR_RETURN(const Json overview, StudyDataOverview(context_.store, study.id));
       if (!overview.is_null()) response->set_data_json(CanonicalJson(overview));
       return OkStatus();
@@ -83,9 +107,9 @@ class StudyService final : public v1::StudyService::CallbackService {
                               ReadPage(request->page_size(), request->page_token()));
       VOXBIT_ASSIGN_OR_RETURN(const auto studies,
                               context_.store.ListStudies(page.after, page.size + 1));
-      VOXBIT_ASSIGN_OR_RETURN(const auto unserved, Unserved());
+      VOXBIT_ASSIGN_OR_RETURN(const Situation situation, Look());
       for (size_t i = 0; i < studies.size() && i < static_cast<size_t>(page.size); ++i) {
-        VOXBIT_ASSIGN_OR_RETURN(*response->add_studies(), WithProgress(studies[i], unserved));
+        VOXBIT_ASSIGN_OR_RETURN(*response->add_studies(), WithProgress(studies[i], situation));
       }
       if (studies.size() > static_cast<size_t>(page.size)) {
         response->set_next_page_token(PageToken(studies[static_cast<size_t>(page.size) - 1].id));
@@ -112,25 +136,101 @@ class StudyService final : public v1::StudyService::CallbackService {
     return Move(call, "StudyService/StopStudy", *request, response, search::StudyState::kStopped);
   }
 
+  grpc::ServerUnaryReactor* RetryStudy(grpc::CallbackServerContext* call,
+                                       const v1::ChangeStudyRequest* request,
+                                       v1::Study* response) override {
+    return AnswerMutation(
+        call, context_.store, "StudyService/RetryStudy", *request, response,
+        [&]() -> Result<v1::Study> {
+          VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
+                                  context_.store.GetStudy(request->name()));
+          VOXBIT_ASSIGN_OR_RETURN(const search::Study again, context_.store.RetryStudy(study.id));
+          return convert::ToProto(again);
+        },
+        [&] {
+          // Its trials have other sequences now.
+          const auto study = context_.store.GetStudy(request->name());
+          if (study.ok()) context_.reporter.Forget(study->id);
+          StartRunner(request->name());
+        });
+  }
+
+  grpc::ServerUnaryReactor* DeleteStudy(grpc::CallbackServerContext* call,
+                                        const v1::ChangeStudyRequest* request,
+                                        v1::Study* response) override {
+    std::optional<int64_t> deleted;  // by this call
+    return AnswerMutation(
+        call, context_.store, "StudyService/DeleteStudy", *request, response,
+        [&]() -> Result<v1::Study> {
+          VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
+                                  context_.store.GetStudy(request->name()));
+          VOXBIT_ASSIGN_OR_RETURN(const search::Study last, context_.store.DeleteStudy(study.id));
+          deleted = study.id;
+          return convert::ToProto(last);
+        },
+        [&] {
+          if (deleted.has_value()) Clear(*deleted, response->name());
+          context_.changes.Notify();
+        });
+  }
+
  private:
-  Result<std::unique_ptr<StudyPlan>> Plan(const v1::CreateStudyRequest& request) const {
-    VOXBIT_ASSIGN_OR_RETURN(const Json config, ParseJson(request.config_json()));
+  Result<std::unique_ptr<StudyPlan>> Plan(const Json& config) const {
     VOXBIT_RETURN_IF_ERROR(CheckDatasetRoot(config));
     return StudyPlan::CreateNew(config, "", context_.plugins);
   }
 
-  Result<std::string> LookAtDataOf(const v1::CreateStudyRequest& request) const {
-    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(request));
+  Result<Json> ClonedConfig(const v1::CloneStudyRequest& request) const {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study original, context_.store.GetStudy(request.name()));
+    VOXBIT_ASSIGN_OR_RETURN(Json config, ParseJson(original.config_json));
+    for (const std::string& text : request.overrides()) {
+      VOXBIT_ASSIGN_OR_RETURN(const ConfigOverride change, ParseOverride(text));
+      VOXBIT_RETURN_IF_ERROR(ApplyOverride(change, config));
+    }
+    config["name"] = request.new_name();
+    return config;
+  }
+
+  Result<std::string> LookAtDataOf(const Json& config) const {
+    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(config));
     return LookAtData({{"dataset", plan->config().dataset}}, "", context_.plugins,
                       context_.has_local_workers);
   }
 
-  Result<std::vector<UnservedWork>> Unserved() const {
-    return FindUnserved(context_.store, context_.clock, context_.dispatcher.settings());
+  Result<v1::Study> Create(const StudyPlan& plan, const std::string& warning) const {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
+                            context_.store.CreateStudy(plan.config(), plan.config_json()));
+    v1::Study created = convert::ToProto(study);
+    AddWarnings(plan, warning, created);
+    return created;
   }
 
-  Result<v1::Study> WithProgress(const search::Study& study,
-                                 const std::vector<UnservedWork>& unserved) const {
+  // What all studies share.
+  struct Situation {
+    std::vector<UnservedWork> unserved;
+    std::set<int64_t> queued;  // studies with tasks that wait for a worker
+    std::vector<search::WorkerRow> workers;
+  };
+
+  Result<Situation> Look() const {
+    Situation situation;
+    VOXBIT_ASSIGN_OR_RETURN(situation.unserved, FindUnserved(context_.store, context_.clock,
+                                                             context_.dispatcher.settings()));
+    VOXBIT_ASSIGN_OR_RETURN(const auto waiting, context_.store.ListWaiting(context_.clock.NowMs()));
+    for (const storage::WaitingWork& work : waiting) situation.queued.insert(work.study_id);
+    VOXBIT_ASSIGN_OR_RETURN(situation.workers, context_.dispatcher.ListWorkers());
+    return situation;
+  }
+
+  std::string Idle(const search::Study& study, const storage::TrialCounts& counts,
+                   const Situation& situation) const {
+    const auto kind = context_.plugins.algorithms.Find(study.config.search.algorithm);
+    if (!kind.ok()) return "";  // of another version, whose runner says so
+    return IdleWorkers(study, counts, situation.queued.contains(study.id), kind->pace,
+                       situation.workers);
+  }
+
+  Result<v1::Study> WithProgress(const search::Study& study, const Situation& situation) const {
     VOXBIT_ASSIGN_OR_RETURN(const Progress progress, context_.reporter.GetProgress(study));
     v1::Study message = convert::ToProto(study);
     v1::StudyProgress& out = *message.mutable_progress();
@@ -157,9 +257,10 @@ class StudyService final : public v1::StudyService::CallbackService {
       row.set_attempt(task.attempt);
       row.set_progress_json(CanonicalJson(task.progress));
     }
-    for (const UnservedWork& work : unserved) {
+    for (const UnservedWork& work : situation.unserved) {
       if (work.study_id == study.id) out.add_waits(work.why);
     }
+    out.set_idle(Idle(study, progress.counts, situation));
     return message;
   }
 
@@ -176,6 +277,17 @@ class StudyService final : public v1::StudyService::CallbackService {
           return convert::ToProto(moved);
         },
         [&] { context_.changes.Notify(); });
+  }
+
+  // What a deleted study has outside of the tables.
+  void Clear(int64_t study_id, const std::string& name) const {
+    context_.reporter.Forget(study_id);
+    const Status dropped = context_.store.DropStates(study_id);
+    log::Info("study deleted", {{"study", name}});
+    if (!dropped.ok()) {
+      log::Warning("files of a deleted study stay until the next start",
+                   {{"study", name}, {"why", dropped.ToString()}});
+    }
   }
 
   // After the commit: also for a repeated call, since a runner that exists is not started again.

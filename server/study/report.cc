@@ -172,6 +172,11 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
   return progress;
 }
 
+void Reporter::Forget(int64_t study_id) {
+  MutexLock lock(mutex_);
+  summaries_.erase(study_id);
+}
+
 // A point that was dominated once stays so: only the front and the new points are compared.
 void Reporter::Add(const search::Study& study, const std::vector<Trial>& trials, Summary& summary) {
   Points points = std::move(summary.front);

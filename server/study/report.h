@@ -75,6 +75,8 @@ class Reporter {
       : store_(store), clock_(clock), started_ms_(clock.NowMs()) {}
 
   Result<Progress> GetProgress(const search::Study& study);
+  // Of a study that was deleted, or whose trials are tried again.
+  void Forget(int64_t study_id);
   // By the study's own objectives if `metrics` is empty.
   Result<Front> GetFront(const search::Study& study, const std::vector<std::string>& metrics);
 

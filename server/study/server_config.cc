@@ -61,13 +61,16 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
   if (!plan.ok()) return plan.status().Annotate(where);
   VOXBIT_ASSIGN_OR_RETURN(const auto earlier,
                           StudyPlan::Create(WithEarlierDefaults(json), at, plugins));
-  return StudyEntry{.file = where,
-                    .where = where + ": " + (at.empty() ? "/" : at),
-                    .pointer = at,
-                    .name = (*plan)->config().name,
-                    .config_json = (*plan)->config_json(),
-                    .earlier_config_json = earlier->config_json(),
-                    .implies_target = ImpliesTarget(json)};
+  StudyEntry read{.file = where,
+                  .where = where + ": " + (at.empty() ? "/" : at),
+                  .pointer = at,
+                  .name = (*plan)->config().name,
+                  .config_json = (*plan)->config_json(),
+                  .earlier_config_json = earlier->config_json(),
+                  .notes = {},
+                  .implies_target = ImpliesTarget(json)};
+  for (const std::string& note : (*plan)->notes()) read.notes.push_back(where + ": " + note);
+  return read;
 }
 
 Status CheckAddress(const std::string& pointer, const std::string& address) {

@@ -37,6 +37,7 @@ struct StudyEntry {
   std::string name;
   std::string config_json;          // resolved
   std::string earlier_config_json;  // as version 0.1 would have resolved it
+  std::vector<std::string> notes;   // StudyPlan::notes, each after the file's name
   bool implies_target = false;      // latency_ms stands there without a "target"
 };
 

@@ -129,6 +129,7 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   VOXBIT_ASSIGN_OR_RETURN(const search::AlgorithmKind algorithm,
                           plugins.algorithms.Find(config.search.algorithm));
   plan->reads_quantization_error_ = algorithm.reads_quantization_error;
+  plan->AddPaceNote(algorithm.pace, pointer);
   VOXBIT_ASSIGN_OR_RETURN(config.dataset, data::ParseDatasetConfig(plugins.datasets, config.dataset,
                                                                    pointer + "/dataset"));
   VOXBIT_ASSIGN_OR_RETURN(
@@ -170,6 +171,15 @@ Status StudyPlan::CheckClouds(const std::string& pointer) const {
     return FieldError(pointer + "/evaluate/calibration_scans", why);
   }
   return OkStatus();
+}
+
+// Whoever sets "in_flight" wants to know when it will not be kept.
+void StudyPlan::AddPaceNote(search::Pace pace, const std::string& pointer) {
+  const std::string why = search::WhyFewerInFlight(pace, config_.search);
+  if (config_.search.in_flight == 0 || why.empty()) return;
+  notes_.push_back(pointer + "/search/in_flight: " + config_.search.algorithm +
+                   " does not always keep " + std::to_string(config_.search.in_flight) +
+                   " trials under way: " + why);
 }
 
 Status StudyPlan::AddLatencyTable(const std::string& pointer) {

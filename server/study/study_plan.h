@@ -59,6 +59,8 @@ class StudyPlan {
   // With every default filled in, those of the owners too.
   const search::StudyConfig& config() const { return config_; }
   const std::string& config_json() const { return config_json_; }
+  // What the settings bring that one may not expect, each with its JSON pointer.
+  const std::vector<std::string>& notes() const { return notes_; }
   const search::SupernetSpec& spec() const { return *spec_; }
   // The costs of candidates, that of the latency table included, and the constraints on them.
   // `workload` null: what can be known before the profile. Errors of CostFilter and
@@ -84,6 +86,7 @@ class StudyPlan {
  private:
   StudyPlan() = default;
   Status CheckClouds(const std::string& pointer) const;
+  void AddPaceNote(search::Pace pace, const std::string& pointer);
   Status AddLatencyTable(const std::string& pointer);
   search::TaskSpec BaseTask(search::TaskKind kind, const TaskInputs& inputs) const;
   // A task on the supernet as it is trained: the same for all studies that share it.
@@ -95,6 +98,7 @@ class StudyPlan {
 
   search::StudyConfig config_;
   std::string config_json_;
+  std::vector<std::string> notes_;
   std::unique_ptr<search::SupernetSpec> spec_;
   int64_t points_ = 0;  // of each cloud; 0: not known, or voxels
   cost::CostModelRegistry costs_{"cost model"};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/algorithm/string/join.hpp>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -177,6 +178,7 @@ Result<StudyRunner::Outcome> StudyRunner::StepTrain() {
   VOXBIT_ASSIGN_OR_RETURN(const search::Task task, EnsureTask(plan_->TrainTask(inputs)));
   if (task.state == TaskState::kFailed) return Fail("train_supernet: " + task.message);
   if (task.state != TaskState::kDone) return Outcome::kWaiting;
+  VOXBIT_RETURN_IF_ERROR(store_.RemoveRivals(task.id));
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kSearch));
   return Outcome::kProgressed;
 }
@@ -207,34 +209,31 @@ Result<bool> StudyRunner::PrepareSearch() {
   return true;
 }
 
-Status StudyRunner::TellNewResults() {
-  VOXBIT_ASSIGN_OR_RETURN(const auto finished, store_.TrialsAfter(study_id_, told_sequence_));
-  if (finished.empty()) return OkStatus();
-  algorithm_->Tell(finished);
-  told_sequence_ = finished.back().sequence;
-  return OkStatus();
-}
-
+// Results are told one after the other in their recorded order, and after each is asked for what
+// may be proposed then. So proposals follow from that order alone: it does not matter how many
+// results came between two steps, nor when the server was killed.
 Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
   VOXBIT_ASSIGN_OR_RETURN(const bool prepared, PrepareSearch());
   if (!prepared) return Outcome::kEnded;
-  VOXBIT_RETURN_IF_ERROR(TellNewResults());
-
-  const search::SearchSettings& settings = plan_->config().search;
+  VOXBIT_ASSIGN_OR_RETURN(const auto finished, store_.TrialsAfter(study_id_, told_sequence_));
   VOXBIT_ASSIGN_OR_RETURN(const storage::TrialCounts counts, store_.CountTrials(study_id_));
-  const int64_t finals = counts.succeeded + counts.infeasible + counts.failed + counts.cancelled;
-  const int64_t running = counts.proposed - finals;
-  const int64_t most = settings.in_flight > 0 ? settings.in_flight : settings.population;
-  const int64_t wanted = std::min(settings.trials - counts.proposed, most - running);
-  if (wanted > 0 && !why_exhausted_) {
-    VOXBIT_ASSIGN_OR_RETURN(const Outcome outcome, AskAndAppend(wanted));
-    if (outcome == Outcome::kProgressed) return outcome;
+  std::vector<search::Proposal> asked;
+  Ask(counts.proposed, asked);
+  for (const search::Trial& trial : finished) {
+    algorithm_->Tell({&trial, 1});
+    told_sequence_ = trial.sequence;
+    Ask(counts.proposed, asked);
   }
-  if (running > 0) return Outcome::kWaiting;
-  if (counts.proposed < settings.trials && !why_exhausted_) return Outcome::kWaiting;
+  if (!asked.empty()) {
+    VOXBIT_RETURN_IF_ERROR(Append(asked));
+    return Outcome::kProgressed;
+  }
+  if (told_sequence_ < counts.proposed) return Outcome::kWaiting;
+  if (counts.proposed < plan_->config().search.trials && !why_exhausted_) return Outcome::kWaiting;
   if (counts.proposed == 0) return Fail("no trial was proposed: " + *why_exhausted_);
   if (counts.succeeded == 0) {
-    return Fail("none of " + std::to_string(finals) + " trials succeeded; see 'trial list'");
+    return Fail("none of " + std::to_string(counts.proposed) +
+                " trials succeeded; see 'trial list'");
   }
   const std::string early = counts.proposed < settings.trials
                                 ? "the search ended after " + std::to_string(counts.proposed) +
@@ -245,17 +244,26 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
   return Outcome::kProgressed;
 }
 
-Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
-  const search::AskResult asked = algorithm_->Ask(max);
-  if (asked.exhausted && asked.proposals.empty()) {
-    why_exhausted_ = asked.why;
+void StudyRunner::Ask(int64_t num_proposed, std::vector<search::Proposal>& asked) {
+  if (why_exhausted_) return;
+  const search::SearchSettings& settings = plan_->config().search;
+  const int64_t proposed = num_proposed + static_cast<int64_t>(asked.size());
+  // Sequences have no gaps: the last one told is how many were.
+  const int64_t in_flight = proposed - told_sequence_;
+  const int64_t wanted = std::min(settings.trials - proposed, settings.MaxInFlight() - in_flight);
+  if (wanted <= 0) return;
+  search::AskResult answer = algorithm_->Ask(wanted);
+  if (answer.exhausted && answer.proposals.empty()) {
+    why_exhausted_ = answer.why;
     log::Info("the search ends before its last trial",
-              {{"study", plan_->config().name}, {"why", asked.why}});
-    return Outcome::kWaiting;
+              {{"study", plan_->config().name}, {"why", answer.why}});
   }
-  if (asked.proposals.empty()) return Outcome::kWaiting;
+  std::move(answer.proposals.begin(), answer.proposals.end(), std::back_inserter(asked));
+}
+
+Status StudyRunner::Append(const std::vector<search::Proposal>& asked) {
   std::vector<storage::NewTrial> trials;
-  for (const search::Proposal& proposal : asked.proposals) {
+  for (const search::Proposal& proposal : asked) {
     storage::NewTrial trial;
     trial.candidate = proposal.candidate;
     trial.digest = search::CandidateDigest(plan_->spec().space().digest(), proposal.candidate);
@@ -271,9 +279,9 @@ Result<StudyRunner::Outcome> StudyRunner::AskAndAppend(int64_t max) {
   if (!appended.ok()) {
     // What was asked for is not on disk: forget it, so that the next step asks the same again.
     algorithm_.reset();
-    return appended.status();
+    why_exhausted_.reset();
   }
-  return Outcome::kProgressed;
+  return appended.status();
 }
 
 Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {

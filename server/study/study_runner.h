@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/status.h"
 #include "search/algorithm/algorithm.h"
@@ -45,8 +46,9 @@ class StudyRunner {
   // Workload, filter, checkpoint and algorithm, restored from the store. False: the study has
   // failed.
   Result<bool> PrepareSearch();
-  Status TellNewResults();
-  Result<Outcome> AskAndAppend(int64_t max);
+  // Asks for as many candidates as may be under way now, `num_proposed` having been proposed.
+  void Ask(int64_t num_proposed, std::vector<search::Proposal>& asked);
+  Status Append(const std::vector<search::Proposal>& asked);
 
   const int64_t study_id_;
   storage::Store& store_;

@@ -1,5 +1,6 @@
 #include "server/study/study_supervisor.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "common/log.h"
@@ -43,13 +44,36 @@ Status StudySupervisor::StartAll() {
 
 void StudySupervisor::Start(const search::Study& study) {
   MutexLock lock(mutex_);
-  if (runners_.contains(study.id)) return;
-  runners_.emplace(study.id,
-                   std::jthread([this, id = study.id, name = study.config.name](
-                                    const std::stop_token& stop) { Run(stop, id, name); }));
+  // Those that have ended hold nothing that joining could wait for.
+  std::erase_if(runners_, [](const auto& entry) { return entry.second.has_ended; });
+  Runner& runner = runners_[study.id];
+  runner.is_wanted = true;
+  if (runner.thread.joinable()) return;
+  runner.thread = std::jthread([this, id = study.id, name = study.config.name, &runner](
+                                   const std::stop_token& stop) { Run(stop, id, name, runner); });
 }
 
-void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id, const std::string& name) {
+int64_t StudySupervisor::num_running() const {
+  MutexLock lock(mutex_);
+  return std::count_if(runners_.begin(), runners_.end(),
+                       [](const auto& entry) { return !entry.second.has_ended; });
+}
+
+void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id, const std::string& name,
+                          Runner& runner) {
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      runner.has_ended = !runner.is_wanted || stop.stop_requested();
+      if (runner.has_ended) return;
+      runner.is_wanted = false;
+    }
+    RunToEnd(stop, study_id, name);
+  }
+}
+
+void StudySupervisor::RunToEnd(const std::stop_token& stop, int64_t study_id,
+                               const std::string& name) {
   using Outcome = StudyRunner::Outcome;
   std::unique_ptr<StudyRunner> runner;
   const auto step = [&]() -> Result<Outcome> {
@@ -62,6 +86,10 @@ void StudySupervisor::Run(const std::stop_token& stop, int64_t study_id, const s
   while (!stop.stop_requested()) {
     const int64_t seen = changes_.version();
     Result<Outcome> outcome = step();
+    if (!outcome.ok() && store_.GetStudy(study_id).status().code() == StatusCode::kNotFound) {
+      log::Info("the study was deleted", {{"study", name}});
+      return;
+    }
     const std::string error = outcome.ok() ? "" : outcome.status().ToString();
     const bool is_final = !outcome.ok() && !IsWorthAnotherTry(outcome.status());
     if (!outcome.ok() && error != last_error) {

@@ -21,17 +21,29 @@ class StudySupervisor {
   // Starts a runner for every study in the store that is not at its end.
   Status StartAll();
   // Starts a runner for this study if it has none. A step that fails is repeated when another try
-  // may end differently; any other error ends the study as failed.
+  // may end differently; any other error ends the study as failed. A runner ends with its study, or
+  // when that is deleted; a study that is tried again has to be started again.
   void Start(const search::Study& study);
+  // Runners that have not ended.
+  int64_t num_running() const;
 
  private:
-  void Run(const std::stop_token& stop, int64_t study_id, const std::string& name);
+  // The flags belong to mutex_.
+  struct Runner {
+    bool is_wanted = true;  // started since its last look; it ends only when it is not
+    bool has_ended = false;
+    std::jthread thread;
+  };
+
+  void Run(const std::stop_token& stop, int64_t study_id, const std::string& name, Runner& runner);
+  // Steps the study until it ends or is gone.
+  void RunToEnd(const std::stop_token& stop, int64_t study_id, const std::string& name);
 
   storage::Store& store_;
   const Plugins& plugins_;
   ChangeSignal& changes_;
-  Mutex mutex_;
-  std::map<int64_t, std::jthread> runners_ VOXBIT_GUARDED_BY(mutex_);
+  mutable Mutex mutex_;
+  std::map<int64_t, Runner> runners_ VOXBIT_GUARDED_BY(mutex_);
 };
 
 }  // namespace voxbit::server

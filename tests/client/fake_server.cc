@@ -102,6 +102,29 @@ class Studies final : public v1::StudyService::Service {
                          v1::Study* study) override {
     return Change(*context, "stop", *request, v1::STUDY_STATE_STOPPED, *study);
   }
+  grpc::Status RetryStudy(grpc::ServerContext* context, const v1::ChangeStudyRequest* request,
+                          v1::Study* study) override {
+    return Change(*context, "retry", *request, v1::STUDY_STATE_ACTIVE, *study);
+  }
+  grpc::Status DeleteStudy(grpc::ServerContext* context, const v1::ChangeStudyRequest* request,
+                           v1::Study* study) override {
+    const grpc::Status found =
+        Change(*context, "delete", *request, v1::STUDY_STATE_COMPLETED, *study);
+    std::erase_if(fake_.studies,
+                  [&](const v1::Study& known) { return known.name() == request->name(); });
+    return found;
+  }
+  grpc::Status CloneStudy(grpc::ServerContext* context, const v1::CloneStudyRequest* request,
+                          v1::Study* study) override {
+    fake_.cloned.push_back(*request);
+    grpc::Status failure;
+    if (TakeFailure(fake_, *context, failure)) return failure;
+    *study = MakeStudy(request->new_name(), v1::STUDY_STATE_ACTIVE);
+    fake_.studies.push_back(*study);
+    study->clear_progress();  // as the real one
+    study->add_warnings("/search/in_flight: a note");
+    return grpc::Status::OK;
+  }
 
  private:
   grpc::Status Find(const std::string& name, v1::Study& study) {

@@ -51,6 +51,7 @@ struct FakeServer {
 
   // What was asked.
   std::vector<v1::CreateStudyRequest> created;
+  std::vector<v1::CloneStudyRequest> cloned;
   std::vector<std::string> changes;  // "pause NAME" ...
   std::vector<v1::ListTrialsRequest> trial_lists;
   std::vector<v1::GetFrontRequest> fronts;

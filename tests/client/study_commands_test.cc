@@ -1,9 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <sstream>
+#include <stop_token>
+#include <thread>
 
 #include "client/format/text.h"
 #include "common/files.h"
@@ -350,6 +355,106 @@ TEST_F(StudyCommandsTest, WorkersAreListedAndDrained) {
             "host-cpu is draining, busy with evaluate first/12\n");
   EXPECT_THAT(server_.drained, ElementsAre("host-cpu"));
   EXPECT_EQ(Run({"worker", "drain", "nobody"}).code, kExitNotFound);
+}
+
+TEST_F(StudyCommandsTest, RetryAsksTheServer) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_FAILED)};
+  const RunOutcome run = Run({"study", "retry", "first"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.err, "first is active\n");
+  EXPECT_THAT(server_.changes, ElementsAre(StartsWith("retry first ")));
+}
+
+TEST_F(StudyCommandsTest, CloneSendsNameAndOverridesAndPrintsTheName) {
+  const RunOutcome run = Run({"study", "clone", "first", "--name", "second", "--set", "/seed=5",
+                              "--set", "/search/trials=100"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.out, "second\n");
+  EXPECT_THAT(run.err, HasSubstr("/search/in_flight: a note"));
+  EXPECT_THAT(run.err, HasSubstr("study watch second"));
+  ASSERT_EQ(server_.cloned.size(), 1U);
+  EXPECT_EQ(server_.cloned[0].name(), "first");
+  EXPECT_EQ(server_.cloned[0].new_name(), "second");
+  EXPECT_THAT(server_.cloned[0].overrides(), ElementsAre("/seed=5", "/search/trials=100"));
+  EXPECT_EQ(server_.cloned[0].request_id().size(), 36U);
+  EXPECT_EQ(Run({"study", "clone", "first"}).code, kExitUsage) << "without a name";
+  const RunOutcome json = Run({"study", "clone", "first", "--name", "third", "-o", "json"});
+  EXPECT_EQ(Json::parse(json.out).at("name"), "third");
+}
+
+TEST_F(StudyCommandsTest, DeleteWithoutATerminalNeedsYes) {
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_COMPLETED)};
+  for (const bool has_input : {false, true}) {
+    RunSettings settings;
+    settings.input = "y\n";
+    settings.terminal.in_is_terminal = has_input;
+    settings.terminal.err_is_terminal = !has_input;
+    const RunOutcome refused = Run({"study", "delete", "first"}, settings);
+    EXPECT_EQ(refused.code, kExitUsage);
+    EXPECT_THAT(refused.err, HasSubstr("--yes"));
+  }
+  EXPECT_TRUE(server_.changes.empty());
+  const RunOutcome run = Run({"study", "delete", "first", "--yes"});
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.err, "first is deleted\n");
+  EXPECT_THAT(server_.changes, ElementsAre(StartsWith("delete first ")));
+  EXPECT_EQ(Run({"study", "delete", "second", "--yes"}).code, kExitNotFound);
+}
+
+TEST_F(StudyCommandsTest, DeleteAsksAtATerminal) {
+  RunSettings settings;
+  settings.terminal.in_is_terminal = true;
+  settings.terminal.err_is_terminal = true;
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_COMPLETED)};
+  for (const char* no : {"n\n", "\n", "", "yesterday\n"}) {
+    settings.input = no;
+    const RunOutcome kept = Run({"study", "delete", "first"}, settings);
+    EXPECT_EQ(kept.code, kExitFailed) << no;
+    EXPECT_THAT(kept.err, HasSubstr("delete study first (completed, "));
+    EXPECT_THAT(kept.err, HasSubstr("nothing was deleted"));
+  }
+  EXPECT_TRUE(server_.changes.empty());
+  settings.input = "y\n";
+  EXPECT_EQ(Run({"study", "delete", "first"}, settings).code, kExitDone);
+  EXPECT_THAT(server_.changes, ElementsAre(StartsWith("delete first ")));
+  EXPECT_EQ(Run({"study", "delete", "first"}, settings).code, kExitNotFound);
+}
+
+TEST_F(StudyCommandsTest, DeleteCanBeInterruptedWhileItAsks) {
+  RunSettings settings;
+  settings.terminal.in_is_terminal = true;
+  settings.terminal.err_is_terminal = true;
+  std::array<int, 2> nobody{};
+  ASSERT_EQ(::pipe(nobody.data()), 0);  // nothing is ever written into it
+  settings.terminal.in_descriptor = nobody[0];
+  server_.studies = {MakeStudy("first", v1::STUDY_STATE_COMPLETED)};
+  std::stop_source stop;
+  settings.stop = stop.get_token();
+  server_.on_get_study = [&](int, v1::Study& study) {
+    study = server_.studies[0];
+    return grpc::Status::OK;
+  };
+  std::thread interrupts([&] {
+    while (server_.get_study_calls == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the answer is on its way
+    stop.request_stop();
+  });
+  const RunOutcome run = Run({"study", "delete", "first"}, settings);
+  interrupts.join();
+  EXPECT_EQ(run.code, kExitInterrupted);
+  EXPECT_TRUE(server_.changes.empty());
+  ::close(nobody[0]);
+  ::close(nobody[1]);
+}
+
+TEST_F(StudyCommandsTest, ShowSaysWhenWorkersHaveNothingToDo) {
+  v1::Study study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+  study.mutable_progress()->set_idle("12 of 64 workers idle: in_flight 16");
+  server_.studies = {study};
+  EXPECT_THAT(Run({"study", "show", "first"}).out,
+              HasSubstr("12 of 64 workers idle: in_flight 16\n"));
+  const RunOutcome json = Run({"study", "show", "first", "-o", "json"});
+  EXPECT_EQ(Json::parse(json.out).at("progress").at("idle"), "12 of 64 workers idle: in_flight 16");
 }
 
 }  // namespace

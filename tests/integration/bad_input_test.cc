@@ -303,6 +303,27 @@ TEST(BadInputTest, AStudyWhoseDataIsNotThereIsNotStored) {
   EXPECT_TRUE(store->ListStudies(0, 10).value().empty());
 }
 
+// A study that failed before its first trial does not keep its name: mended, it begins anew.
+TEST(GivenAgainTest, MendedSettingsUnderTheSameNameRun) {
+  const TempDir dir;
+  Json study = SmallStudy("mended", 8);
+  // Nothing has so few; that is known when the profile is done.
+  study["constraints"] = {{{"metric", "macs"}, {"max", 1}}};
+  auto failing = StartServer(dir, WriteConfig(dir, study, "127.0.0.1:0", 1));
+  EXPECT_EQ(failing->Wait(Milliseconds(120'000)), 1) << ReadText(dir.path() + "/server.log");
+  study["constraints"] = {{{"metric", "macs"}, {"max", 1e12}}};
+  auto mended = StartServer(dir, WriteConfig(dir, study, "127.0.0.1:0", 1));
+  EXPECT_EQ(mended->Wait(Milliseconds(120'000)), 0) << ReadText(dir.path() + "/server.log");
+  const std::string log = ReadText(dir.path() + "/server.log");
+  EXPECT_NE(log.find("study mended failed before its first trial and begins anew"),
+            std::string::npos)
+      << log;
+  StoppedStore stopped(dir);
+  EXPECT_EQ(stopped.OnlyStudy().state, search::StudyState::kCompleted);
+  EXPECT_EQ(stopped.Trials().size(), 8U);
+  EXPECT_EQ(stopped.store().CheckInvariants().value(), std::vector<std::string>{});
+}
+
 // A broken dataset ends the study with a message that names the file, not with a crash.
 struct BrokenData {
   std::string name;

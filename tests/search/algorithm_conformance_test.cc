@@ -10,23 +10,45 @@
 namespace voxbit::search {
 namespace {
 
-class AlgorithmTest : public ::testing::TestWithParam<std::string> {
+// An algorithm, and how many trials its study keeps under way; 0: generations, where there are
+// such.
+struct Tested {
+  std::string name;
+  int64_t in_flight = 0;
+};
+
+AlgorithmKind KindOf(const std::string& name) {
+  AlgorithmRegistry algorithms("algorithm");
+  RegisterTested(algorithms);
+  return algorithms.Find(name).value();
+}
+
+// Every algorithm; those that breed, in both of their ways.
+std::vector<Tested> AllTested() {
+  std::vector<Tested> all;
+  for (const std::string& name : Harness({}).algorithms().Names()) {
+    all.push_back({name});
+    if (KindOf(name).pace == Pace::kGenerations) all.push_back({name, 8});
+  }
+  return all;
+}
+
+class AlgorithmTest : public ::testing::TestWithParam<Tested> {
  protected:
   // Searches for bit-widths get some to choose.
   Harness MakeHarness(HarnessOptions options = {}) const {
+    options.in_flight = GetParam().in_flight;
     if (Kind().check != nullptr) options.toy.weight_bits = {2, 4, 8};
     return Harness(std::move(options));
   }
-  std::unique_ptr<Algorithm> Make(const Harness& harness) const { return harness.Make(GetParam()); }
+  std::unique_ptr<Algorithm> Make(const Harness& harness) const {
+    return harness.Make(GetParam().name);
+  }
   // Baselines end by themselves, and the seed has no effect on them.
   bool IsBaseline() const { return Kind().is_baseline; }
 
  private:
-  static AlgorithmKind Kind() {
-    AlgorithmRegistry algorithms("algorithm");
-    RegisterTested(algorithms);
-    return algorithms.Find(GetParam()).value();
-  }
+  static AlgorithmKind Kind() { return KindOf(GetParam().name); }
 };
 
 std::vector<std::string> Describe(const AskResult& asked) {
@@ -60,11 +82,11 @@ TEST_P(AlgorithmTest, AnArchitectureOfTheStudyIsKept) {
   const SearchSpace space = testing::ToySpec(toy).space();
   Rng rng(4);
   const Candidate kept = space.Sample(rng);
-  const Harness harness({.toy = toy, .architecture = kept});
+  const Harness harness({.toy = toy, .in_flight = GetParam().in_flight, .architecture = kept});
   const auto algorithm = Make(harness);
   const size_t num_bits = FindBitDimensions(space, space.Largest()).dimensions.size();
   const std::vector<Trial> trials = harness.Run(*algorithm, 20);
-  if (GetParam() != "given") {
+  if (GetParam().name != "given") {
     EXPECT_GE(trials.size(), IsBaseline() ? 1U : 20U);
   }
   for (const Trial& trial : trials) {
@@ -332,14 +354,15 @@ TEST_P(AlgorithmTest, LoadRefusesTheStateOfAnotherSpaceOrAlgorithm) {
   const auto algorithm = Make(harness);
   EXPECT_EQ(algorithm->Load(Make(other_space)->Save()).code(), StatusCode::kFailedPrecondition);
   for (const std::string& name : harness.algorithms().Names()) {
-    if (name == GetParam()) continue;
+    if (name == GetParam().name) continue;
     EXPECT_EQ(algorithm->Load(harness.Make(name)->Save()).code(), StatusCode::kFailedPrecondition);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Builtin, AlgorithmTest,
-                         ::testing::ValuesIn(Harness({}).algorithms().Names()),
-                         [](const auto& named) { return named.param; });
+INSTANTIATE_TEST_SUITE_P(Builtin, AlgorithmTest, ::testing::ValuesIn(AllTested()),
+                         [](const auto& tested) {
+                           return tested.param.name + (tested.param.in_flight > 0 ? "_steady" : "");
+                         });
 
 }  // namespace
 }  // namespace voxbit::search

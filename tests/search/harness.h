@@ -1,6 +1,7 @@
 // Runs an algorithm on the toy space, with the trials that a study would make of its proposals.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ void RegisterTested(AlgorithmRegistry& registry);
 struct HarnessOptions {
   testing::ToyOptions toy = {};
   int64_t population = 8;
+  int64_t in_flight = 0;
   uint64_t seed = 1;
   double macs_share = 1;  // largest allowed share of the largest candidate's
   std::vector<Objective> objectives = {{"miou", ""}};
@@ -45,6 +47,7 @@ class Harness {
                                  options_.architecture ? &*options_.architecture : nullptr)
                   .value();
     settings_.population = options_.population;
+    settings_.in_flight = options_.in_flight;
     ends_.agent["candidates"] = {Encode(spec_.space().Smallest()), Encode(spec_.space().Largest())};
     RegisterTested(algorithms_);
   }
@@ -74,9 +77,27 @@ class Harness {
     return trial;
   }
 
-  // Asks until nothing more comes and tells everything, until `count` trials are done or the space
-  // is exhausted.
+  // Until `count` trials are done or the space is exhausted: keeps "in_flight" under way, the
+  // oldest of which ends first; where that is 0, asks until nothing more comes and tells
+  // everything.
   std::vector<Trial> Run(Algorithm& algorithm, size_t count) const {
+    return options_.in_flight > 0 ? RunSteady(algorithm, count) : RunRounds(algorithm, count);
+  }
+
+  std::vector<Trial> RunSteady(Algorithm& algorithm, size_t count) const {
+    std::vector<Trial> all;
+    for (size_t told = 0;; ++told) {
+      const size_t most = std::min(count, told + static_cast<size_t>(options_.in_flight));
+      const auto wanted = static_cast<int64_t>(most - std::min(most, all.size()));
+      for (const Proposal& proposal : algorithm.Ask(wanted).proposals) {
+        all.push_back(Evaluate(proposal, static_cast<int64_t>(all.size()) + 1));
+      }
+      if (told == all.size()) return all;
+      algorithm.Tell({&all[told], 1});
+    }
+  }
+
+  std::vector<Trial> RunRounds(Algorithm& algorithm, size_t count) const {
     std::vector<Trial> done;
     while (done.size() < count) {
       std::vector<Trial> round;

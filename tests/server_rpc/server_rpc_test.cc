@@ -87,6 +87,31 @@ class ServerRpcTest : public ::testing::Test {
     return study;
   }
 
+  v1::Study GetStudy(const std::string& name) {
+    v1::GetStudyRequest request;
+    request.set_name(name);
+    v1::Study study;
+    const Status status = Call(*studies_, &v1::StudyService::Stub::GetStudy, request, &study);
+    EXPECT_TRUE(status.ok()) << status;
+    return study;
+  }
+
+  static v1::ChangeStudyRequest ChangeRequest(const std::string& name) {
+    v1::ChangeStudyRequest request;
+    request.set_request_id(NewUuid());
+    request.set_name(name);
+    return request;
+  }
+
+  using StudyMethod = grpc::Status (v1::StudyService::Stub::*)(grpc::ClientContext*,
+                                                               const v1::ChangeStudyRequest&,
+                                                               v1::Study*);
+  void Change(StudyMethod method, const std::string& name) {
+    v1::Study study;
+    const Status status = Call(*studies_, method, ChangeRequest(name), &study);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
   std::string RegisterWorker(const std::string& name) {
     v1::RegisterRequest request;
     request.set_request_id(NewUuid());
@@ -254,6 +279,151 @@ TEST_F(ServerRpcTest, PauseResumeAndStopTwiceMoveOnce) {
     EXPECT_EQ(study.state(), moves[i].second);
     EXPECT_EQ(store_->GetStudy("moved").value().state, search::StudyState::kStopped);
   }
+}
+
+TEST_F(ServerRpcTest, RetryTwiceTriesAgainOnce) {
+  Create("again");
+  Change(&v1::StudyService::Stub::StopStudy, "again");
+  const auto request = ChangeRequest("again");
+  v1::Study study;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::RetryStudy, request, &study).ok());
+  EXPECT_EQ(study.state(), v1::STUDY_STATE_ACTIVE);
+  WorkToEnd("again");  // the runner works again
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::RetryStudy, request, &study).ok());
+  EXPECT_EQ(study.state(), v1::STUDY_STATE_ACTIVE) << "the kept answer";
+  EXPECT_EQ(store_->GetStudy("again").value().state, search::StudyState::kCompleted);
+  const Status refused =
+      Call(*studies_, &v1::StudyService::Stub::RetryStudy, ChangeRequest("again"), &study);
+  EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.reason(), "STUDY_NOT_ACTIVE");
+}
+
+TEST_F(ServerRpcTest, StudyThatFailedInItsMiddleEndsLikeAnUndisturbedOne) {
+  Create("undisturbed", 24);
+  WorkToEnd("undisturbed");
+  Create("failed", 24);
+  const std::string session = RegisterWorker("toy");
+  v1::SyncResponse run = Sync(IdleRequest("toy", session, 5000));
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_EQ(run.desired(), v1::DESIRED_RUN) << i;
+    run = Sync(FinishedRequest("toy", session, run));
+    if (run.desired() != v1::DESIRED_RUN) run = Sync(IdleRequest("toy", session, 5000));
+  }
+  const int64_t id = store_->GetStudy("failed").value().id;
+  // One of the tasks was the profile; the training is that of the other study.
+  ASSERT_EQ(GetStudy("failed").progress().trials_succeeded(), 11);
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kFailed, "broken").ok());
+  changes_.Notify();
+  Change(&v1::StudyService::Stub::RetryStudy, "failed");
+  WorkToEnd("failed");
+  const v1::Study ended = GetStudy("failed");
+  EXPECT_EQ(ended.progress().trials_succeeded(), 24);
+  EXPECT_EQ(ended.progress().trials_failed(), 0);
+  const auto candidates = [&](const std::string& name) {
+    std::vector<search::Candidate> all;
+    for (const auto& trial : store_->ListTrials(store_->GetStudy(name).value().id, {}).value()) {
+      all.push_back(trial.candidate);
+    }
+    return all;
+  };
+  EXPECT_EQ(candidates("failed"), candidates("undisturbed"));
+  EXPECT_EQ(ended.progress().front_size(), GetStudy("undisturbed").progress().front_size());
+  EXPECT_EQ(store_->CheckInvariants().value(), std::vector<std::string>());
+}
+
+TEST_F(ServerRpcTest, DeleteTwiceDeletesOnceAndEndsTheRunner) {
+  Create("gone");
+  const std::string session = RegisterWorker("w");
+  const v1::SyncResponse run = Sync(IdleRequest("w", session, 5000));
+  ASSERT_EQ(run.desired(), v1::DESIRED_RUN);
+  const auto request = ChangeRequest("gone");
+  v1::Study first;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::DeleteStudy, request, &first).ok());
+  EXPECT_EQ(first.name(), "gone");
+  EXPECT_EQ(first.state(), v1::STUDY_STATE_ACTIVE);
+  // The worker is told to drop what it runs.
+  v1::SyncRequest running = IdleRequest("w", session, 0);
+  running.mutable_running()->set_task_id(run.task_id());
+  running.mutable_running()->set_lease_token(run.lease_token());
+  running.mutable_running()->set_progress_json("{}");
+  EXPECT_EQ(Sync(running).desired(), v1::DESIRED_CANCEL);
+  while (supervisor_->num_running() > 0) std::this_thread::yield();
+  // The name is free; a late repetition does not touch the new study of that name.
+  Create("gone");
+  v1::Study second;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::DeleteStudy, request, &second).ok());
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  EXPECT_EQ(store_->ListStudies(0, 10).value().size(), 1U);
+  EXPECT_EQ(
+      Call(*studies_, &v1::StudyService::Stub::DeleteStudy, ChangeRequest("none"), &second).code(),
+      StatusCode::kNotFound);
+  WorkToEnd("gone");
+}
+
+TEST_F(ServerRpcTest, CloneTwiceMakesOneStudy) {
+  Create("original");
+  v1::CloneStudyRequest request;
+  request.set_request_id(NewUuid());
+  request.set_name("original");
+  request.set_new_name("copy");
+  request.add_overrides("/search/trials=12");
+  v1::Study first;
+  v1::Study second;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CloneStudy, request, &first).ok());
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CloneStudy, request, &second).ok());
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  EXPECT_EQ(store_->ListStudies(0, 10).value().size(), 2U);
+  Json expected = Json::parse(store_->GetStudy("original").value().config_json);
+  expected["name"] = "copy";
+  expected["search"]["trials"] = 12;
+  EXPECT_EQ(Json::parse(first.config_json()), expected);
+  WorkToEnd("copy");
+
+  const auto refusal = [&](const std::string& name, const std::string& override_text) {
+    request.set_request_id(NewUuid());
+    request.set_new_name(name);
+    request.clear_overrides();
+    request.add_overrides(override_text);
+    return Call(*studies_, &v1::StudyService::Stub::CloneStudy, request, &second);
+  };
+  EXPECT_EQ(refusal("copy", "/seed=5").code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(refusal("Bad Name", "/seed=5").message().find("/name: "), 0U);
+  EXPECT_EQ(refusal("third", "/seeds=5").message().find("/seeds: "), 0U);
+  EXPECT_EQ(refusal("third", "seed").code(), StatusCode::kInvalidArgument);
+  request.set_name("none");
+  EXPECT_EQ(refusal("third", "/seed=5").code(), StatusCode::kNotFound);
+}
+
+TEST_F(ServerRpcTest, StudyThatFailedBeforeItsFirstTrialIsGivenAgain) {
+  Create("again");
+  const int64_t id = store_->GetStudy("again").value().id;
+  ASSERT_TRUE(store_->MoveStudy(id, search::StudyState::kFailed, "no such folder").ok());
+  changes_.Notify();
+  const v1::Study given = Create("again", 12);
+  EXPECT_EQ(given.state(), v1::STUDY_STATE_ACTIVE);
+  WorkToEnd("again");
+  EXPECT_EQ(GetStudy("again").progress().trials_succeeded(), 12);
+  v1::Study study;
+  EXPECT_EQ(
+      Call(*studies_, &v1::StudyService::Stub::CreateStudy, CreateRequest("again"), &study).code(),
+      StatusCode::kAlreadyExists);
+}
+
+TEST_F(ServerRpcTest, StudySaysWhichWorkersItLeavesIdle) {
+  Create("narrow", 64);  // generations of 8
+  std::vector<std::string> sessions;
+  for (int i = 0; i < 12; ++i) sessions.push_back(RegisterWorker("w" + std::to_string(i)));
+  for (int step = 0; step < 2; ++step) {  // profile and training
+    Sync(FinishedRequest("w0", sessions[0], Sync(IdleRequest("w0", sessions[0], 5000))));
+  }
+  EXPECT_EQ(GetStudy("narrow").progress().idle(), "");
+  for (size_t i = 0; i < 8; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    ASSERT_EQ(Sync(IdleRequest(name, sessions[i], 5000)).desired(), v1::DESIRED_RUN) << i;
+  }
+  EXPECT_EQ(GetStudy("narrow").progress().idle(),
+            "4 of 12 workers idle: in_flight 0 (a generation of 8 is complete before the next "
+            "begins)");
 }
 
 TEST_F(ServerRpcTest, MoveThatTheTableForbidsIsRefused) {

@@ -174,6 +174,23 @@ TEST_F(StudyPlanTest, EvaluationsReportQuantizationErrorsToTheAlgorithmThatReads
   }
 }
 
+TEST_F(StudyPlanTest, AlgorithmThatDoesNotKeepInFlightSaysSo) {
+  const auto notes = [&](const char* algorithm, int64_t in_flight) {
+    Json config = ToyStudy("a", 8);
+    config["supernet"]["weight_bits"] = {2, 4, 8};
+    config["search"].update({{"algorithm", algorithm}, {"in_flight", in_flight}});
+    return server::StudyPlan::Create(config, "/studies/0", plugins_).value()->notes();
+  };
+  EXPECT_EQ(notes("greedy_bits", 64),
+            std::vector<std::string>{
+                "/studies/0/search/in_flight: greedy_bits does not always keep 64 trials under "
+                "way: the algorithm proposes a few candidates by a plan of its own"});
+  EXPECT_TRUE(notes("greedy_bits", 0).empty());
+  for (const char* steady : {"evolution", "nsga2", "random"}) {
+    EXPECT_TRUE(notes(steady, 64).empty()) << steady;
+  }
+}
+
 TEST_F(StudyPlanTest, KeptArchitectureHoldsForEveryCandidate) {
   Json config = ToyStudy("a", 8);
   config["supernet"]["weight_bits"] = {2, 4, 8};
