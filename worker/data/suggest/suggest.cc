@@ -4,6 +4,7 @@
 #include <boost/algorithm/string/join.hpp>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -18,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // What two cores search in minutes.
-constexpr double kMostVoxels = 40'000;
+constexpr double kMostVoxels = 35'000;
 // Below this a voxel holds its own point and nothing else.
 constexpr double kLeastPointsPerVoxel = 1.5;
 constexpr int64_t kScansLookedAt = 8;
@@ -26,9 +27,12 @@ constexpr int64_t kScansLookedAt = 8;
 constexpr double kMapOffsetM = 50'000;
 constexpr double kLargeExtentM = 200;
 
+// Three significant digits without an exponent where there can be none.
 std::string Text(double value) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.3g", value);
+  if (std::fabs(value) < 1000 || std::fabs(value) > 1e15) return text;
+  std::snprintf(text, sizeof(text), "%.0f", std::strtod(text, nullptr));
   return text;
 }
 
