@@ -226,12 +226,29 @@ TEST(ObjectsTest, RefusesCloudsItCannotUseNamingTheSource) {
   Scan flat = Helix(3);
   flat.extra.clear();
   expect(flat, "the scan carries no feature \"nx\"");
-  Scan unlabelled = Helix(3);
-  unlabelled.labels.clear();
-  expect(unlabelled, "3 points but 0 labels");
+  Scan point = Helix(3);
+  for (size_t i = 4; i < point.points.size(); ++i) point.points[i] = point.points[i % 4];
+  expect(point, "all of its 3 points lie in one place");
+  Scan cut = Helix(3);
+  cut.labels.pop_back();
+  expect(cut, "3 points but 2 labels");
   Scan stray = Helix(3);
   stray.category = -1;
   expect(stray, "the object has no category");
+}
+
+TEST(ObjectsTest, AnObjectWithoutLabelsIsNoneToTrainOn) {
+  const auto dataset = Preparing({{"points", 4}});
+  Scan unlabelled = Helix(3);
+  unlabelled.labels.clear();
+  const auto prepared = dataset->Prepare(unlabelled, nullptr);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  EXPECT_TRUE(prepared->labels.empty());
+  EXPECT_TRUE(prepared->point_labels.empty());
+  EXPECT_EQ(prepared->point_index.size(), 4U);
+  Rng augment(1);
+  EXPECT_THAT(dataset->Prepare(unlabelled, &augment).status().message(),
+              HasSubstr("helix.txt: 3 points but 0 labels"));
 }
 
 TEST(ObjectsTest, RefusesWrongSettingsNamingThePointer) {

@@ -1,5 +1,7 @@
 #include "worker/data/dataset.h"
 
+#include <numeric>
+
 namespace voxbit::data {
 namespace {
 
@@ -50,6 +52,12 @@ DatasetTraits MakeTraits(InputForm input, Scoring scoring) {
   return traits;
 }
 
+std::vector<uint32_t> Dataset::raw_ids() const {
+  std::vector<uint32_t> ids(class_names().size());
+  std::iota(ids.begin(), ids.end(), 0U);
+  return ids;
+}
+
 const std::vector<std::vector<int64_t>>& Dataset::parts_of_category() const {
   static const std::vector<std::vector<int64_t>> none;
   return none;
@@ -77,6 +85,16 @@ Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, co
                                              const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
   return kind.open(config, pointer, stop);
+}
+
+Result<std::unique_ptr<Dataset>> OpenFiles(const DatasetRegistry& registry, const Json& description,
+                                           const FileList& files) {
+  VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, description, "/dataset"));
+  if (kind.open_files == nullptr) {
+    return FailedPrecondition("/dataset/kind: " + description.at("kind").get<std::string>() +
+                              " reads no files");
+  }
+  return kind.open_files(description, files);
 }
 
 }  // namespace voxbit::data

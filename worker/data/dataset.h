@@ -58,6 +58,11 @@ class Dataset {
   // Names by train id (parts, or classes of objects); their number is the number of classes.
   virtual const std::vector<std::string>& class_names() const = 0;
   int64_t num_classes() const { return static_cast<int64_t>(class_names().size()); }
+  // What stands for each class in files of labels, by train id; the train ids themselves where the
+  // files have no others.
+  virtual std::vector<uint32_t> raw_ids() const;
+  // What stands there for a point that belongs to no class.
+  virtual uint32_t unlabelled_raw_id() const { return 0; }
 
   // Number of scans of a split; at least 1, but kTest may have none.
   virtual int64_t size(Split split) const = 0;
@@ -98,6 +103,12 @@ class Dataset {
   virtual bool IsCurrent() const { return true; }
 };
 
+// Files that lie in no folder of a dataset.
+struct FileList {
+  std::vector<std::string> paths;
+  std::string category;  // of every object in them, by name; "": as the files or their folders tell
+};
+
 // One line of builtin.def: what a kind of dataset can do before and after its data is at hand.
 struct DatasetKind {
   // Validates the `dataset` object of a study found at `pointer` and returns it with every
@@ -110,6 +121,16 @@ struct DatasetKind {
   Result<std::unique_ptr<Dataset>> (*open)(const Json& config, const std::string& pointer,
                                            const std::stop_token& stop);
   std::vector<FieldHelp> (*help)();
+
+  // Endings of the files that `open_files` reads, with their dots, in lower case.
+  std::vector<std::string> file_endings{};
+  // The files as the validation split of a dataset whose other splits are empty. They are read,
+  // mapped and prepared as those of the dataset that `description` (Dataset::Describe) is of were;
+  // its folder need not exist. Labels that a file brings along are its truth; without any its scans
+  // are unlabelled. INVALID_ARGUMENT, NOT_FOUND naming the file or what the description lacks; what
+  // is in the files is judged when they are loaded.
+  Result<std::unique_ptr<Dataset>> (*open_files)(const Json& description,
+                                                 const FileList& files) = nullptr;
 };
 
 using DatasetRegistry = Registry<DatasetKind>;
@@ -127,5 +148,8 @@ Result<DatasetTraits> ReadDatasetTraits(const DatasetRegistry& registry, const J
 Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, const Json& config,
                                              const std::string& pointer,
                                              const std::stop_token& stop = {});
+// By "kind" of `description`. FAILED_PRECONDITION for a kind that reads no files.
+Result<std::unique_ptr<Dataset>> OpenFiles(const DatasetRegistry& registry, const Json& description,
+                                           const FileList& files);
 
 }  // namespace voxbit::data

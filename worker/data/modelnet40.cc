@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -9,13 +10,13 @@
 #include "supernet/kernels/fps/fps.h"
 #include "supernet/kernels/point_tree/point_tree.h"
 #include "worker/data/files/source_files.h"
-#include "worker/data/files/text_rows.h"
 #include "worker/data/objects/object_files.h"
+#include "worker/data/objects/object_list.h"
 
 namespace voxbit::data {
 namespace {
 
-constexpr size_t kColumns = 6;
+constexpr char kMeshEnding[] = ".off";
 constexpr char kClassList[] = "/modelnet40_shape_names.txt";
 
 struct ModelNetConfig : ObjectSettings {
@@ -168,18 +169,19 @@ class ModelNet40 final : public ObjectFiles {
  private:
   Result<Scan> Read(const ObjectFile& file) const override {
     Scan scan;
-    if (std::string_view(file.path).substr(file.path.size() - 4) == ".off") {
+    if (HasExtension(file.path, kMeshEnding)) {
       VOXBIT_ASSIGN_OR_RETURN(const Mesh mesh, ReadOff(file.path));
       Rng rng = Rng(static_cast<uint64_t>(config_.seed)).Fork("modelnet40/" + file.name);
       scan = MakeObjectScan(config_, SampleSurface(mesh, config_.mesh_points, rng));
     } else {
       // The published files are ten times as long as what is used of them.
+      const int64_t max_rows =
+          config_.cut == "first" ? config_.points : std::numeric_limits<int64_t>::max();
+      size_t columns = 0;
       VOXBIT_ASSIGN_OR_RETURN(
           const std::vector<float> table,
-          config_.cut == "first"
-              ? ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}, config_.points)
-              : ReadTable(file.path, {"x", "y", "z", "nx", "ny", "nz"}));
-      scan = MakeObjectScan(table, kColumns);
+          ReadObjectTable(file.path, config_.NeedsNormals(), /*parts=*/false, max_rows, columns));
+      scan = MakeObjectScan(table, columns);
     }
     Cut(scan);
     return scan;
@@ -233,6 +235,24 @@ Result<std::unique_ptr<Dataset>> Open(const Json& json, const std::string& point
   return std::unique_ptr<Dataset>(std::move(dataset));
 }
 
+Result<std::unique_ptr<Dataset>> OpenListed(const Json& description, const FileList& files) {
+  VOXBIT_ASSIGN_OR_RETURN(
+      const ModelNetConfig config,
+      ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+  const Json names = description.value("classes", Json());
+  if (!names.is_array() || names.empty() || !names[0].is_string()) {
+    return FieldError("/dataset/classes", "expected the names of the classes");
+  }
+  Index index;
+  for (const Json& name : names) index.classes.push_back(name.get<std::string>());
+  for (const std::string& path : files.paths) {
+    if (!IsFile(path)) return NotFound(path + ": no such file");
+    index.splits[static_cast<size_t>(Split::kVal)].push_back(
+        {std::filesystem::path(path).stem().string(), path, ClassOfFolder(path, index.classes)});
+  }
+  return std::unique_ptr<Dataset>(std::make_unique<ModelNet40>(config, index));
+}
+
 }  // namespace
 
 DatasetKind MakeModelNet40() {
@@ -247,6 +267,8 @@ DatasetKind MakeModelNet40() {
       },
       .open = Open,
       .help = [] { return ConfigFields().Help(); },
+      .file_endings = {kTableEnding, kMeshEnding},
+      .open_files = OpenListed,
   };
 }
 

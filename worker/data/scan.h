@@ -39,7 +39,8 @@ inline Status ScanError(const Scan& scan, const std::string& message) {
   return InvalidArgument(scan.origin() + ": " + message);
 }
 
-// What is left of a scan for a network: M rows of C features. Of the N points of the scan,
+// What is left of a scan for a network: M rows of C features. Of the N points of the scan
+// that are not left out,
 //   voxels: M voxels in lexicographic order of (x, y, z), each with the features of its first point
 //   clouds: M = N points in the order of the sample; the first three features are the position
 struct PreparedScan {
@@ -53,6 +54,8 @@ struct PreparedScan {
   std::vector<int64_t> inverse;       // [N] row of each point; -1: lost to the cap. Empty for an
                                       // object that is classified as a whole
   std::vector<int32_t> point_labels;  // [N]; empty where `inverse` is, or if unlabelled
+  std::vector<int64_t> point_index;   // [N] place in Scan::points of each point; empty: all of the
+                                      // scan's points in their order
   std::array<int32_t, 3> origin{};    // voxels: the minimum that was subtracted, in voxels
   int32_t category = -1;              // Scan::category
 

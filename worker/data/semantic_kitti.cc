@@ -1,8 +1,6 @@
 // Folders in the SemanticKITTI layout: one folder with class table and split files, or the
 // sequences as the benchmark publishes them.
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -11,13 +9,13 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "worker/data/files/class_map.h"
+#include "worker/data/files/scan_files.h"
 #include "worker/data/files/source_files.h"
 #include "worker/data/lidar/lidar_dataset.h"
+#include "worker/data/lidar/scan_list.h"
 
 namespace voxbit::data {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "the files are little-endian");
 
 struct SemanticKittiConfig : LidarSettings {
   std::string kind = "semantic_kitti";
@@ -85,20 +83,6 @@ Entry MakeEntry(std::string name, const std::string& folder, const std::string& 
           Join({folder, "/returns/", stem, ".returns"})};
 }
 
-// Values of type T in the file at `path`. DATA_LOSS when its size is no multiple of `row_bytes`.
-template <class T>
-Result<std::vector<T>> ReadValues(const std::string& path, size_t row_bytes) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
-  if (bytes.size() % row_bytes != 0) {
-    return DataLoss(path + ": " + std::to_string(bytes.size()) +
-                    " bytes are not a multiple of the " + std::to_string(row_bytes) +
-                    " bytes of a point; the file is cut short or of another format");
-  }
-  std::vector<T> values(bytes.size() / sizeof(T));
-  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-
 // Every scan of the split file `<root>/<split>.txt`: one name a line.
 Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<ListedName> names,
@@ -131,17 +115,13 @@ Result<std::vector<Entry>> ListSequences(const std::string& root,
   return entries;
 }
 
-bool NeedsReturns(const SemanticKittiConfig& config) {
-  return config.HasFeature("returns") || config.HasFeature("return_ratio");
-}
-
 Status CheckEntries(const std::vector<Entry>& entries, const SemanticKittiConfig& config,
                     Split split) {
   if (entries.empty()) {
     return InvalidArgument(config.root + ": the split " + std::string(SplitName(split)) +
                            " has no scans");
   }
-  const bool with_returns = NeedsReturns(config);
+  const bool with_returns = config.NeedsReturns();
   for (const Entry& entry : entries) {
     if (!IsFile(entry.points)) return NotFound(entry.points + ": missing points of a scan");
     if (!IsFile(entry.labels)) return NotFound(entry.labels + ": missing labels of a scan");
@@ -158,32 +138,6 @@ std::vector<Entry> EveryNth(std::vector<Entry> entries, int64_t stride) {
     kept.push_back(std::move(entries[i]));
   }
   return kept;
-}
-
-// Adds the channels "returns" and "return_ratio" from a file of uint8 [N,2]: return number and
-// number of returns, both from 1.
-Status AddReturns(const std::string& path, Scan& scan) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint8_t> raw, ReadValues<uint8_t>(path, 2));
-  const auto num_points = static_cast<size_t>(scan.num_points());
-  if (raw.size() != 2 * num_points) {
-    return InvalidArgument(path + ": " + std::to_string(raw.size() / 2) + " rows for " +
-                           std::to_string(num_points) + " points of " + scan.source);
-  }
-  ExtraChannel returns{"returns", std::vector<float>(num_points)};
-  ExtraChannel ratio{"return_ratio", std::vector<float>(num_points)};
-  for (size_t i = 0; i < num_points; ++i) {
-    const int number = raw[2 * i];
-    const int count = raw[2 * i + 1];
-    if (number < 1 || count < number) {
-      return InvalidArgument(path + ": point " + std::to_string(i) + " is return " +
-                             std::to_string(number) + " of " + std::to_string(count));
-    }
-    returns.values[i] = static_cast<float>(count - 1);
-    ratio.values[i] = static_cast<float>(number) / static_cast<float>(count);
-  }
-  scan.extra.push_back(std::move(returns));
-  scan.extra.push_back(std::move(ratio));
-  return OkStatus();
 }
 
 // Everything that says which scans there are: class table and split files, or the folders that are
@@ -244,6 +198,8 @@ class SemanticKitti final : public LidarDataset {
   }
 
   const std::vector<std::string>& class_names() const override { return map_.names; }
+  std::vector<uint32_t> raw_ids() const override { return map_.train_to_raw; }
+  uint32_t unlabelled_raw_id() const override { return UnlabelledRawId(map_); }
   const LidarSettings& settings() const override { return config_; }
   int64_t size(Split split) const override {
     return split == Split::kTest ? 0 : static_cast<int64_t>(Entries(split).size());
@@ -259,15 +215,9 @@ class SemanticKitti final : public LidarDataset {
     Scan scan;
     scan.name = entry.name;
     scan.source = entry.points;
-    VOXBIT_ASSIGN_OR_RETURN(scan.points, ReadValues<float>(entry.points, 4 * sizeof(float)));
-    VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint32_t> raw,
-                            ReadValues<uint32_t>(entry.labels, sizeof(uint32_t)));
-    if (raw.size() != static_cast<size_t>(scan.num_points())) {
-      return InvalidArgument(entry.labels + ": " + std::to_string(raw.size()) + " labels for " +
-                             std::to_string(scan.num_points()) + " points of " + entry.points);
-    }
-    VOXBIT_ASSIGN_OR_RETURN(scan.labels, MapLabels(map_, raw, entry.labels));
-    if (NeedsReturns(config_)) {
+    VOXBIT_ASSIGN_OR_RETURN(scan.points, ReadPoints(entry.points));
+    VOXBIT_ASSIGN_OR_RETURN(scan.labels, ReadLabels(entry.labels, map_, scan));
+    if (config_.NeedsReturns()) {
       VOXBIT_RETURN_IF_ERROR(AddReturns(entry.returns, scan));
     }
     return scan;
@@ -277,6 +227,7 @@ class SemanticKitti final : public LidarDataset {
     return {{"kind", config_.kind},
             {"config", ConfigFields().ToJson(config_)},
             {"classes", map_.names},
+            {"class_map", DescribeClassMap(map_)},
             {"scans", {{"train", train_.size()}, {"val", val_.size()}}},
             {"digest", digest_}};
   }
@@ -289,7 +240,7 @@ class SemanticKitti final : public LidarDataset {
   const std::vector<Entry>& Entries(Split split) const {
     return split == Split::kTrain ? train_ : val_;
   }
-  std::vector<std::string> Scans() const { return ScanPaths(train_, val_, NeedsReturns(config_)); }
+  std::vector<std::string> Scans() const { return ScanPaths(train_, val_, config_.NeedsReturns()); }
 
   const SemanticKittiConfig config_;
   const bool published_;
@@ -362,6 +313,19 @@ DatasetKind MakeSemanticKitti() {
       },
       .open = Open,
       .help = [] { return ConfigFields().Help(); },
+      .file_endings = {kScanEnding},
+      .open_files = [](const Json& description,
+                       const FileList& files) -> Result<std::unique_ptr<Dataset>> {
+        VOXBIT_ASSIGN_OR_RETURN(
+            const SemanticKittiConfig config,
+            ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+        if (!description.contains("class_map")) {
+          return FailedPrecondition("/dataset/class_map: missing; export again with this version");
+        }
+        VOXBIT_ASSIGN_OR_RETURN(
+            ClassMap map, ParseClassMapDescription(description["class_map"], "/dataset/class_map"));
+        return OpenScanFiles(config, std::move(map), files);
+      },
   };
 }
 

@@ -10,6 +10,7 @@
 #include "worker/data/files/text_rows.h"
 #include "worker/data/objects/object_categories.h"
 #include "worker/data/objects/object_files.h"
+#include "worker/data/objects/object_list.h"
 
 namespace voxbit::data {
 namespace {
@@ -203,6 +204,14 @@ DatasetKind MakeShapeNetPart() {
       },
       .open = Open,
       .help = [] { return ConfigFields().Help(); },
+      .file_endings = {kTableEnding},
+      .open_files = [](const Json& description,
+                       const FileList& files) -> Result<std::unique_ptr<Dataset>> {
+        VOXBIT_ASSIGN_OR_RETURN(
+            const ShapeNetPartConfig config,
+            ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+        return OpenObjectTables(config, description, files);
+      },
   };
 }
 

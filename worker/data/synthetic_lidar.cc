@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "common/digest.h"
+#include "worker/data/files/scan_files.h"
+#include "worker/data/files/writer.h"
 #include "worker/data/lidar/lidar_dataset.h"
 #include "worker/data/lidar/ray_cast.h"
+#include "worker/data/lidar/scan_list.h"
 #include "worker/data/lidar/street.h"
 
 namespace voxbit::data {
@@ -69,6 +72,9 @@ class SyntheticLidar final : public LidarDataset {
   explicit SyntheticLidar(SyntheticConfig config) : config_(std::move(config)) {}
 
   const std::vector<std::string>& class_names() const override { return StreetClassNames(); }
+  std::vector<uint32_t> raw_ids() const override {
+    return WrittenClassMap(StreetClassNames()).train_to_raw;
+  }
   const LidarSettings& settings() const override { return config_; }
   int64_t size(Split split) const override {
     if (split == Split::kTest) return 0;
@@ -140,6 +146,14 @@ DatasetKind MakeSyntheticLidar() {
         return std::unique_ptr<Dataset>(std::make_unique<SyntheticLidar>(std::move(config)));
       },
       .help = [] { return ConfigFields().Help(); },
+      .file_endings = {kScanEnding},
+      .open_files = [](const Json& description,
+                       const FileList& files) -> Result<std::unique_ptr<Dataset>> {
+        VOXBIT_ASSIGN_OR_RETURN(
+            const SyntheticConfig config,
+            ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+        return OpenScanFiles(config, WrittenClassMap(StreetClassNames()), files);
+      },
   };
 }
 

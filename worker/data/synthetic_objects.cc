@@ -8,6 +8,7 @@
 #include "common/digest.h"
 #include "worker/data/geometry/occlusion.h"
 #include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/object_list.h"
 #include "worker/data/objects/object_models.h"
 #include "worker/data/objects/objects.h"
 
@@ -186,6 +187,14 @@ DatasetKind MakeSyntheticObjects() {
         return std::unique_ptr<Dataset>(std::make_unique<SyntheticObjects>(config));
       },
       .help = [] { return ConfigFields().Help(); },
+      .file_endings = {kTableEnding},
+      .open_files = [](const Json& description,
+                       const FileList& files) -> Result<std::unique_ptr<Dataset>> {
+        VOXBIT_ASSIGN_OR_RETURN(
+            const SyntheticConfig config,
+            ReadConfig(description.value("config", Json::object()), "/dataset/config"));
+        return OpenObjectTables(config, description, files);
+      },
   };
 }
 

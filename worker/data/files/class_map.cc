@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/check.h"
+#include "common/config.h"
 #include "worker/data/dataset.h"
 
 namespace voxbit::data {
@@ -32,8 +33,14 @@ Status LineError(const std::string& source, size_t line, const std::string& mess
   return InvalidArgument(source + ": line " + std::to_string(line) + ": " + message);
 }
 
-// One line of the table; `name_of` collects the names by train id.
-Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::string>& name_of) {
+// What the first line of a train id says.
+struct NamedClass {
+  std::string name;
+  uint32_t raw = 0;
+};
+
+// One line of the table; `name_of` collects the classes by train id.
+Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, NamedClass>& name_of) {
   const auto columns = SplitAt(text, '\t');
   if (columns.size() != 3) {
     return InvalidArgument("expected 3 columns separated by tabs, found " +
@@ -53,7 +60,9 @@ Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::stri
   if (!map.raw_to_train.emplace(*raw, train_id).second) {
     return InvalidArgument("raw id " + std::to_string(*raw) + " is listed already");
   }
-  if (train_id != kIgnoredLabel) name_of.emplace(train_id, columns[2]);
+  if (train_id != kIgnoredLabel) {
+    name_of.emplace(train_id, NamedClass{std::string(columns[2]), *raw});
+  }
   return OkStatus();
 }
 
@@ -61,7 +70,7 @@ Status AddLine(std::string_view text, ClassMap& map, std::map<int32_t, std::stri
 
 Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source) {
   ClassMap map;
-  std::map<int32_t, std::string> name_of;
+  std::map<int32_t, NamedClass> name_of;
   size_t number = 0;
   for (std::string_view line : SplitAt(table, '\n')) {
     ++number;
@@ -77,12 +86,13 @@ Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source
     if (!added.ok()) return LineError(source, number, added.message());
   }
   if (name_of.empty()) return InvalidArgument(source + ": no class with a train id below 255");
-  for (const auto& [train_id, name] : name_of) {
+  for (const auto& [train_id, named] : name_of) {
     if (train_id != static_cast<int32_t>(map.names.size())) {
       return InvalidArgument(
           source + ": train ids have a gap: " + std::to_string(map.names.size()) + " is missing");
     }
-    map.names.push_back(name);
+    map.names.push_back(named.name);
+    map.train_to_raw.push_back(named.raw);
   }
   return map;
 }
@@ -102,6 +112,8 @@ ClassMap SemanticKittiClassMap(std::string_view which) {
   if (which == "spvnas") {
     for (const uint32_t raw : {13U, 16U, 60U, 256U, 257U}) map.raw_to_train[raw] = kIgnoredLabel;
   }
+  // learning_map_inv of the benchmark's API.
+  map.train_to_raw = {10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81};
   return map;
 }
 
@@ -122,10 +134,48 @@ Result<std::vector<int32_t>> MapLabels(const ClassMap& map, const std::vector<ui
   return labels;
 }
 
+uint32_t UnlabelledRawId(const ClassMap& map) {
+  for (const auto& [raw, train] : map.raw_to_train) {
+    if (train == kIgnoredLabel) return raw;
+  }
+  uint32_t unlisted = 0;
+  while (map.raw_to_train.contains(unlisted)) ++unlisted;
+  return unlisted;
+}
+
 Json ToJson(const ClassMap& map) {
   Json pairs = Json::array();
   for (const auto& [raw_id, train_id] : map.raw_to_train) pairs.push_back({raw_id, train_id});
   return {{"names", map.names}, {"raw_to_train", pairs}};
+}
+
+Json DescribeClassMap(const ClassMap& map) {
+  Json json = ToJson(map);
+  json["train_to_raw"] = map.train_to_raw;
+  return json;
+}
+
+Result<ClassMap> ParseClassMapDescription(const Json& json, const std::string& pointer) {
+  ClassMap map;
+  try {
+    map.names = json.at("names").get<std::vector<std::string>>();
+    map.train_to_raw = json.at("train_to_raw").get<std::vector<uint32_t>>();
+    for (const Json& pair : json.at("raw_to_train")) {
+      const auto train = pair.at(1).get<int32_t>();
+      const auto num_classes = static_cast<int32_t>(map.names.size());
+      if (train != kIgnoredLabel && (train < 0 || train >= num_classes)) {
+        return FieldError(pointer + "/raw_to_train",
+                          "train id " + std::to_string(train) + " is that of no class");
+      }
+      map.raw_to_train[pair.at(0).get<uint32_t>() & kMaxRawId] = train;
+    }
+  } catch (const Json::exception& error) {
+    return FieldError(pointer, std::string("no class map: ") + error.what());
+  }
+  if (map.names.empty() || map.names.size() != map.train_to_raw.size()) {
+    return FieldError(pointer, "expected a raw id for each of the classes");
+  }
+  return map;
 }
 
 }  // namespace voxbit::data

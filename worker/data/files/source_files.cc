@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/predicate.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -55,6 +56,10 @@ bool IsFolder(const std::string& path) {
 bool IsFile(const std::string& path) {
   std::error_code error;
   return std::filesystem::is_regular_file(path, error);
+}
+
+bool HasExtension(std::string_view name, std::string_view extension) {
+  return boost::algorithm::iends_with(name, extension);
 }
 
 Result<std::string> ResolveRoot(const std::string& root, const std::string& pointer) {

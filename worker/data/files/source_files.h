@@ -18,6 +18,8 @@ std::string Join(std::initializer_list<std::string_view> parts);
 
 bool IsFolder(const std::string& path);
 bool IsFile(const std::string& path);
+// Whether a file of that name has the extension, ".off" or the like, in any case.
+bool HasExtension(std::string_view name, std::string_view extension);
 
 // `root` as an absolute path, so that every message says where this process has looked. NOT_FOUND
 // naming "<pointer>/root" when there is no such folder.

@@ -22,23 +22,24 @@ Status WriteValues(const std::string& path, const std::vector<T>& values) {
       path, std::string_view(static_cast<const char*>(bytes), values.size() * sizeof(T)));
 }
 
-Status WriteScan(const Scan& scan, const std::string& root, const std::string& name) {
+Status WriteScan(const Scan& scan, const ClassMap& map, const std::string& root,
+                 const std::string& name) {
   if (scan.labels.size() != static_cast<size_t>(scan.num_points())) {
     return InvalidArgument(scan.name + ": a scan without labels cannot be written");
   }
   std::vector<uint32_t> raw(scan.labels.size());
-  std::transform(scan.labels.begin(), scan.labels.end(), raw.begin(), [](int32_t label) {
-    return label == kIgnoredLabel ? kIgnoredRawId : static_cast<uint32_t>(label) + 1;
+  std::transform(scan.labels.begin(), scan.labels.end(), raw.begin(), [&map](int32_t label) {
+    return label == kIgnoredLabel ? kIgnoredRawId : map.train_to_raw[static_cast<size_t>(label)];
   });
   VOXBIT_RETURN_IF_ERROR(WriteValues(root + "/velodyne/" + name + ".bin", scan.points));
   return WriteValues(root + "/labels/" + name + ".label", raw);
 }
 
-std::string ClassTable(const Dataset& dataset) {
-  std::string table = "raw_id\ttrain_id\tname\n0\t255\tunlabelled\n";
-  for (size_t i = 0; i < dataset.class_names().size(); ++i) {
-    table +=
-        std::to_string(i + 1) + "\t" + std::to_string(i) + "\t" + dataset.class_names()[i] + "\n";
+std::string ClassTable(const ClassMap& map) {
+  std::string table = "raw_id\ttrain_id\tname\n";
+  for (const auto& [raw, train] : map.raw_to_train) {
+    table += std::to_string(raw) + "\t" + std::to_string(train) + "\t" +
+             (train == kIgnoredLabel ? "unlabelled" : map.names[static_cast<size_t>(train)]) + "\n";
   }
   return table;
 }
@@ -68,17 +69,29 @@ Result<std::string> ObjectTable(const Scan& object) {
 
 }  // namespace
 
+ClassMap WrittenClassMap(const std::vector<std::string>& class_names) {
+  ClassMap map;
+  map.names = class_names;
+  map.raw_to_train[kIgnoredRawId] = kIgnoredLabel;
+  for (size_t i = 0; i < class_names.size(); ++i) {
+    map.train_to_raw.push_back(static_cast<uint32_t>(i) + 1);
+    map.raw_to_train[map.train_to_raw.back()] = static_cast<int32_t>(i);
+  }
+  return map;
+}
+
 Status WriteSemanticKittiFolder(const Dataset& dataset, const std::string& root) {
+  const ClassMap map = WrittenClassMap(dataset.class_names());
   VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/velodyne"));
   VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/labels"));
-  VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/classes.tsv", ClassTable(dataset)));
+  VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(root + "/classes.tsv", ClassTable(map)));
   std::string names[2];
   for (const Split split : {Split::kTrain, Split::kVal}) {
     for (int64_t i = 0; i < dataset.size(split); ++i) {
       VOXBIT_ASSIGN_OR_RETURN(const Scan scan, dataset.Load(split, i));
       std::string name = scan.name;
       std::replace(name.begin(), name.end(), '/', '_');
-      VOXBIT_RETURN_IF_ERROR(WriteScan(scan, root, name));
+      VOXBIT_RETURN_IF_ERROR(WriteScan(scan, map, root, name));
       names[split == Split::kTrain ? 0 : 1] += name + "\n";
     }
   }

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/status.h"
 #include "worker/data/dataset.h"
+#include "worker/data/files/class_map.h"
 
 namespace voxbit::data {
+
+// The raw ids that WriteSemanticKittiFolder gives to classes of these names.
+ClassMap WrittenClassMap(const std::vector<std::string>& class_names);
 
 // Writes every scan of both splits under `root` in the folder layout that "semantic_kitti" reads:
 // velodyne/<name>.bin (float32 [N,4]), labels/<name>.label (uint32 [N]), classes.tsv, train.txt,

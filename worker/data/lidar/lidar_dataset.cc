@@ -68,6 +68,8 @@ Json LidarDataset::OutputContract() const {
       {"name", "logits"}, {"dtype", "float32"}, {"shape", Json::array({"voxels", num_classes()})}};
   return {{"tensors", Json::array({std::move(logits)})},
           {"class_names", class_names()},
+          {"raw_ids", raw_ids()},
+          {"raw_ids_text", "what stands for each class in files of labels"},
           {"prediction", "the largest logit of a voxel is the class of all its points"}};
 }
 

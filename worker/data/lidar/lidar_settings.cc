@@ -10,6 +10,10 @@ bool LidarSettings::HasFeature(const std::string& name) const {
   return std::find(features.begin(), features.end(), name) != features.end();
 }
 
+bool LidarSettings::NeedsReturns() const {
+  return HasFeature("returns") || HasFeature("return_ratio");
+}
+
 const std::vector<std::string>& AllFeatures() {
   static const std::vector<std::string> all = {"x",      "y",       "z",           "intensity",
                                                "height", "returns", "return_ratio"};

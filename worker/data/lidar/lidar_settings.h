@@ -27,6 +27,8 @@ struct LidarSettings {
 
   int64_t num_features() const { return static_cast<int64_t>(features.size()); }
   bool HasFeature(const std::string& name) const;
+  // Whether a feature is computed from the returns of a pulse.
+  bool NeedsReturns() const;
 };
 
 // Every feature a configuration may name. "returns" and "return_ratio" need a dataset that

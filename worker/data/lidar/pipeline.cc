@@ -44,8 +44,8 @@ Status CheckScan(const Scan& scan, bool training) {
   return OkStatus();
 }
 
-// The scan without its points at exactly the origin.
-Scan DropOrigin(const Scan& scan) {
+// The scan without its points at exactly the origin; `places` are those of what is left.
+Scan DropOrigin(const Scan& scan, std::vector<int64_t>& places) {
   Scan kept;
   kept.name = scan.name;
   kept.source = scan.source;
@@ -54,6 +54,7 @@ Scan DropOrigin(const Scan& scan) {
   for (size_t i = 0; i < scan.points.size() / 4; ++i) {
     const float* point = &scan.points[4 * i];
     if (point[0] == 0 && point[1] == 0 && point[2] == 0) continue;
+    places.push_back(static_cast<int64_t>(i));
     kept.points.insert(kept.points.end(), point, point + 4);
     if (!scan.labels.empty()) kept.labels.push_back(scan.labels[i]);
     for (size_t c = 0; c < scan.extra.size(); ++c) {
@@ -225,9 +226,10 @@ Quantized Quantize(const std::vector<int32_t>& coords) {
 Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, Rng* augment) {
   const bool training = augment != nullptr;
   VOXBIT_RETURN_IF_ERROR(CheckScan(input, training));
+  PreparedScan out;
   Scan without_origin;
   if (settings.drop_origin) {
-    without_origin = DropOrigin(input);
+    without_origin = DropOrigin(input, out.point_index);
     VOXBIT_RETURN_IF_ERROR(CheckScan(without_origin, training));
   }
   const Scan& scan = settings.drop_origin ? without_origin : input;
@@ -241,7 +243,6 @@ Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, R
     for (float& height : heights) height = static_cast<float>(height * scale);
   }
 
-  PreparedScan out;
   out.name = scan.name;
   out.num_features = settings.num_features();
   out.category = scan.category;

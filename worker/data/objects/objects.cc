@@ -24,7 +24,14 @@ const ExtraChannel* FindChannel(const Scan& scan, const std::string& name) {
   return found == scan.extra.end() ? nullptr : &*found;
 }
 
-Status CheckObject(const Scan& scan, bool parts) {
+bool IsOnePlace(const Scan& scan) {
+  for (size_t i = 4; i < scan.points.size(); ++i) {
+    if (i % 4 != 3 && scan.points[i] != scan.points[i % 4]) return false;
+  }
+  return true;
+}
+
+Status CheckObject(const Scan& scan, bool parts, bool training) {
   if (scan.points.empty()) return ScanError(scan, "the cloud has no points");
   const auto bad = std::find_if_not(scan.points.begin(), scan.points.end(),
                                     [](float value) { return std::isfinite(value); });
@@ -32,11 +39,18 @@ Status CheckObject(const Scan& scan, bool parts) {
     return ScanError(scan, "point " + std::to_string((bad - scan.points.begin()) / 4) +
                                " has a coordinate that is not finite");
   }
-  if (parts && scan.labels.size() != static_cast<size_t>(scan.num_points())) {
+  if (IsOnePlace(scan)) {
+    return ScanError(scan, "all of its " + std::to_string(scan.num_points()) +
+                               " points lie in one place; an object needs some extent");
+  }
+  const bool labelled = training || !scan.labels.empty();
+  if (parts && labelled && scan.labels.size() != static_cast<size_t>(scan.num_points())) {
     return ScanError(scan, std::to_string(scan.num_points()) + " points but " +
                                std::to_string(scan.labels.size()) + " labels");
   }
-  if (scan.category < 0) return ScanError(scan, "the object has no category");
+  if ((parts || training) && scan.category < 0) {
+    return ScanError(scan, "the object has no category");
+  }
   return OkStatus();
 }
 
@@ -166,11 +180,16 @@ Scan MakeObjectScan(const std::vector<float>& table, size_t columns) {
   const size_t num = table.size() / columns;
   Scan scan;
   scan.points.reserve(4 * num);
-  for (const char* name : kNormal) scan.extra.push_back({name, std::vector<float>(num)});
+  const bool has_normals = columns >= 6;
+  for (const char* name : kNormal) {
+    if (has_normals) scan.extra.push_back({name, std::vector<float>(num)});
+  }
   for (size_t i = 0; i < num; ++i) {
     const float* row = &table[columns * i];
     scan.points.insert(scan.points.end(), {row[0], row[1], row[2], 0});
-    for (size_t axis = 0; axis < 3; ++axis) scan.extra[axis].values[i] = row[3 + axis];
+    for (size_t axis = 0; has_normals && axis < 3; ++axis) {
+      scan.extra[axis].values[i] = row[3 + axis];
+    }
   }
   return scan;
 }
@@ -216,10 +235,9 @@ int64_t ObjectDataset::num_features() const {
 
 Result<PreparedScan> ObjectDataset::Prepare(const Scan& scan, Rng* augment) const {
   const bool parts = settings_.task == "parts";
-  VOXBIT_RETURN_IF_ERROR(CheckObject(scan, parts));
+  VOXBIT_RETURN_IF_ERROR(CheckObject(scan, parts, augment != nullptr));
   std::vector<float> normals;
-  if (std::any_of(std::begin(kNormal), std::end(kNormal),
-                  [this](const char* name) { return settings_.HasFeature(name); })) {
+  if (settings_.NeedsNormals()) {
     VOXBIT_ASSIGN_OR_RETURN(normals, Normals(scan));
   }
   std::vector<float> points = scan.points;
@@ -251,10 +269,13 @@ Result<PreparedScan> ObjectDataset::Prepare(const Scan& scan, Rng* augment) cons
     }
   }
   if (!parts) {
-    out.labels = {scan.category};
+    if (scan.category >= 0) out.labels = {scan.category};
     return out;
   }
-  for (const size_t row : rows) out.labels.push_back(scan.labels[row]);
+  for (const size_t row : rows) {
+    out.point_index.push_back(static_cast<int64_t>(row));
+    if (!scan.labels.empty()) out.labels.push_back(scan.labels[row]);
+  }
   out.point_labels = out.labels;
   out.inverse.resize(rows.size());
   std::iota(out.inverse.begin(), out.inverse.end(), 0);
@@ -302,6 +323,8 @@ Json ObjectDataset::OutputContract() const {
   if (parts) {
     contract["category_names"] = classes_.category_names;
     contract["parts_of_category"] = classes_.parts_of_category;
+    contract["raw_ids"] = raw_ids();
+    contract["raw_ids_text"] = "what stands for each part in files of labels";
   }
   return contract;
 }
@@ -309,11 +332,16 @@ Json ObjectDataset::OutputContract() const {
 Json ObjectDataset::Describe() const {
   Json scans = {{"train", size(Split::kTrain)}, {"val", size(Split::kVal)}};
   if (size(Split::kTest) > 0) scans["test"] = size(Split::kTest);
-  return {{"kind", config_["kind"]},
-          {"config", config_},
-          {"classes", classes_.names},
-          {"scans", std::move(scans)},
-          {"digest", digest_}};
+  Json description = {{"kind", config_["kind"]},
+                      {"config", config_},
+                      {"classes", classes_.names},
+                      {"scans", std::move(scans)},
+                      {"digest", digest_}};
+  if (settings_.task == "parts") {
+    description["category_names"] = classes_.category_names;
+    description["parts_of_category"] = classes_.parts_of_category;
+  }
+  return description;
 }
 
 }  // namespace voxbit::data

@@ -26,6 +26,7 @@ struct ObjectSettings {
   double dropout_max = 0;
 
   bool HasFeature(const std::string& name) const;
+  bool NeedsNormals() const { return HasFeature("nx") || HasFeature("ny") || HasFeature("nz"); }
 };
 
 // What single fields cannot say: x, y, z first, no feature twice, "category" only where parts are
@@ -92,7 +93,8 @@ DatasetTraits ObjectTraits(const ObjectSettings& settings);
 
 // A scan of points with normals; parts become labels when the task is to find them.
 Scan MakeObjectScan(const ObjectSettings& settings, const std::vector<SurfacePoint>& points);
-// The same from `table` [N,columns], of which the first six are x, y, z, nx, ny, nz. No labels.
+// The same from `table` [N,columns], of which the first six are x, y, z, nx, ny, nz; with fewer
+// than six there are no normals. No labels.
 Scan MakeObjectScan(const std::vector<float>& table, size_t columns);
 
 // The normals of a scan, [N,3]. INVALID_ARGUMENT, naming the scan's source, when it carries none or

@@ -1,0 +1,151 @@
+#include "worker/data/objects/object_list.h"
+
+#include <algorithm>
+#include <boost/algorithm/string/join.hpp>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/data/files/source_files.h"
+#include "worker/data/files/text_rows.h"
+#include "worker/data/objects/object_categories.h"
+#include "worker/data/objects/object_files.h"
+
+namespace voxbit::data {
+namespace {
+
+// Name of the folder that says what the objects in it are.
+std::string TellingFolder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string name = folder.filename().string();
+  if (name != "train" && name != "test") return name;
+  return folder.parent_path().filename().string();
+}
+
+int32_t IndexIn(const std::vector<std::string>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  return found == names.end() ? -1 : static_cast<int32_t>(found - names.begin());
+}
+
+// The category that a folder with this name has in the published set; "" for another name.
+std::string CategoryOfSynset(const std::string& synset) {
+  for (const ObjectCategory& category : ShapeNetCategories()) {
+    if (category.synset == synset) return category.name;
+  }
+  return "";
+}
+
+// The beginning of a file; "" where there is none to read.
+std::string HeadOf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(4096, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(file.gcount()));
+  return head;
+}
+
+class ObjectList final : public ObjectFiles {
+ public:
+  ObjectList(const ObjectSettings& settings, const ObjectClasses& classes, const Json& config,
+             const ObjectIndex& index)
+      : ObjectFiles(settings, classes, config, index) {}
+
+ private:
+  Result<Scan> Read(const ObjectFile& file) const override {
+    size_t columns = 0;
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<float> table,
+                            ReadObjectTable(file.path, settings().NeedsNormals(), /*parts=*/true,
+                                            std::numeric_limits<int64_t>::max(), columns));
+    Scan scan = MakeObjectScan(table, columns);
+    scan.category = file.category;
+    if (settings().task != "parts") return scan;
+    for (size_t i = 6; columns == 7 && i < table.size(); i += columns) {
+      VOXBIT_ASSIGN_OR_RETURN(const int32_t part,
+                              PartOf(table[i], file.path, i / columns + 1, scan.category));
+      scan.labels.push_back(part);
+    }
+    if (scan.category >= 0) return scan;
+    return InvalidArgument(file.path +
+                           ": nothing says what the object is; give its category, one of " +
+                           boost::algorithm::join(category_names(), ", "));
+  }
+
+  // Train id of a part; `category` becomes the one that it belongs to where it was -1.
+  Result<int32_t> PartOf(float value, const std::string& path, size_t line,
+                         int32_t& category) const {
+    const std::vector<uint32_t> raw = raw_ids();
+    const auto found = std::find_if(
+        raw.begin(), raw.end(), [value](uint32_t id) { return static_cast<float>(id) == value; });
+    const auto part = static_cast<int64_t>(found - raw.begin());
+    for (size_t c = 0; c < parts_of_category().size(); ++c) {
+      const std::vector<int64_t>& parts = parts_of_category()[c];
+      if (std::find(parts.begin(), parts.end(), part) == parts.end()) continue;
+      if (category < 0) category = static_cast<int32_t>(c);
+      if (static_cast<size_t>(category) == c) return static_cast<int32_t>(part);
+    }
+    const std::string of =
+        category < 0 ? "" : " of " + category_names()[static_cast<size_t>(category)];
+    return InvalidArgument(path + ": line " + std::to_string(line) + ": expected a part" + of +
+                           ", found " + CanonicalJson(value));
+  }
+};
+
+}  // namespace
+
+int32_t ClassOfFolder(const std::string& path, const std::vector<std::string>& names) {
+  return IndexIn(names, TellingFolder(path));
+}
+
+Result<std::vector<float>> ReadObjectTable(const std::string& path, bool needs_normals, bool parts,
+                                           int64_t max_rows, size_t& columns) {
+  const std::string head = HeadOf(path);
+  RowReader reader(head, path);
+  std::vector<float> row;
+  for (bool more = true; more && row.empty();) {
+    VOXBIT_ASSIGN_OR_RETURN(more, reader.Next(row));
+  }
+  std::vector<std::string> names = {"x", "y", "z", "nx", "ny", "nz", "part"};
+  columns = row.size() == 3 && !needs_normals ? 3 : row.size() == 7 && parts ? 7 : 6;
+  names.resize(columns);
+  return ReadTable(path, names, max_rows);
+}
+
+Result<std::unique_ptr<Dataset>> OpenObjectTables(const ObjectSettings& settings,
+                                                  const Json& description, const FileList& files) {
+  ObjectClasses classes = ShapeNetClasses(settings.task);
+  if (description.contains("parts_of_category")) {
+    try {
+      classes = {description.at("classes").get<std::vector<std::string>>(),
+                 description.at("category_names").get<std::vector<std::string>>(),
+                 description["parts_of_category"].get<std::vector<std::vector<int64_t>>>()};
+    } catch (const Json::exception& error) {
+      return FieldError("/dataset", std::string("no classes and categories: ") + error.what());
+    }
+  }
+  const bool parts = settings.task == "parts";
+  const std::vector<std::string>& names = parts ? classes.category_names : classes.names;
+  const int32_t given = IndexIn(names, files.category);
+  if (!files.category.empty() && given < 0) {
+    return InvalidArgument("no category is called \"" + files.category + "\"; there are " +
+                           boost::algorithm::join(names, ", "));
+  }
+  ObjectIndex index;
+  for (const std::string& path : files.paths) {
+    if (!IsFile(path)) return NotFound(path + ": no such file");
+    const std::filesystem::path file(path);
+    const std::string folder = TellingFolder(path);
+    const std::string synset_of = CategoryOfSynset(folder);
+    ObjectFile object{file.stem().string(), path, given};
+    // As the published layout names its objects: the sample of their points hangs on the name.
+    if (!synset_of.empty()) object.name = Join({folder, "/", object.name});
+    if (given < 0) object.category = IndexIn(names, synset_of.empty() ? folder : synset_of);
+    index.splits[static_cast<size_t>(Split::kVal)].push_back(std::move(object));
+  }
+  return std::unique_ptr<Dataset>(std::make_unique<ObjectList>(
+      settings, classes, description.value("config", Json::object()), index));
+}
+
+}  // namespace voxbit::data
