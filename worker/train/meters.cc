@@ -38,11 +38,8 @@ class ClassMeter final : public Meter {
       : dataset_(dataset), confusion_(dataset.num_classes()) {}
 
   Status Add(const at::Tensor& logits, const Batch& batch) override {
-    const at::Tensor classes = logits.argmax(1).to(at::kCPU).contiguous();
-    const int64_t* of_row = classes.data_ptr<int64_t>();
-    std::vector<int64_t> predictions;
-    predictions.reserve(batch.inverse.size());
-    for (const int64_t row : batch.inverse) predictions.push_back(of_row[row]);
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> predictions,
+                            PredictPoints(dataset_, logits, batch));
     VOXBIT_RETURN_IF_ERROR(confusion_.Add(predictions, batch.point_labels));
     num_samples_ += static_cast<int64_t>(batch.samples.size());
     return OkStatus();
@@ -81,23 +78,15 @@ class PartMeter final : public Meter {
       : dataset_(dataset), counts_(dataset.parts_of_category(), dataset.num_classes()) {}
 
   Status Add(const at::Tensor& logits, const Batch& batch) override {
-    const at::Tensor rows = logits.to(at::kCPU).contiguous();
-    const auto num_classes = static_cast<size_t>(rows.size(1));
-    const float* values = rows.data_ptr<float>();
+    VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> predictions,
+                            PredictPoints(dataset_, logits, batch));
+    const std::span<const int64_t> of_points(predictions);
     const std::span<const int32_t> labels(batch.point_labels);
     size_t first = 0;
     for (const Batch::Sample& sample : batch.samples) {
-      const auto parts = counts_.PartsOf(sample.category);
-      if (!parts.ok()) return parts.status().Annotate(sample.name);
       const auto num_points = static_cast<size_t>(sample.num_points);
-      std::vector<int64_t> predictions;
-      predictions.reserve(num_points);
-      for (size_t i = first; i < first + num_points; ++i) {
-        const auto row = static_cast<size_t>(batch.inverse[i]);
-        predictions.push_back(BestAmong({values + row * num_classes, num_classes}, *parts));
-      }
-      const Status added =
-          counts_.AddShape(sample.category, predictions, labels.subspan(first, num_points));
+      const Status added = counts_.AddShape(sample.category, of_points.subspan(first, num_points),
+                                            labels.subspan(first, num_points));
       if (!added.ok()) return added.Annotate(sample.name);
       first += num_points;
     }
@@ -128,7 +117,43 @@ class PartMeter final : public Meter {
   PartCounts counts_;
 };
 
+std::vector<int64_t> PredictClasses(const at::Tensor& logits, const Batch& batch) {
+  const at::Tensor classes = logits.argmax(1).to(at::kCPU).contiguous();
+  const int64_t* of_row = classes.data_ptr<int64_t>();
+  std::vector<int64_t> predictions;
+  predictions.reserve(batch.inverse.size());
+  for (const int64_t row : batch.inverse) predictions.push_back(of_row[row]);
+  return predictions;
+}
+
+Result<std::vector<int64_t>> PredictParts(const data::Dataset& dataset, const at::Tensor& logits,
+                                          const Batch& batch) {
+  const at::Tensor rows = logits.to(at::kCPU).contiguous();
+  const auto num_classes = static_cast<size_t>(rows.size(1));
+  const float* values = rows.data_ptr<float>();
+  const PartCounts categories(dataset.parts_of_category(), dataset.num_classes());
+  std::vector<int64_t> predictions;
+  predictions.reserve(batch.inverse.size());
+  for (const Batch::Sample& sample : batch.samples) {
+    const auto parts = categories.PartsOf(sample.category);
+    if (!parts.ok()) return parts.status().Annotate(sample.name);
+    for (int64_t i = 0; i < sample.num_points; ++i) {
+      const auto row = static_cast<size_t>(batch.inverse[predictions.size()]);
+      predictions.push_back(BestAmong({values + row * num_classes, num_classes}, *parts));
+    }
+  }
+  return predictions;
+}
+
 }  // namespace
+
+Result<std::vector<int64_t>> PredictPoints(const data::Dataset& dataset, const at::Tensor& logits,
+                                           const Batch& batch) {
+  if (dataset.traits().scoring == data::Scoring::kParts) {
+    return PredictParts(dataset, logits, batch);
+  }
+  return PredictClasses(logits, batch);
+}
 
 std::unique_ptr<Meter> MakeMeter(const data::Dataset& dataset) {
   if (dataset.traits().scoring == data::Scoring::kParts) {

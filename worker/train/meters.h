@@ -1,4 +1,4 @@
-// From the logits of batches to the measurements of a dataset.
+// From the logits of batches to predictions and to the measurements of a dataset.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,14 +13,20 @@
 
 namespace voxbit::train {
 
+// What the network says of each of the N points of a batch made for evaluation, as train ids: the
+// largest logit (the first of equal ones) of a point's row; where parts are scored, the largest
+// among the parts of its sample's category.
+//   logits [batch.num_rows(), classes] float32, any device, finite
+// INVALID_ARGUMENT, naming the sample, when its category is out of range.
+Result<std::vector<int64_t>> PredictPoints(const data::Dataset& dataset, const at::Tensor& logits,
+                                           const Batch& batch);
+
 // Not thread-safe.
 class Meter {
  public:
   virtual ~Meter() = default;
 
-  // Adds a batch made for evaluation. The prediction of a row is its largest logit (the first of
-  // equal ones) and that of all its points; where parts are scored, the largest among the parts of
-  // the sample's category.
+  // Adds a batch made for evaluation with the predictions of PredictPoints.
   //   logits [batch.num_rows(), classes] float32, any device, finite
   // INVALID_ARGUMENT when labels or categories are out of range.
   virtual Status Add(const at::Tensor& logits, const Batch& batch) = 0;
