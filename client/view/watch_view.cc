@@ -116,7 +116,9 @@ std::vector<std::string> WatchView::Parts() const {
     parts.push_back("front " + std::to_string(progress.front_size()));
     parts.push_back(HumanCount(progress.trials_per_minute()) + " trials/min");
   }
-  if (workers_ >= 0) {
+  if (workers_ == 0 && study_.state() == v1::STUDY_STATE_ACTIVE) {
+    parts.emplace_back("waiting for a worker");
+  } else if (workers_ > 0) {
     parts.push_back(std::to_string(busy_) + "/" + std::to_string(workers_) + " workers busy");
   }
   const std::optional<int64_t> eta = EtaMs();

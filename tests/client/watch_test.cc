@@ -174,6 +174,22 @@ TEST(WatchViewTest, TheBarYieldsToWhatMattersAtEightyColumns) {
   EXPECT_THAT(view.BarLine(160), HasSubstr("workers busy · ETA 10 min 00 s · hypervolume 0.731"));
 }
 
+TEST(WatchViewTest, NoFleetOfNothingIsCountedWhileTheFirstWorkerStarts) {
+  WatchView view;
+  view.Update(Training(5), 0);
+  view.UpdateWorkers({});
+  EXPECT_EQ(view.PlainLine(), "first: train, step 5/300, waiting for a worker");
+  EXPECT_EQ(view.Fields().at("workers"), 0);
+  search::WorkerRow lost;
+  lost.state = "lost";
+  view.UpdateWorkers({lost});
+  EXPECT_THAT(view.BarLine(160), Not(HasSubstr("0/0")));
+  v1::Study completed = Training(5);
+  completed.set_state(v1::STUDY_STATE_COMPLETED);
+  view.Update(completed, 0);
+  EXPECT_THAT(view.PlainLine(), Not(HasSubstr("worker")));
+}
+
 TEST(WatchViewTest, LinesNeverExceedTheWidth) {
   WatchView view;
   view.Update(MakeStudy(std::string(70, 'n'), v1::STUDY_STATE_ACTIVE), 0);
