@@ -13,7 +13,9 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "worker/device_info.h"
+#include "worker/predict.h"
 #include "worker/serve.h"
+#include "worker/suggest.h"
 #include "worker/synth.h"
 
 namespace voxbit::worker {
@@ -33,6 +35,8 @@ const std::map<std::string, log::Level> kLevels = {{"debug", log::Level::kDebug}
 struct Flags {
   ServeFlags serve;
   SynthFlags synth;
+  PredictFlags predict;
+  SuggestFlags suggest;
   std::string log_format = "text";
   std::string log_level = "info";
   int parent_pid = 0;
@@ -126,6 +130,15 @@ int RunServe(const Flags& flags, ShutdownSignals& signals) {
   return signals.signal() == SIGINT ? kInterrupted : kDone;
 }
 
+// A command that ends by itself: false is what it has told the user of already.
+template <class Command>
+int RunCommand(const Flags& flags, Command command) {
+  ShutdownSignals signals;
+  const Result<bool> is_good = command(signals.token());
+  if (is_good.ok()) return *is_good ? kDone : kFailed;
+  return signals.signal() == SIGINT ? kInterrupted : Report(flags, is_good.status());
+}
+
 int Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{
@@ -134,6 +147,8 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "search-worker " VOXBIT_VERSION);
   AddServeFlags(app, flags);
   const CLI::App& synth = AddSynth(app, flags.synth);
+  const CLI::App& predict = AddPredict(app, flags.predict);
+  const CLI::App& suggest = AddSuggest(app, flags.suggest);
   const CLI::App& devices = *app.add_subcommand(
       "devices", "print the devices that a worker can use on this machine, one on a line");
   app.require_subcommand(0, 1);
@@ -158,6 +173,12 @@ int Main(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
     const Status status = Synthesise(flags.synth);
     return status.ok() ? kDone : Report(flags, status);
+  }
+  if (predict.parsed()) {
+    return RunCommand(flags, [&](auto stop) { return RunPredict(flags.predict, stop); });
+  }
+  if (suggest.parsed()) {
+    return RunCommand(flags, [&](auto stop) { return RunSuggest(flags.suggest, stop); });
   }
   std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go; the work stays
   ShutdownSignals signals;
