@@ -2,12 +2,13 @@
 # From a bare Debian machine to a Pareto front: installs, builds, and runs a small architecture
 # search on synthetic LiDAR, or on a folder of your own.
 #   deploy/quickstart.sh [--data FOLDER] [--out FOLDER] [--trials N]
-# FOLDER has velodyne/, labels/, classes.tsv, train.txt and val.txt (docs/data.md).
+# FOLDER has LiDAR scans or objects in one of the layouts of docs/data.md; its files are looked at,
+# and features, scales and voxel size chosen by what they hold.
 # Run again, it goes on where it stopped, or shows the results again. A run that failed, was
 # stopped, or had other settings is moved aside, to OUT/old-1, OUT/old-2 and so on.
 set -euo pipefail
 
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 here="$(cd "$(dirname "$0")" && pwd)"
 data=""
 out=""
@@ -24,6 +25,12 @@ done
 cd "$here/.."
 
 say() { printf '\n== %s\n' "$*"; }
+# A command to copy, indented.
+show() {
+  local words
+  printf -v words '%q ' "$@"
+  printf '  %s\n' "${words% }"
+}
 
 say "1/5 Installing what is missing (Debian packages)"
 deploy/setup.sh
@@ -31,19 +38,30 @@ say "2/5 Building (several minutes the first time, seconds afterwards)"
 deploy/build.sh release search-server search-worker search-client
 bin="$PWD/build/release/bin"
 
+study=quickstart
+example=quickstart
+metric=miou
 if [[ -n "$data" ]]; then
-  study=lidar
-  template=deploy/examples/quickstart_lidar.json
-else
-  study=quickstart
-  template=deploy/examples/quickstart.json
+  say "Looking at $data"
+  suggestion="$("$bin/search-worker" suggest --data "$data" -o lines)" || exit $?
+  suggested() { sed -n "s/^$1=//p" <<<"$suggestion"; }
+  example="$(suggested example)"
+  study="${example#quickstart_}"
+  metric="$(suggested metric)"
 fi
+template="deploy/examples/$example.json"
 out="${out:-$PWD/runs/$study}"
 mkdir -p "$out"
 config="$out/config.json"
 log="$out/server.log"
 overrides=(--set "/server/store=$out/store")
-if [[ -n "$data" ]]; then overrides+=(--set "/studies/0/dataset/root=$data"); fi
+if [[ -n "$data" ]]; then
+  overrides+=(--set "/studies/0/dataset=$(suggested dataset)")
+  overrides+=(--set "/studies/0/objectives/0/metric=$metric")
+  if [[ -n "$(suggested task)" ]]; then
+    overrides+=(--set "/studies/0/supernet/task=$(suggested task)")
+  fi
+fi
 if [[ -n "$trials" ]]; then overrides+=(--set "/studies/0/search/trials=$trials"); fi
 # The configuration of the last run stays until this one has started.
 "$bin/search-server" --config "$template" "${overrides[@]}" --check >"$config.new" || {
@@ -146,19 +164,28 @@ esac
 
 say "5/5 Results"
 "$bin/search-client" pareto "$study" --plot "$out/front.svg"
-"$bin/search-client" export "$study" --best miou --out "$out/export"
+"$bin/search-client" export "$study" --best "$metric" --out "$out/export"
 stop_server
+bundle="$(ls -td "$out/export/$study"-*/ | head -n 1)"
+bundle="${bundle%/}"
 cat <<EOF
 
 Picture of the front:   $out/front.svg
-Exported sub-network:   $out/export/
+Exported sub-network:   $bundle
 Everything measured:    $out/store
 
-The server has stopped. To look at more of it, start it again; it serves what is stored:
-  $(printf '%q ' "$bin/search-server" --config "$config" --set /server/grpc=127.0.0.1:50051)
-and in another terminal:
-  $(printf '%q ' "$bin/search-client" trial list "$study" --sort miou)
-  $(printf '%q ' "$bin/search-client" trial show "$study" 1)
+Score the exported network on the validation data again:
+$(show "$bin/search-worker" predict --bundle "$bundle" --split val)
+Label files of your own with it, in place of FILE:
+$(show "$bin/search-worker" predict --bundle "$bundle" --out "$out/labels" FILE)
 
-README.md tells how to use your own data and several GPUs.
+The server has stopped. Start it again to look at more; it serves what is stored, Ctrl-C stops it:
+$(show "$bin/search-server" --config "$config" --set /server/grpc=127.0.0.1:50051)
+and in another terminal:
+$(show "$bin/search-client" trial list "$study" --sort "$metric")
+$(show "$bin/search-client" trial show "$study" "${bundle##*-}")
+$(show "$bin/search-client" pareto "$study")
+$(show "$bin/search-client" export "$study" --pareto --out "$out/export")
+
+The study is in $config; README.md tells what to change in it and how to use several GPUs.
 EOF
