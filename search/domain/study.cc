@@ -297,7 +297,8 @@ Fields<EvaluateSettings> EvaluateFields() {
   Fields<EvaluateSettings> fields;
   fields
       .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
-           "training scans from which the batch-norm statistics of a candidate and the ranges of its "
+           "training scans from which the batch-norm statistics of a candidate and the ranges of "
+           "its "
            "quantized inputs are taken anew")
       .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans",
            "scans of one forward pass when it is scored; no score depends on it")
