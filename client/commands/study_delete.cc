@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <istream>
 #include <string>
 
 #include "client/commands/command.h"

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <sstream>
 #include <stop_token>
@@ -430,12 +432,14 @@ TEST_F(StudyCommandsTest, DeleteCanBeInterruptedWhileItAsks) {
   server_.studies = {MakeStudy("first", v1::STUDY_STATE_COMPLETED)};
   std::stop_source stop;
   settings.stop = stop.get_token();
+  std::atomic<bool> was_asked = false;
   server_.on_get_study = [&](int, v1::Study& study) {
     study = server_.studies[0];
+    was_asked = true;
     return grpc::Status::OK;
   };
   std::thread interrupts([&] {
-    while (server_.get_study_calls == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!was_asked) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::this_thread::sleep_for(std::chrono::milliseconds(100));  // the answer is on its way
     stop.request_stop();
   });
