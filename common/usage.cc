@@ -2,7 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <boost/algorithm/string/join.hpp>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "common/known_names.h"
@@ -108,16 +111,55 @@ std::string WhatIsMissing(const CLI::App& app) {
   return PathOf(app) + " needs a command, one of " + join(commands, ", ");
 }
 
-// An option that stands last, or before another flag, where its value should be.
-std::string MissingValue(const CLI::App& app, const std::string& message) {
+// The option that a message of the parser begins with, of `app` or of what it stands in.
+const CLI::Option* OptionOf(const CLI::App& app, const std::string& message) {
   const std::string name = message.substr(0, message.find(':'));
   for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
-    const CLI::Option* option = at->get_option_no_throw(name);
-    if (option == nullptr) continue;
-    if (message.find("missing") == std::string::npos) return name + " may be given once";
-    return name + " needs a value: " + ValueName(*option);
+    if (const CLI::Option* option = at->get_option_no_throw(name)) return option;
   }
-  return message;
+  return nullptr;
+}
+
+// "a number from 1 to 64", of "[1 - 64]" or "1 to 64", as versions of the parser write it.
+std::string RangeOf(const CLI::Option& option, const std::string& range) {
+  const std::string type = option.get_type_name();
+  if (type.find(":NONNEGATIVE") != std::string::npos) return "a number of at least 0";
+  if (type.find(":POSITIVE") != std::string::npos) return "a number above 0";
+  const char* at = range.c_str() + (range.front() == '[' ? 1 : 0);
+  char* end = nullptr;
+  const double low = std::strtod(at, &end);
+  const size_t high_at =
+      range.find_first_of("0123456789", static_cast<size_t>(end - range.c_str()));
+  const double high = high_at == std::string::npos ? low : std::strtod(&range[high_at], nullptr);
+  std::array<char, 80> text{};
+  std::snprintf(text.data(), text.size(), "a number from %g to %g", low, high);
+  return text.data();
+}
+
+// "--limit: Value x not in range 0.000000 to 1797..." in words that fit on a line.
+std::string OutOfRange(const CLI::App& app, const std::string& message) {
+  const std::string before = ": Value ";
+  const std::string between = " not in range ";
+  const size_t value_at = message.find(before);
+  const size_t range_at = message.find(between);
+  const CLI::Option* option = OptionOf(app, message);
+  if (option == nullptr || value_at == std::string::npos || range_at == std::string::npos) {
+    return message;
+  }
+  const size_t start = value_at + before.size();
+  const std::string name =
+      option->get_positional() ? ValueName(*option) : message.substr(0, value_at);
+  return name + ": expected " + RangeOf(*option, message.substr(range_at + between.size())) +
+         ", found \"" + message.substr(start, range_at - start) + "\"";
+}
+
+// An option that stands last, or before another flag, where its value should be.
+std::string MissingValue(const CLI::App& app, const std::string& message) {
+  const CLI::Option* option = OptionOf(app, message);
+  if (option == nullptr) return message;
+  const std::string name = message.substr(0, message.find(':'));
+  if (message.find("missing") == std::string::npos) return name + " may be given once";
+  return name + " needs a value: " + ValueName(*option);
 }
 
 std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
@@ -126,6 +168,7 @@ std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
     return error.get_exit_code() == static_cast<int>(code);
   };
   if (is(CLI::ExitCodes::ArgumentMismatch)) return MissingValue(app, message);
+  if (is(CLI::ExitCodes::ValidationError)) return OutOfRange(app, message);
   if (!is(CLI::ExitCodes::RequiredError) && !is(CLI::ExitCodes::ExtrasError)) return message;
   const std::vector<std::string> words = app.remaining();
   if (!words.empty()) return UnknownWord(app, words.front());

@@ -106,6 +106,12 @@ TEST(UsageTest, WhatIsMissingIsNamedWithItsMeaning) {
   EXPECT_THAT(err({"trial", "list", "s", "--sort"}), HasSubstr("--sort needs a value: METRIC"));
   EXPECT_THAT(err({"trial", "list", "s", "--sort", "a", "--sort", "b"}),
               HasSubstr("--sort may be given once"));
+  EXPECT_THAT(err({"trial", "show", "s", "seven"}),
+              HasSubstr("error: N: expected a number above 0, found \"seven\"; see"));
+  EXPECT_THAT(err({"trial", "list", "s", "--limit", "0"}),
+              HasSubstr("error: --limit: expected a number above 0, found \"0\"; see"));
+  EXPECT_THAT(err({"study", "watch", "s", "--interval", "a"}),
+              HasSubstr("--interval: expected a number from 0.01 to 3600, found \"a\"; see"));
   EXPECT_THAT(err({"study", "show", "s", "t"}), HasSubstr("takes no further argument: \"t\""));
   EXPECT_THAT(err({"trial", "list", "s", "--colums", "state"}),
               HasSubstr("search-client trial list has no flag --colums; did you mean --columns?"));
