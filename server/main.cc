@@ -107,8 +107,8 @@ Result<bool> Begins(const Result<search::Study>& existing, const storage::Store&
   if (existing.status().code() == StatusCode::kNotFound) return true;
   if (!existing.ok()) return existing.status();
   if (existing->state != search::StudyState::kFailed) return false;
-  VOXBIT_ASSIGN_OR_RETURN(const auto trials, store.ListTrials(existing->id, {.limit = 1}));
-  return trials.empty();
+  VOXBIT_ASSIGN_OR_RETURN(const auto trials, store.CountTrials(existing->id));
+  return trials.proposed == 0;
 }
 
 // A study of the file that the store has already goes on, but one that failed before its first

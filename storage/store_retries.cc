@@ -156,8 +156,9 @@ Result<Study> Store::RetryStudy(int64_t id) {
     VOXBIT_RETURN_IF_ERROR(trials == 0 ? BeginAnew(database, id)
                                        : ReopenTrials(database, id, impl_->Now()));
     VOXBIT_RETURN_IF_ERROR(
-        database.Run("UPDATE studies SET state = ?, message = '', finished_ms = 0 WHERE id = ?",
-                     Name(search::StudyState::kActive), id));
+        database.Run("UPDATE studies SET state = ?, message = '', finished_ms = 0, resumed_ms = ? "
+                     "WHERE id = ?",
+                     Name(search::StudyState::kActive), impl_->Now(), id));
     return FindStudy(database, id);
   });
 }

@@ -235,9 +235,10 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
     return Fail("none of " + std::to_string(counts.proposed) +
                 " trials succeeded; see 'trial list'");
   }
-  const std::string early = counts.proposed < settings.trials
+  const int64_t wanted = plan_->config().search.trials;
+  const std::string early = counts.proposed < wanted
                                 ? "the search ended after " + std::to_string(counts.proposed) +
-                                      " of " + std::to_string(settings.trials) +
+                                      " of " + std::to_string(wanted) +
                                       " trials: " + *why_exhausted_
                                 : "";
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinetune, early));

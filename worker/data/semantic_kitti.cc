@@ -235,7 +235,7 @@ class SemanticKitti final : public LidarDataset {
   std::vector<std::string> files(Split split, int64_t index) const override {
     const Entry& entry = Entries(split)[static_cast<size_t>(index)];
     std::vector<std::string> paths = {entry.points, entry.labels};
-    if (NeedsReturns(config_)) paths.push_back(entry.returns);
+    if (config_.NeedsReturns()) paths.push_back(entry.returns);
     return paths;
   }
 

@@ -350,6 +350,7 @@ Result<PreparedScan> Prepare(const Scan& input, const LidarSettings& settings, R
     for (float& height : heights) height = static_cast<float>(height * scale);
   }
 
+  PreparedScan out;
   out.name = scan.name;
   out.num_features = settings.num_features();
   out.category = scan.category;
