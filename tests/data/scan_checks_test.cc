@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <cmath>
 
 #include "tests/data/data_folders.h"
 
@@ -11,8 +11,6 @@ namespace voxbit::data {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Scan OffsetScan(float x, float y, size_t num = 10) {
   Scan scan;
@@ -44,7 +42,7 @@ TEST(ScanChecksTest, TheStepIsThatOfFloat32WhereMostPointsLie) {
 
 TEST(ScanChecksTest, StrayInvalidAndMissingPointsDoNotChangeTheStep) {
   Scan scan = OffsetScan(771250, 0);
-  scan.points.insert(scan.points.end(), {3e38F, 0, 0, 0, kNan, 0, 0, 0});
+  scan.points.insert(scan.points.end(), {3e38F, 0, 0, 0, NAN, 0, 0, 0});
   scan.points.insert(scan.points.end(), 4 * 100, 0);
   EXPECT_EQ(CoarsestStep(scan).step_m, 0.0625);
 }
@@ -82,7 +80,7 @@ TEST(ScanChecksTest, WarnsOfAStrayPointUnlessItIsDropped) {
 
 TEST(ScanChecksTest, WarnsOfWhatTheSettingsDropButForTheUsual) {
   Scan scan = OffsetScan(10, 0, 10);
-  scan.points[1] = kNan;
+  scan.points[1] = NAN;
   LidarSettings settings;
   settings.drop_invalid = true;
   settings.keep_range_m = 20;

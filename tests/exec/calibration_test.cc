@@ -84,7 +84,7 @@ TEST_P(EvaluateBatchTest, ExportedWeightsAreTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Supernets, EvaluateBatchTest, ::testing::Values("spvnas", "pct"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace voxbit::worker

@@ -17,11 +17,6 @@
 namespace voxbit::testing {
 namespace {
 
-Finished RunProgram(std::vector<std::string> arguments) {
-  return RunToEnd(
-      {.arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false});
-}
-
 struct BadConfig {
   std::string name;
   std::string text;

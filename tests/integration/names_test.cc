@@ -12,8 +12,6 @@
 namespace voxbit::testing {
 namespace {
 
-constexpr Milliseconds kPatience{60'000};
-
 class NamesTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -12,13 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Finished RunProgram(std::vector<std::string> arguments, const std::string& output = "") {
-  return RunToEnd({.arguments = std::move(arguments),
-                   .output = output,
-                   .max_file_bytes = {},
-                   .as_nobody = false},
-                  Milliseconds(240'000));
-}
+constexpr Milliseconds kStudyPatience{240'000};
 
 // The JSON in what a program has printed among other lines.
 Json JsonIn(const std::string& text) {
@@ -46,8 +40,8 @@ class PredictIntegrationTest : public ::testing::Test {
                     .as_nobody = false});
     const std::string address = AddressOf(dir_, server);
     ASSERT_NE(address, "") << ReadText(dir_.path() + "/server.log");
-    const Finished watched =
-        RunProgram({"search-client", "--server", address, "study", "watch", "labels"});
+    const Finished watched = RunProgram(
+        {"search-client", "--server", address, "study", "watch", "labels"}, kStudyPatience);
     ASSERT_EQ(watched.code, 0) << watched.output << ReadText(dir_.path() + "/server.log");
     const Finished exported = RunProgram({"search-client", "--server", address, "export", "labels",
                                           "--best", "miou", "--out", dir_.path() + "/export"});

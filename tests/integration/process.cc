@@ -113,6 +113,12 @@ Finished RunToEnd(Process::Options options, Milliseconds limit) {
   return finished;
 }
 
+Finished RunProgram(std::vector<std::string> arguments, Milliseconds limit) {
+  return RunToEnd(
+      {.arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false},
+      limit);
+}
+
 std::string ReadText(const std::string& path) {
   const auto text = ReadFile(path);
   return text.ok() ? *text : "";

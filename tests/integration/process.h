@@ -46,8 +46,11 @@ struct Finished {
   int code = -1;
   std::string output;  // standard output and error together
 };
+// How long a test waits for what should come soon.
+inline constexpr Milliseconds kPatience{60'000};
 // Runs a program to its end; code -1 when it took longer than `limit`.
-Finished RunToEnd(Process::Options options, Milliseconds limit = Milliseconds(60'000));
+Finished RunToEnd(Process::Options options, Milliseconds limit = kPatience);
+Finished RunProgram(std::vector<std::string> arguments, Milliseconds limit = kPatience);
 
 std::string ReadText(const std::string& path);
 // True once `condition` holds, looked at every 20 ms; false after `limit`.

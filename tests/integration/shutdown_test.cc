@@ -7,8 +7,6 @@
 namespace voxbit::testing {
 namespace {
 
-constexpr Milliseconds kPatience{60'000};
-
 // Trains for longer than any of these tests lasts.
 Json EndlessStudy(const std::string& name) {
   Json study = SmallStudy(name, 8);

@@ -195,7 +195,7 @@ int64_t SecondsLeft(std::chrono::system_clock::time_point deadline) {
 
 TEST_F(WorkerRpcTest, RepeatsACallOnceUnderTheSameId) {
   workers_.failures = 1;
-  ASSERT_TRUE(client_->Register({}).ok());
+  ASSERT_TRUE(client_->Register({}, "").ok());
   ASSERT_EQ(workers_.ids.size(), 2U);
   EXPECT_EQ(workers_.ids[0].size(), 36U);
   EXPECT_EQ(workers_.ids[0], workers_.ids[1]);
@@ -208,21 +208,21 @@ TEST_F(WorkerRpcTest, RepeatsACallOnceUnderTheSameId) {
 
 TEST_F(WorkerRpcTest, GivesUpAfterTheSecondAttempt) {
   workers_.failures = 100;
-  EXPECT_EQ(client_->Register({}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(workers_.ids.size(), 2U);
 }
 
 TEST_F(WorkerRpcTest, DoesNotRepeatARefusalAndKeepsItsReason) {
   workers_.failures = 1;
   workers_.failure = FailedPrecondition("version 2", "PROTOCOL_MISMATCH");
-  const Status status = client_->Register({}).status();
+  const Status status = client_->Register({}, "").status();
   EXPECT_EQ(status, FailedPrecondition("version 2", "PROTOCOL_MISMATCH"));
   EXPECT_EQ(workers_.ids.size(), 1U);
 }
 
 TEST_F(WorkerRpcTest, SaysUnavailableWhenNobodyListens) {
   server_->Shutdown();
-  EXPECT_EQ(client_->Register({}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kUnavailable);
 }
 
 TEST_F(WorkerRpcTest, OnlyAnIdleSyncMayBeHeld) {
@@ -355,17 +355,17 @@ TEST_F(WorkerRpcTest, EveryCodeAndReasonTravels) {
         StatusCode::kInternal}) {
     workers_.failures = 1;
     workers_.failure = Status(code, "why \"it\" failed, ü", "SOME_REASON");
-    EXPECT_EQ(client_->Register({}).status(), workers_.failure);
+    EXPECT_EQ(client_->Register({}, "").status(), workers_.failure);
   }
   workers_.failures = 1;
   workers_.failure = Infeasible("too large", "CONSTRAINTS_INFEASIBLE");
-  EXPECT_EQ(client_->Register({}).status(), workers_.failure);
+  EXPECT_EQ(client_->Register({}, "").status(), workers_.failure);
   workers_.failures = 1;
   workers_.failure = Infeasible("too large");
-  EXPECT_EQ(client_->Register({}).status().code(), StatusCode::kInfeasible);
+  EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kInfeasible);
   workers_.failures = 1;
   workers_.failure = Internal(std::string(100'000, 'x'));
-  EXPECT_EQ(client_->Register({}).status().code(), StatusCode::kInternal);
+  EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kInternal);
 }
 
 TEST(RequestDigestTest, IgnoresTheIdAndNothingElse) {
