@@ -238,7 +238,7 @@ TEST(UsageTest, ErrorsHaveTheReasonAndNoControlCharacters) {
   server.failure_reason = "STUDY_NOT_ACTIVE";
   const RunOutcome run = RunLine(server.address, {"study", "pause", "s"});
   EXPECT_EQ(run.code, kExitFailed);
-  EXPECT_EQ(run.err, "error: no?[31m way at all (STUDY_NOT_ACTIVE)\n");
+  EXPECT_EQ(run.err, "error: no\\x1b[31m way at all (STUDY_NOT_ACTIVE)\n");
 }
 
 }  // namespace

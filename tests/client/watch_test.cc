@@ -229,7 +229,7 @@ TEST(WatchViewTest, NoFleetOfNothingIsCountedWhileTheFirstWorkerStarts) {
   WatchView view;
   view.Update(Training(5), 0);
   view.UpdateWorkers({});
-  EXPECT_EQ(view.PlainLine(), "first: train, step 5/300, waiting for a worker");
+  EXPECT_EQ(view.PlainLine(), "first: train, step 5/300, waiting for a worker, ETA unknown");
   EXPECT_EQ(view.Fields().at("workers"), 0);
   search::WorkerRow lost;
   lost.state = "lost";

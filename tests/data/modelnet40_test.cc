@@ -231,8 +231,8 @@ TEST(ModelNet40Test, NormalsThatAreNotUsedAreNotJudged) {
   const TempFolder folder;
   WriteModelNet(folder.path());
   WriteText(folder.path() + "/chair/chair_0001.txt", "0,0,0,nan,nan,nan\n1,0,0,-,-,-\n");
-  EXPECT_FALSE(FirstScan(folder.path()).ok());
-  const auto scan = FirstScan(folder.path(), {{"features", {"x", "y", "z"}}});
+  EXPECT_FALSE(FirstScan(folder.path(), {{"val_share", 0}}).ok());
+  const auto scan = FirstScan(folder.path(), {{"val_share", 0}, {"features", {"x", "y", "z"}}});
   ASSERT_TRUE(scan.ok()) << scan.status();
   EXPECT_THAT(Xs(*scan), ElementsAre(0, 1));
 }

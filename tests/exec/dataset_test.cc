@@ -88,6 +88,9 @@ TEST_F(DatasetChangeTest, FilesThatAreAwayAreTheWorkersTroubleOnceTheyWereSeen) 
 }
 
 TEST_F(DatasetChangeTest, AFileThatContradictsItselfIsAFaultOfTheDataOnEveryWorker) {
+  // Calibration comes first, and wants two voxels at the coarsest level.
+  data::WriteArray(folder_.path() + "/velodyne/a.bin",
+                   std::vector<float>{1, 1, 1, 0, 101, 1, 1, 0, 1, 101, 1, 0});
   WriteLabels({10, 20});
   const Status profile = Run(ProfileSpec()).status();
   EXPECT_EQ(profile.reason(), "DATASET_BROKEN") << profile;
