@@ -100,7 +100,8 @@ Table CountTable(const std::vector<Json>& rows, const std::vector<Json>& splits,
   for (const Json& row : rows) {
     std::vector<Cell> cells = {TextCell(Word(row, "name"))};
     for (const Json& split : splits) {
-      const Json& counts = Member(row, Word(split, "name"));
+      const std::string name = Word(split, "name");
+      const Json& counts = Member(row, name);
       cells.push_back(CountOf(counts, "count"));
       cells.push_back(ShareCell(Number(counts, "share"), 1));
     }

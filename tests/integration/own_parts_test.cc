@@ -19,6 +19,7 @@ TEST(OwnPartsStudyTest, ScoresThePartsOfTheTable) {
                        {"optional_blocks", {"encoder"}}};
   study["dataset"] = {{"kind", "shapenet_part"}, {"root", dir.path() + "/valves"}, {"points", 28}};
   study["train"] = {{"steps", 4}, {"batch", 2}, {"lr", 0.01}};
+  study["evaluate"] = {{"calibration_scans", 2}, {"batch", 1}};
   study["search"] = {{"algorithm", "random"}, {"population", 2}, {"trials", 2}};
   study["objectives"] = {{{"metric", "instance_miou"}}, {{"metric", "macs"}}};
   auto server = StartServer(dir, WriteConfig(dir, study, "127.0.0.1:0", 1));
