@@ -190,11 +190,14 @@ int64_t PointsAtOrigin(const Scan& scan) {
   return count;
 }
 
-// Training does without such scans; one that is to be scored is a fault.
-bool IsLeftOut(Split split, const Scan& scan) {
-  return split == Split::kTrain && scan.points.empty();
+void NoteSize(int64_t num_points, SplitFacts& facts) {
+  facts.points += num_points;
+  facts.fewest_points = std::min(facts.fewest_points, num_points);
+  GrowTo(num_points, facts.most_points);
 }
 
+// A scan without points, or of which the settings leave none, is counted and no fault: nothing is
+// learned from it and nothing scored on it.
 Status ReadScan(const Dataset& dataset, Split split, int64_t index, Facts& facts) {
   SplitFacts& of_split = facts.splits[Place(split)];
   ++of_split.read;
@@ -212,25 +215,32 @@ Status ReadScan(const Dataset& dataset, Split split, int64_t index, Facts& facts
     facts.faults.push_back({split, index, FromErrno(error.value(), path)});
   }
   if (!is_whole) return OkStatus();
-  if (!files.empty()) {
-    VOXBIT_ASSIGN_OR_RETURN(std::string digest, Sha256OfFile(files.front()));
-    facts.contents.push_back({std::move(digest), split, index});
+  const Result<Scan> loaded = dataset.Load(split, index);
+  if (IsEmptyScan(loaded.status())) {
+    NoteSize(0, of_split);
+    of_split.empty.Note(index);
+    return OkStatus();
   }
-  VOXBIT_ASSIGN_OR_RETURN(const Scan scan, dataset.Load(split, index));
-  of_split.points += scan.num_points();
-  of_split.fewest_points = std::min(of_split.fewest_points, scan.num_points());
-  GrowTo(scan.num_points(), of_split.most_points);
-  if (scan.points.empty()) of_split.empty.Note(index);
-  if (IsLeftOut(split, scan)) return OkStatus();
-  CountLabels(dataset, scan, index, of_split);
-  VOXBIT_ASSIGN_OR_RETURN(const PreparedScan prepared, dataset.Prepare(scan, nullptr));
+  VOXBIT_RETURN_IF_ERROR(loaded.status());
+  const Scan& scan = *loaded;
+  NoteSize(scan.num_points(), of_split);
   const int64_t at_origin = PointsAtOrigin(scan);
   of_split.at_origin += at_origin;
-  const bool keeps_all = prepared.num_points() == scan.num_points();
-  if (keeps_all) of_split.kept_at_origin += at_origin;
-  for (size_t i = 0; i < prepared.feats.size(); ++i) {
-    facts.features[i % facts.features.size()].Note(prepared.feats[i]);
+  const Result<PreparedScan> prepared = dataset.Prepare(scan, nullptr);
+  if (IsEmptyScan(prepared.status())) {
+    of_split.empty.Note(index);
+    return OkStatus();
   }
+  CountLabels(dataset, scan, index, of_split);
+  VOXBIT_RETURN_IF_ERROR(prepared.status());
+  const bool keeps_all = prepared->num_points() == scan.num_points();
+  if (keeps_all) of_split.kept_at_origin += at_origin;
+  for (size_t i = 0; i < prepared->feats.size(); ++i) {
+    facts.features[i % facts.features.size()].Note(prepared->feats[i]);
+  }
+  if (files.empty()) return OkStatus();
+  VOXBIT_ASSIGN_OR_RETURN(std::string digest, Sha256OfFile(files.front()));
+  facts.contents.push_back({std::move(digest), split, index});
   return OkStatus();
 }
 
@@ -458,7 +468,8 @@ class Judge {
       return " (the first: " + NameOf(dataset_, split, where.index) + ")";
     };
     if (facts.empty.count > 0) {
-      Warn(Scans(facts.empty.count, name) + " without a point" + example(facts.empty));
+      Warn(Scans(facts.empty.count, name) + " without a point that can be used" +
+           example(facts.empty));
     }
     if (facts.unlabelled.count > 0) {
       Warn(Scans(facts.unlabelled.count, name) + " without a label that counts" +
