@@ -234,6 +234,9 @@ Result<Job> OpenJob(const PredictFlags& flags, const std::stop_token& stop) {
   if (!flags.dataset.empty() && flags.split.empty()) {
     return InvalidArgument("--dataset: needs --split, the part of it to run over");
   }
+  if (!flags.category.empty() && flags.files.empty()) {
+    return InvalidArgument("--category: needs FILE...; a split knows the category of each object");
+  }
   if (const Status device = CheckDevice(flags.device); !device.ok()) {
     return InvalidArgument("--device: " + device.message());
   }

@@ -117,6 +117,7 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
       {{folder + "no.bin", "--out", out}, "no.bin: no such file"},
       {{folder}, "--out: missing"},
       {{folder, "--split", "val"}, "found both"},
+      {{"--split", "val", "--category", "Mug"}, "--category: needs FILE..."},
       {{"--split", "test"}, "--split: the dataset has no scans in the split test"},
       {{"--split", "val", "--dataset", R"({"voxel_m": 0.4})"}, "trained with voxel_m 0.8"},
       {{"--split", "val", "--dataset", R"({"voxel": 0.4})"}, "/dataset/voxel: unknown key"},
