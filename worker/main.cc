@@ -133,7 +133,8 @@ CLI::App& AddCheck(CLI::App& app, CheckFlags& flags) {
   check.add_option("-o,--output", flags.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
-  check.footer("Exit codes: 0 no fault (warnings do not count), 1 faults, 2 wrong usage.");
+  check.footer(
+      "Exit codes: 0 no fault (warnings do not count), 1 faults, 2 wrong usage, 130 interrupted.");
   return check;
 }
 

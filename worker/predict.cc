@@ -2,8 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -11,16 +9,18 @@
 #include <utility>
 
 #include "client/format/table.h"
-#include "client/format/terminal.h"
 #include "client/format/text.h"
+#include "common/config.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "worker/data/dataset.h"
 #include "worker/data/files/source_files.h"
+#include "worker/dataset_flag.h"
 #include "worker/device_info.h"
 #include "worker/exec/bundle.h"
 #include "worker/exec/executors.h"
 #include "worker/exec/predict.h"
+#include "worker/terminal.h"
 
 namespace voxbit::worker {
 namespace {
@@ -132,37 +132,34 @@ struct Job {
 
 data::Scoring ScoringOf(const Job& job) { return job.dataset->traits().scoring; }
 
-// The bundle's own dataset with the settings of `given` in place of its own. Settings that another
+// The bundle's own dataset with the settings of the flag in place of its own. Settings that another
 // kind of dataset does not have are left out.
-Result<Json> DatasetConfig(const Json& own, const std::string& given,
+Result<Json> DatasetConfig(const Json& own, const std::string& flag,
                            const data::DatasetRegistry& registry) {
-  if (given.empty()) return own;
-  Json value = given;
-  if (given.find('{') == std::string::npos) {
-    VOXBIT_ASSIGN_OR_RETURN(value, ReadJsonFile(given));
-  } else {
-    VOXBIT_ASSIGN_OR_RETURN(value, ParseJson(given));
+  if (flag.empty()) return own;
+  VOXBIT_ASSIGN_OR_RETURN(const FoundDataset found, FindDataset(flag));
+  const std::string where = found.source + ": " + found.pointer;
+  if (!found.config.is_object()) return ExpectedError(where, "an object", found.config);
+  Json config = found.config;
+  if (!config.contains("kind")) config["kind"] = own.value("kind", "");
+  if (!config["kind"].is_string()) {
+    return ExpectedError(where + "/kind", "text", config["kind"]);
   }
-  if (!value.is_object()) return InvalidArgument("--dataset: expected an object");
-  if (value.contains("dataset")) value = Json(value["dataset"]);
-  if (!value.contains("kind")) value["kind"] = own.value("kind", "");
-  if (!value["kind"].is_string()) return InvalidArgument("--dataset: /kind: expected text");
-  VOXBIT_ASSIGN_OR_RETURN(const data::DatasetKind kind,
-                          registry.Find(value["kind"].get<std::string>()));
-  for (const FieldHelp& field : kind.help()) {
-    if (own.contains(field.name) && !value.contains(field.name)) {
-      value[field.name] = own[field.name];
+  const auto kind = registry.Find(config["kind"].get<std::string>());
+  if (!kind.ok()) return FieldError(where + "/kind", kind.status().message());
+  for (const FieldHelp& field : kind->help()) {
+    if (own.contains(field.name) && !config.contains(field.name)) {
+      config[field.name] = own[field.name];
     }
   }
-  return value;
+  return config;
 }
 
 Status OpenSplit(const PredictFlags& flags, const data::DatasetRegistry& registry,
                  const std::stop_token& stop, Job& job) {
   const Json own = job.bundle.dataset.value("config", Json::object());
-  const auto config = DatasetConfig(own, flags.dataset, registry);
-  if (!config.ok()) return InvalidArgument("--dataset: " + config.status().message());
-  auto dataset = data::OpenDataset(registry, *config, "/dataset", stop);
+  VOXBIT_ASSIGN_OR_RETURN(const Json config, DatasetConfig(own, flags.dataset, registry));
+  auto dataset = data::OpenDataset(registry, config, "/dataset", stop);
   if (dataset.status().code() == StatusCode::kNotFound) {
     return InvalidArgument(dataset.status().message() +
                            "; --dataset '{\"root\": \"FOLDER\"}' names another folder");
@@ -177,7 +174,7 @@ Status OpenSplit(const PredictFlags& flags, const data::DatasetRegistry& registr
       flags.split == job.bundle.split && job.dataset->Describe().value("digest", "") ==
                                              job.bundle.manifest.value("dataset_digest", "none");
   if (flags.out.empty()) return OkStatus();
-  const std::string root = config->value("root", "");
+  const std::string root = config.value("root", "");
   if (root.empty() || !IsWithin(Canonical(flags.out), Canonical(root))) return OkStatus();
   return InvalidArgument("--out " + flags.out +
                          ": lies in the folder of the data; give another folder");
@@ -237,6 +234,9 @@ Result<Job> OpenJob(const PredictFlags& flags, const std::stop_token& stop) {
   if (!flags.dataset.empty() && flags.split.empty()) {
     return InvalidArgument("--dataset: needs --split, the part of it to run over");
   }
+  if (!flags.category.empty() && flags.files.empty()) {
+    return InvalidArgument("--category: needs FILE...; a split knows the category of each object");
+  }
   if (const Status device = CheckDevice(flags.device); !device.ok()) {
     return InvalidArgument("--device: " + device.message());
   }
@@ -253,38 +253,6 @@ Result<Job> OpenJob(const PredictFlags& flags, const std::stop_token& stop) {
   VOXBIT_RETURN_IF_ERROR(CheckTargets(flags, job));
   return job;
 }
-
-// One line on standard error that tells how far a run is, where that is a terminal.
-class RunBar {
- public:
-  explicit RunBar(const client::Terminal& terminal) : terminal_(terminal) {}
-  ~RunBar() { Clear(); }
-  RunBar(const RunBar&) = delete;
-  RunBar& operator=(const RunBar&) = delete;
-
-  void Show(int64_t done, int64_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_.err_is_terminal || (is_drawn_ && now - drawn_ < kInterval)) return;
-    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(now - begin_).count();
-    std::string line = client::Bar(static_cast<double>(done) / static_cast<double>(total), 24) +
-                       "  " + std::to_string(done) + "/" + std::to_string(total);
-    if (done > 0) line += "  ETA " + client::HumanSpan(spent * (total - done) / done);
-    std::cerr << "\r\x1b[K" << client::Clip(line, terminal_.err_width - 1) << std::flush;
-    drawn_ = now;
-    is_drawn_ = true;
-  }
-  void Clear() {
-    if (is_drawn_) std::cerr << "\r\x1b[K" << std::flush;
-    is_drawn_ = false;
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kInterval{100};
-  const client::Terminal& terminal_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point drawn_;
-  bool is_drawn_ = false;
-};
 
 struct Failure {
   std::string file;
@@ -519,11 +487,8 @@ CLI::App& AddPredict(CLI::App& app, PredictFlags& flags) {
 
 Result<bool> RunPredict(const PredictFlags& flags, const std::stop_token& stop) {
   VOXBIT_ASSIGN_OR_RETURN(const Job job, OpenJob(flags, stop));
-  const client::Terminal terminal = client::DetectTerminal([](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return std::string(value == nullptr ? "" : value);
-  });
-  RunBar bar(terminal);
+  const client::Terminal terminal = ThisTerminal();
+  ProgressBar bar(terminal);
   Told told;
   told.of_class.resize(job.dataset->class_names().size(), 0);
   const int64_t total = job.dataset->size(job.split);

@@ -222,15 +222,36 @@ TEST_F(CheckTest, UnlabelledScansAreCountedAndAnUnlabelledSplitIsAFault) {
   EXPECT_THAT(Messages(Check(Lidar())), ElementsAre(HasSubstr("split val")));
 }
 
-TEST_F(CheckTest, AnEmptyScanIsAFaultOnlyWhereItIsScored) {
+TEST_F(CheckTest, EmptyScansAreCountedAndAnEmptySplitIsAFault) {
   WriteLidar(3, 2);
-  WriteScan("a1", {}, {});
-  const CheckReport trained = Check(Lidar());
-  EXPECT_THAT(Messages(trained), IsEmpty());
-  EXPECT_EQ(SplitOf(trained, "train").at("empty_scans"), 1);
-  WriteScan("b1", {}, {});
-  EXPECT_THAT(Messages(Check(Lidar())),
-              ElementsAre(AllOf(HasSubstr("b1.bin"), HasSubstr("no points"))));
+  for (const char* name : {"a1", "b1"}) WriteScan(name, {}, {});
+  const CheckReport some = Check(Lidar());
+  EXPECT_THAT(Messages(some), IsEmpty());
+  EXPECT_EQ(SplitOf(some, "train").at("empty_scans"), 1);
+  EXPECT_EQ(SplitOf(some, "val").at("empty_scans"), 1);
+  EXPECT_THAT(Warnings(some),
+              Contains(AllOf(HasSubstr("1 scan of val without a point"), HasSubstr("b1.bin"))));
+  EXPECT_THAT(Warnings(some), Not(Contains(HasSubstr("with the content of"))));
+  WriteScan("b0", {}, {});
+  EXPECT_THAT(Messages(Check(Lidar())), ElementsAre(HasSubstr("split val")));
+}
+
+TEST_F(CheckTest, AScanOfWhichTheSettingsLeaveNoPointIsEmpty) {
+  WriteLidar(3, 2);
+  WriteScan("b1", std::vector<float>(12, 0));
+  const CheckReport report = Check(Lidar({{"drop_origin", true}}));
+  EXPECT_THAT(Messages(report), IsEmpty());
+  EXPECT_EQ(SplitOf(report, "val").at("empty_scans"), 1);
+  EXPECT_EQ(SplitOf(report, "val").at("labelled"), 2);
+}
+
+TEST_F(CheckTest, AnObjectFileWithoutARowIsEmpty) {
+  WriteShapeNet(root_);
+  WriteText(root_ + "/03797390/c.txt", "\n");
+  const CheckReport report = Check({{"kind", "shapenet_part"}, {"root", root_}});
+  EXPECT_THAT(Messages(report), IsEmpty());
+  EXPECT_EQ(SplitOf(report, "train").at("empty_scans"), 1);
+  EXPECT_EQ(SplitOf(report, "train").at("fewest_points"), 0);
 }
 
 TEST_F(CheckTest, ObjectsWithPartsAreCountedByPartAndCategory) {

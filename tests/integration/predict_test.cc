@@ -117,9 +117,12 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
       {{folder + "no.bin", "--out", out}, "no.bin: no such file"},
       {{folder}, "--out: missing"},
       {{folder, "--split", "val"}, "found both"},
+      {{"--split", "val", "--category", "Mug"}, "--category: needs FILE..."},
       {{"--split", "test"}, "--split: the dataset has no scans in the split test"},
       {{"--split", "val", "--dataset", R"({"voxel_m": 0.4})"}, "trained with voxel_m 0.8"},
       {{"--split", "val", "--dataset", R"({"voxel": 0.4})"}, "/dataset/voxel: unknown key"},
+      {{"--split", "val", "--dataset", R"({"dataset": 5})"},
+       "--dataset: /dataset: expected an object, found 5"},
       {{"--split", "val", "--out", data_ + "/labels", "--force"}, "in the folder of the data"},
       {{"--split", "val", "--device", "cuda:77"}, "--device"}};
   for (const auto& [arguments, message] : wrong) {

@@ -298,6 +298,29 @@ TEST_F(LeftOutTest, EvaluationAndCalibrationPassOverScansWithoutPoints) {
   }
 }
 
+// Whoever has trained calibrates with the same samples as whoever has not.
+TEST_F(LeftOutTest, WhatTrainingPassesOverChangesNoCalibration) {
+  const auto source = Open({3, -2, 4});
+  const auto scans = WholeSplit(*source, data::Split::kTrain, 1);
+  const auto names_of_pass = [&] {
+    std::vector<std::string> names;
+    const Status status = scans->ForEach(
+        [&](const Batch& visited) {
+          for (const std::string& name : NamesOf(visited)) names.push_back(name);
+          return OkStatus();
+        },
+        {});
+    EXPECT_TRUE(status.ok()) << status;
+    return names;
+  };
+  ASSERT_TRUE(source->budget()->Take(source->budget()->left()));  // no batch is kept
+  const auto training = TrainingBatches(*source, 2, 2, 1, at::kCPU);
+  for (int step = 0; step < 2; ++step) ASSERT_TRUE(training->Next({}).ok());
+  EXPECT_TRUE(source->IsLeftOut(data::Split::kTrain, 1));
+  EXPECT_EQ(names_of_pass(), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(names_of_pass(), (std::vector<std::string>{"a", "b", "c"}));
+}
+
 TEST_F(LeftOutTest, ASplitWithoutPointsIsAnErrorThatNamesAScan) {
   const auto source = Open({0, 0});
   const Status status = WholeSplit(*source, data::Split::kTrain, 1)

@@ -182,9 +182,8 @@ class EvaluationSet::Maker {
     return made;
   }
 
-  // nullopt: it is left out.
+  // nullopt: it is left out, whatever training leaves out: a batch is the same before and after.
   Result<std::optional<data::PreparedScan>> Prepare(int64_t index) {
-    if (source_.IsLeftOut(split_, index)) return std::optional<data::PreparedScan>();
     Result<data::PreparedScan> scan = PrepareScan(source_, split_, index, /*augment=*/nullptr);
     if (scan.ok()) return std::optional<data::PreparedScan>(std::move(scan).value());
     if (!data::IsEmptyScan(scan.status())) return scan.status();

@@ -41,7 +41,8 @@ class ScanSource {
   const std::string& digest() const { return digest_; }
   const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
 
-  // A scan that IsEmptyScan: whoever reads the split passes over it from now on. `why` names it.
+  // Notes a scan that IsEmptyScan. `why` names it. Training passes over it from now on; evaluation
+  // does not ask, because a scan without a label is empty in training alone.
   void LeaveOut(data::Split split, int64_t index, const std::string& why);
   bool IsLeftOut(data::Split split, int64_t index);
   // Logs how many scans of the split are left out, and the first of them, unless that was said.

@@ -124,9 +124,9 @@ std::vector<std::string_view> SplitAt(std::string_view line, char separator) {
   }
 }
 
-Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
-                        int64_t max_rows, const std::vector<std::string>& unused) {
-  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+Result<Table> ParseTable(std::string_view text, const std::string& path,
+                         const std::vector<std::string>& columns, int64_t max_rows,
+                         const std::vector<std::string>& unused) {
   std::string expected = std::to_string(columns.size()) + " numbers (";
   for (const std::string& column : columns) {
     expected.append(column).append(&column == &columns.back() ? ")" : " ");
@@ -157,6 +157,12 @@ Result<Table> ReadTable(const std::string& path, const std::vector<std::string>&
     return InvalidArgument(path + ": the file has no points", kEmptyScanReason);
   }
   return table;
+}
+
+Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
+                        int64_t max_rows, const std::vector<std::string>& unused) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  return ParseTable(text, path, columns, max_rows, unused);
 }
 
 }  // namespace voxbit::data

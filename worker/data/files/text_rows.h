@@ -60,11 +60,17 @@ struct Table {
   std::vector<int64_t> lines;  // of each row, from 1
 };
 
-// The table in the file at `path`; `columns` names them. Stops after `max_rows`. DATA_LOSS for a
-// row that is too short, INVALID_ARGUMENT for one that is too long, for what is no finite number
-// and for no row at all, all naming file and line, with kEmptyScanReason for no row; what ReadText
-// says otherwise. Columns named in `unused` are not judged: their values are NaN where they are no
+// The table in `text`, which is of the file at `path`; `columns` names them. Stops after
+// `max_rows`. DATA_LOSS for a row that is too short, INVALID_ARGUMENT for one that is too long, for
+// what is no finite number and for no row at all, all naming file and line, with kEmptyScanReason
+// for no row. Columns named in `unused` are not judged: their values are NaN where they are no
 // finite numbers.
+Result<Table> ParseTable(std::string_view text, const std::string& path,
+                         const std::vector<std::string>& columns,
+                         int64_t max_rows = std::numeric_limits<int64_t>::max(),
+                         const std::vector<std::string>& unused = {});
+
+// The same of the text in the file at `path`; what ReadText says otherwise.
 Result<Table> ReadTable(const std::string& path, const std::vector<std::string>& columns,
                         int64_t max_rows = std::numeric_limits<int64_t>::max(),
                         const std::vector<std::string>& unused = {});

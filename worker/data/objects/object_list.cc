@@ -117,7 +117,7 @@ Result<Table> ReadObjectTable(const std::string& path, const ObjectSettings& set
   std::vector<std::string> names = {"x", "y", "z", "nx", "ny", "nz", "part"};
   columns = row.size() == 3 && !settings.NeedsNormals() ? 3 : row.size() == 7 && parts ? 7 : 6;
   names.resize(columns);
-  return ReadTable(path, names, max_rows, settings.UnusedColumns());
+  return ParseTable(text, path, names, max_rows, settings.UnusedColumns());
 }
 
 Result<std::unique_ptr<Dataset>> OpenObjectTables(const ObjectSettings& settings,
