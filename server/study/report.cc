@@ -158,13 +158,15 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
     Add(study, trials, summary);
   }
   progress.front_size = static_cast<int64_t>(summary.front.size());
-  if (!summary.reference.has_value()) {
-    VOXBIT_ASSIGN_OR_RETURN(summary.reference, KeepReference(store_, study, summary.first));
-  }
   progress.reference = summary.reference;
-  if (summary.reference.has_value()) {
+  if (!progress.reference.has_value()) {
+    VOXBIT_ASSIGN_OR_RETURN(progress.reference, KeepReference(store_, study, summary.first));
+    // That of a study which may be tried again may not be its last.
+    if (!search::CanRetry(study.state)) summary.reference = progress.reference;
+  }
+  if (progress.reference.has_value()) {
     progress.hypervolume =
-        ReferenceHypervolume(summary.front, study.config.objectives, *summary.reference);
+        ReferenceHypervolume(summary.front, study.config.objectives, *progress.reference);
   }
   progress.trials_per_minute = Speed(study, summary);
   return progress;
