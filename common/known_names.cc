@@ -64,8 +64,9 @@ std::string KnownNames(std::string_view name, const std::vector<std::string>& kn
   if (!nearest.empty()) return "did you mean \"" + nearest + "\"?";
   const std::vector<std::string> starting =
       StartingWith(boost::algorithm::to_lower_copy(std::string(name)), known);
-  if (!starting.empty())
+  if (!starting.empty()) {
     return "did you mean one of " + boost::algorithm::join(starting, ", ") + "?";
+  }
   return "known: " + boost::algorithm::join(known, ", ");
 }
 

@@ -96,9 +96,10 @@ Status LookAtDataOf(const StudyEntry& entry, const ServerSettings& settings,
   const Result<std::string> warning =
       LookAtData(json, entry.pointer, plugins, settings.local_workers != 0);
   if (!warning.ok()) return warning.status().Annotate(entry.file);
-  if (!warning->empty())
+  if (!warning->empty()) {
     log::Warning("the data of a study is not on this machine",
                  {{"study", entry.name}, {"why", *warning}});
+  }
   return OkStatus();
 }
 

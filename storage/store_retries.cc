@@ -69,6 +69,12 @@ Status ReopenTrials(Database& database, int64_t study_id, int64_t now_ms) {
       "UPDATE trials SET state = 'pending', sequence = NULL, message = '', finished_ms = 0 "
       "WHERE study_id = ? AND state IN ('failed', 'cancelled')",
       study_id));
+  // Those that have their results say why their fine-tuning failed, which is tried again.
+  VOXBIT_RETURN_IF_ERROR(database.Run(
+      "UPDATE trials SET message = '' WHERE study_id = ?1 AND state = 'succeeded' AND number IN "
+      "(SELECT trial_number FROM tasks WHERE study_id = ?1 AND kind = 'finetune' AND "
+      "state = 'failed')",
+      study_id));
   VOXBIT_RETURN_IF_ERROR(CloseSequences(database, study_id));
   VOXBIT_ASSIGN_OR_RETURN(
       const Ids tasks,

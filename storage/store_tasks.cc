@@ -134,11 +134,15 @@ Result<std::vector<Task>> Store::ListTasks(int64_t study_id, std::optional<searc
     const std::string_view kind_name = kind.has_value() ? Name(*kind) : "";
     const std::string_view state_name = state.has_value() ? Name(*state) : "";
     // A study has a hundred thousand tasks, of which few are leased: the index on states finds
-    // those.
-    const char* by_state = state.has_value() ? "AND state = ?3 " : "AND ?3 = '' ";
+    // those. But most are done; the few of the study as a whole are found by their trial, that is
+    // none. A "+" keeps a column out of the choice of an index.
+    const bool is_of_study =
+        kind == search::TaskKind::kProfile || kind == search::TaskKind::kTrainSupernet;
+    const std::string by_trial = is_of_study ? "AND ifnull(trial_number, 0) = 0 AND +" : "AND ";
+    const char* by_state = state.has_value() ? "state = ?3 " : "?3 = '' ";
     return ReadAll(
         database.Prepare(kSelectTask + "WHERE study_id = ?1 AND (?2 = '' OR kind = ?2) " +
-                             by_state + "ORDER BY id",
+                             by_trial + by_state + "ORDER BY id",
                          study_id, kind_name, state_name),
         &ReadTask);
   });

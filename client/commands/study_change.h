@@ -1,4 +1,4 @@
-// What pause, resume and stop have in common.
+// What pause, resume, stop and retry have in common.
 #pragma once
 
 #include <memory>

@@ -8,8 +8,7 @@
 // - The first generation holds the smallest and the largest feasible candidate, a candidate is
 //   proposed once, and draws are bounded: see generational_search.h.
 // - With "in_flight" the search is steady: no generation is waited for, and mutations and
-// crossovers
-//   take turns.
+//   crossovers take turns.
 // - Several objectives and measured constraints: see selection.h.
 #include <algorithm>
 #include <utility>

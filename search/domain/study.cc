@@ -327,8 +327,7 @@ Fields<SearchSettings> SearchFields() {
               "1 / number of dimensions")
       .Int("in_flight", &SearchSettings::in_flight, {0, 10'000}, "trials",
            "trials under way at once, each child bred from the results so far (evolution, nsga2); "
-           "0: "
-           "as many as the population, and the next generation when all its results are in")
+           "0: as many as the population, and the next generation when all its results are in")
       .Text("architecture", &SearchSettings::architecture, {},
             "choices that every candidate keeps, as in 3.0.12.7: those of a trial of the same "
             "supernet with or without bit-widths; only bit-widths are searched then. Empty: "
@@ -342,8 +341,7 @@ Fields<EvaluateSettings> EvaluateFields() {
   fields
       .Int("calibration_scans", &EvaluateSettings::calibration_scans, {1, 100'000}, "scans",
            "training scans from which the batch-norm statistics of a candidate and the ranges of "
-           "its "
-           "quantized inputs are taken anew")
+           "its quantized inputs are taken anew")
       .Int("batch", &EvaluateSettings::batch, {1, 1024}, "scans",
            "scans of one forward pass when it is scored; no score depends on it")
       .Text("split", &EvaluateSettings::split, {"val", "train", "test"},

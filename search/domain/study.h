@@ -135,12 +135,12 @@ struct Study {
   std::string config_json;  // the resolved configuration, canonical
   StudyState state = StudyState::kActive;
   StudyPhase phase = StudyPhase::kProfile;
-  std::string message;  // why it failed or was stopped
+  std::string message;  // why it failed or was stopped, or what its results lack
   // JSON of what its hypervolume is measured against (server/study/reference.h); "" until that is
   // fixed.
   std::string hypervolume_reference;
   int64_t created_ms = 0;
-  int64_t resumed_ms = 0;   // when it last became active after a pause; 0: it was never paused
+  int64_t resumed_ms = 0;   // when it was last resumed or tried again; 0: never
   int64_t finished_ms = 0;  // 0 while it is not final
 };
 

@@ -47,13 +47,11 @@ class StudyService final : public v1::StudyService::CallbackService {
   grpc::ServerUnaryReactor* CreateStudy(grpc::CallbackServerContext* call,
                                         const v1::CreateStudyRequest* request,
                                         v1::Study* response) override {
-    // Not inside the transaction: a share that hangs must not hold the store.
     const Result<Json> config = ParseJson(request->config_json());
-    if (!config.ok()) return Answer(call, [&] { return config.status(); });
-    const Result<std::string> warning = LookAtDataOf(*config);
-    if (!warning.ok()) return Answer(call, [&] { return warning.status(); });
+    const Result<std::string> warning = LookAtDataOf(config);
     if (request->validate_only()) {
       return Answer(call, [&]() -> Status {
+        VOXBIT_RETURN_IF_ERROR(warning.status());
         VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
         response->set_name(plan->config().name);
         response->set_config_json(plan->config_json());
@@ -63,27 +61,17 @@ class StudyService final : public v1::StudyService::CallbackService {
     }
     return AnswerMutation(
         call, context_.store, "StudyService/CreateStudy", *request, response,
-        [&]() -> Result<v1::Study> {
-          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
-          return Create(*plan, *warning);
-        },
-        [&] { StartRunner(response->name()); });
+        [&] { return Create(config, warning); }, [&] { StartRunner(response->name()); });
   }
 
   grpc::ServerUnaryReactor* CloneStudy(grpc::CallbackServerContext* call,
                                        const v1::CloneStudyRequest* request,
                                        v1::Study* response) override {
     const Result<Json> config = ClonedConfig(*request);
-    if (!config.ok()) return Answer(call, [&] { return config.status(); });
-    const Result<std::string> warning = LookAtDataOf(*config);
-    if (!warning.ok()) return Answer(call, [&] { return warning.status(); });
+    const Result<std::string> warning = LookAtDataOf(config);
     return AnswerMutation(
         call, context_.store, "StudyService/CloneStudy", *request, response,
-        [&]() -> Result<v1::Study> {
-          VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
-          return Create(*plan, *warning);
-        },
-        [&] { StartRunner(response->name()); });
+        [&] { return Create(config, warning); }, [&] { StartRunner(response->name()); });
   }
 
   grpc::ServerUnaryReactor* GetStudy(grpc::CallbackServerContext* call,
@@ -191,17 +179,23 @@ class StudyService final : public v1::StudyService::CallbackService {
     return config;
   }
 
-  Result<std::string> LookAtDataOf(const Json& config) const {
-    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(config));
+  // Not inside the transaction: a share that hangs must not hold the store.
+  Result<std::string> LookAtDataOf(const Result<Json>& config) const {
+    VOXBIT_RETURN_IF_ERROR(config.status());
+    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
     return LookAtData({{"dataset", plan->config().dataset}}, "", context_.plugins,
                       context_.has_local_workers);
   }
 
-  Result<v1::Study> Create(const StudyPlan& plan, const std::string& warning) const {
+  // Inside the transaction, and so are the errors of what was read before it: a repeated request
+  // gets its answer although the data, or the study that was cloned, may be gone.
+  Result<v1::Study> Create(const Result<Json>& config, const Result<std::string>& warning) const {
+    VOXBIT_RETURN_IF_ERROR(warning.status());
+    VOXBIT_ASSIGN_OR_RETURN(const auto plan, Plan(*config));
     VOXBIT_ASSIGN_OR_RETURN(const search::Study study,
-                            context_.store.CreateStudy(plan.config(), plan.config_json()));
+                            context_.store.CreateStudy(plan->config(), plan->config_json()));
     v1::Study created = convert::ToProto(study);
-    AddWarnings(plan, warning, created);
+    AddWarnings(*plan, *warning, created);
     return created;
   }
 

@@ -151,10 +151,14 @@ Result<std::optional<Reference>> KeepReference(storage::Store& store, const sear
     return std::optional(std::move(stored));
   }
   auto reference = FixReference(objectives, study.config, first, IsSearchOver(study));
-  if (reference.has_value()) {
-    VOXBIT_RETURN_IF_ERROR(
-        store.SetHypervolumeReference(study.id, CanonicalJson(ToJson(*reference))));
+  if (!reference.has_value()) return reference;
+  // What is left of a generation says little of the rest of a study that is tried again.
+  const bool may_go_on = search::CanRetry(study.state);
+  if (may_go_on && !FixReference(objectives, study.config, first, false).has_value()) {
+    return reference;
   }
+  VOXBIT_RETURN_IF_ERROR(
+      store.SetHypervolumeReference(study.id, CanonicalJson(ToJson(*reference))));
   return reference;
 }
 

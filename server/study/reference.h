@@ -52,7 +52,8 @@ std::optional<Reference> FixReference(const std::vector<search::Objective>& obje
                                       const std::vector<std::vector<double>>& first, bool is_over);
 
 // The stored reference of a study; else the one that FixReference makes of its objectives, which is
-// stored from now on. Empty while there is none.
+// stored from now on, but not that of a study which failed or was stopped within its first
+// generation: it may be tried again. Empty while there is none.
 Result<std::optional<Reference>> KeepReference(storage::Store& store, const search::Study& study,
                                                const std::vector<std::vector<double>>& first);
 

@@ -140,7 +140,7 @@ Result<search::Objective> ParseMetricKey(const std::string& key) {
   }
   VOXBIT_ASSIGN_OR_RETURN(const search::Metric metric, search::FindMetric(objective.metric));
   if (metric.source == search::MetricSource::kLatency && objective.target.empty()) {
-    objective.target = "local";
+    objective.target = search::kDefaultTarget;
   }
   return objective;
 }
@@ -151,22 +151,22 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
   VOXBIT_ASSIGN_OR_RETURN(progress.counts, store_.CountTrials(study.id));
   VOXBIT_ASSIGN_OR_RETURN(progress.running,
                           store_.ListTasks(study.id, std::nullopt, search::TaskState::kLeased));
-  const auto& counts = progress.counts;
-  const int64_t finals = counts.succeeded + counts.infeasible + counts.failed + counts.cancelled;
   MutexLock lock(mutex_);
   Summary& summary = summaries_[study.id];
-  if (summary.last_sequence < finals) {
+  if (summary.last_sequence < progress.counts.Finals()) {
     VOXBIT_ASSIGN_OR_RETURN(const auto trials, store_.TrialsAfter(study.id, summary.last_sequence));
     Add(study, trials, summary);
   }
   progress.front_size = static_cast<int64_t>(summary.front.size());
-  if (!summary.reference.has_value()) {
-    VOXBIT_ASSIGN_OR_RETURN(summary.reference, KeepReference(store_, study, summary.first));
-  }
   progress.reference = summary.reference;
-  if (summary.reference.has_value()) {
+  if (!progress.reference.has_value()) {
+    VOXBIT_ASSIGN_OR_RETURN(progress.reference, KeepReference(store_, study, summary.first));
+    // That of a study which may be tried again may not be its last.
+    if (!search::CanRetry(study.state)) summary.reference = progress.reference;
+  }
+  if (progress.reference.has_value()) {
     progress.hypervolume =
-        ReferenceHypervolume(summary.front, study.config.objectives, *summary.reference);
+        ReferenceHypervolume(summary.front, study.config.objectives, *progress.reference);
   }
   progress.trials_per_minute = Speed(study, summary);
   return progress;

@@ -131,6 +131,12 @@ Result<StudyRunner::Outcome> StudyRunner::Step() {
   VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(study_id_));
   if (search::IsFinal(study.state)) return Outcome::kEnded;
   if (study.state == StudyState::kPaused) return Outcome::kWaiting;
+  if (study.resumed_ms != resumed_ms_) {
+    // It may have been stopped and tried again since the last step: its trials are others now.
+    algorithm_.reset();
+    why_exhausted_.reset();
+    resumed_ms_ = study.resumed_ms;
+  }
   switch (study.phase) {
     case StudyPhase::kProfile:
       return StepProfile();
@@ -236,11 +242,11 @@ Result<StudyRunner::Outcome> StudyRunner::StepSearch() {
                 " trials succeeded; see 'trial list'");
   }
   const int64_t wanted = plan_->config().search.trials;
-  const std::string early = counts.proposed < wanted
-                                ? "the search ended after " + std::to_string(counts.proposed) +
-                                      " of " + std::to_string(wanted) +
-                                      " trials: " + *why_exhausted_
-                                : "";
+  std::string early;
+  if (counts.proposed < wanted) {
+    early = "the search ended after " + std::to_string(counts.proposed) + " of " +
+            std::to_string(wanted) + " trials: " + *why_exhausted_;
+  }
   VOXBIT_RETURN_IF_ERROR(store_.SetPhase(study_id_, StudyPhase::kFinetune, early));
   return Outcome::kProgressed;
 }
@@ -275,14 +281,21 @@ Status StudyRunner::Append(const std::vector<search::Proposal>& asked) {
     }
     trials.push_back(std::move(trial));
   }
-  const auto appended = store_.AppendTrials(
-      study_id_, trials, {.blob = algorithm_->Save(), .told_sequence = told_sequence_});
+  const Status appended = store_.Write([&]() -> Status {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(study_id_));
+    // Tried again while the algorithm was asked: the next step asks anew.
+    if (study.resumed_ms != resumed_ms_) return OkStatus();
+    return store_
+        .AppendTrials(study_id_, trials,
+                      {.blob = algorithm_->Save(), .told_sequence = told_sequence_})
+        .status();
+  });
   if (!appended.ok()) {
     // What was asked for is not on disk: forget it, so that the next step asks the same again.
     algorithm_.reset();
     why_exhausted_.reset();
   }
-  return appended.status();
+  return appended;
 }
 
 Result<StudyRunner::Outcome> StudyRunner::StepFinetune() {

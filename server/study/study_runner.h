@@ -60,6 +60,7 @@ class StudyRunner {
   std::unique_ptr<search::CostFilter> filter_;
   std::unique_ptr<search::Algorithm> algorithm_;
   int64_t told_sequence_ = 0;
+  int64_t resumed_ms_ = 0;                    // of the study, as the algorithm knows it
   std::optional<std::string> why_exhausted_;  // no further candidate comes
 };
 

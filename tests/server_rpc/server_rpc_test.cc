@@ -394,6 +394,29 @@ TEST_F(ServerRpcTest, CloneTwiceMakesOneStudy) {
   EXPECT_EQ(refusal("third", "/seed=5").code(), StatusCode::kNotFound);
 }
 
+TEST_F(ServerRpcTest, RepeatedCreationIsAnsweredWhateverHasChangedSince) {
+  auto request = CreateRequest("original");
+  Json config = ToyStudy("original", 8);
+  config["dataset"] = {{"kind", "semantic_kitti"}, {"root", "/nowhere/at/all"}};
+  request.set_config_json(config.dump());
+  v1::CloneStudyRequest clone;
+  clone.set_request_id(NewUuid());
+  clone.set_name("original");
+  clone.set_new_name("copy");
+  v1::Study first;
+  v1::Study again;
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &first).ok());
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CloneStudy, clone, &again).ok());
+  Change(&v1::StudyService::Stub::DeleteStudy, "original");
+  rpc_->Shutdown();
+  Start(/*has_local_workers=*/true);  // which would refuse the folder
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CloneStudy, clone, &again).ok());
+  EXPECT_EQ(again.name(), "copy");
+  ASSERT_TRUE(Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &again).ok());
+  EXPECT_EQ(first.SerializeAsString(), again.SerializeAsString());
+  EXPECT_EQ(store_->ListStudies(0, 10).value().size(), 1U);
+}
+
 TEST_F(ServerRpcTest, StudyThatFailedBeforeItsFirstTrialIsGivenAgain) {
   Create("again");
   const int64_t id = store_->GetStudy("again").value().id;

@@ -40,8 +40,7 @@ class StoreRetriesTest : public testing::StoreTest {
   }
 };
 
-// ---- given again
-// --------------------------------------------------------------------------------------
+// ---- given again --------------------------------------------------------------------------------
 
 TEST_F(StoreRetriesTest, NameOfAStudyThatFailedBeforeItsFirstTrialIsFree) {
   const search::Study failed = NewStudy("a");
@@ -97,8 +96,7 @@ TEST_F(StoreRetriesTest, FinishedTrainingServesTheStudyThatIsGivenAgain) {
   EXPECT_EQ(Tasks(other.id)[0].id, own);
 }
 
-// ---- tried again
-// --------------------------------------------------------------------------------------
+// ---- tried again --------------------------------------------------------------------------------
 
 TEST_F(StoreRetriesTest, StoppedStudyGoesOnWhereItStood) {
   const search::Study study = NewStudy();
@@ -187,6 +185,20 @@ TEST_F(StoreRetriesTest, FailedTrainingIsTriedAgainAndExportsStay) {
   EXPECT_EQ(Take(store_->GetTask(training)).state, TaskState::kQueued);
 }
 
+TEST_F(StoreRetriesTest, AFineTuningThatIsTriedAgainHasNotFailed) {
+  const search::Study study = NewStudy();
+  AddTrials(study.id, 0, 1);
+  Complete(Claim());
+  const int64_t tuned = Take(store_->AppendTask(study.id, 1, SpecOf(TaskKind::kFinetune)));
+  Fail(Claim(), FailureKind::kInfeasible);
+  ASSERT_EQ(Take(store_->GetTrial(study.id, 1)).message, "fine-tuning failed: because");
+  FailForGood(study.id);
+  Take(store_->RetryStudy(study.id));
+  EXPECT_EQ(Take(store_->GetTask(tuned)).state, TaskState::kQueued);
+  EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).message, "");
+  EXPECT_EQ(Take(store_->GetTrial(study.id, 1)).state, TrialState::kSucceeded);
+}
+
 TEST_F(StoreRetriesTest, TrainingThatAnotherStudyFinishedMeanwhileIsNotRepeated) {
   const search::Study study = NewStudy("a");
   AddTrials(study.id, 0, 1);
@@ -224,8 +236,7 @@ TEST_F(StoreRetriesTest, OnlyWhatFailedOrWasStoppedIsTriedAgain) {
   EXPECT_EQ(store_->RetryStudy(99).status().code(), StatusCode::kNotFound);
 }
 
-// ---- deleted
-// --------------------------------------------------------------------------------------
+// ---- deleted ------------------------------------------------------------------------------------
 
 TEST_F(StoreRetriesTest, DeletedStudyLeavesNothingAndOthersStay) {
   const search::Study study = NewStudy("a");

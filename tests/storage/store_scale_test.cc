@@ -36,6 +36,8 @@ class Stopwatch {
 TEST_F(StoreScaleTest, HoldsVeryManyTrials) {
   constexpr int32_t kWaiting = 1'000;
   const search::Study study = NewStudy();
+  Take(store_->AppendTask(study.id, 0, testing::SpecOf(search::TaskKind::kProfile)));
+  Complete(Claim());
   {
     const Stopwatch watch("append all trials");
     for (int32_t i = 0; i < kTrials; i += 1000) {
@@ -62,6 +64,12 @@ TEST_F(StoreScaleTest, HoldsVeryManyTrials) {
   {
     const Stopwatch watch("claim and complete 100");
     for (int i = 0; i < 100; ++i) Complete(Claim());
+  }
+  {
+    const Stopwatch watch("find the profile");
+    const auto found =
+        Take(store_->ListTasks(study.id, search::TaskKind::kProfile, search::TaskState::kDone));
+    ASSERT_EQ(found.size(), 1u);
   }
   {
     const Stopwatch watch("check invariants");

@@ -190,6 +190,21 @@ TEST_F(ReporterTest, AStudyThatEndsWithinItsFirstGenerationHasAReferenceThen) {
   EXPECT_NEAR(*Hypervolume(), 0.25, kStep);
 }
 
+TEST_F(ReporterTest, AStudyStoppedWithinItsFirstGenerationGetsItsReferenceWhenItIsTriedAgain) {
+  NewStudy(kMiouAndMacs, 2);
+  Add({{0.5, 100}});
+  ASSERT_TRUE(store_->MoveStudy(study_, search::StudyState::kStopped, "").ok());
+  // Costs that are all equal are left out.
+  EXPECT_NEAR(*Hypervolume(), 0.5, kStep);
+  EXPECT_EQ(Study().hypervolume_reference, "");
+  ASSERT_TRUE(store_->RetryStudy(study_).ok());
+  reporter_->Forget(study_);
+  EXPECT_FALSE(Hypervolume().has_value());
+  Add({{0.4, 200}});
+  EXPECT_NEAR(*Hypervolume(), 0.25, kStep);
+  EXPECT_EQ(Study().hypervolume_reference, "[[0.0,1.0],[200.0,0.0]]");
+}
+
 TEST_F(ReporterTest, TheReferenceIsKeptWithTheStudy) {
   NewStudy(kMiouAndMacs, 2);
   Add({{0.5, 100}, {0.4, 200}});

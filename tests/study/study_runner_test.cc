@@ -182,6 +182,42 @@ TEST_F(StudyRunnerTest, StoppedStudyEnds) {
   EXPECT_FALSE(WorkOnce(*store_));
 }
 
+// Between two steps of one runner, which does not see the stop.
+TEST_F(StudyRunnerTest, AStudyTriedAgainUnseenGoesOnAsWithANewRunner) {
+  const auto proposed = [this](const std::string& name, bool with_new_runner) {
+    const int64_t id = Create(ToyStudy(name, 24));
+    auto runner = Runner(id);
+    // Two trials of the first generation fail; the second is proposed.
+    for (int turn = 0; turn < 100 && Proposed(id).size() < 16; ++turn) {
+      if (runner->Step().value() == StudyRunner::Outcome::kProgressed) continue;
+      const auto task = store_->ClaimTask(ToyWorker(), {}).value();
+      if (!task.has_value()) break;
+      const bool fails = task->trial_number == 1 || task->trial_number == 2;
+      const auto verdict =
+          fails ? store_->FailTask(task->id, task->lease_token,
+                                   {.kind = search::FailureKind::kFailed, .message = "broken"},
+                                   {.max_failed_attempts = 1})
+                : store_->CompleteTask(task->id, task->lease_token, ToyResult(task->spec));
+      EXPECT_EQ(verdict.value(), search::Verdict::kRecorded);
+    }
+    EXPECT_EQ(Proposed(id).size(), 16U);
+    EXPECT_EQ(store_->CountTrials(id)->failed, 2);
+    EXPECT_TRUE(store_->MoveStudy(id, search::StudyState::kStopped, "").ok());
+    EXPECT_TRUE(store_->RetryStudy(id).ok());
+    if (with_new_runner) runner = Runner(id);
+    for (int turn = 0; turn < 1000; ++turn) {
+      const StudyRunner::Outcome outcome = runner->Step().value();
+      if (outcome == StudyRunner::Outcome::kEnded) break;
+      const bool has_worked = outcome != StudyRunner::Outcome::kWaiting || WorkOnce(*store_);
+      EXPECT_TRUE(has_worked);
+    }
+    EXPECT_EQ(store_->GetStudy(id)->state, search::StudyState::kCompleted);
+    EXPECT_EQ(store_->LoadAlgorithmState(id).value()->told_sequence, 16);
+    return Proposed(id);
+  };
+  EXPECT_EQ(proposed("seen", true), proposed("unseen", false));
+}
+
 TEST_F(StudyRunnerTest, MeasuredConstraintThatNoTrialMeetsIsTold) {
   Json config = ToyStudy("too-slow", 8);
   config["constraints"] = {{{"metric", "latency_ms"}, {"target", "local"}, {"max", 0.5}}};
