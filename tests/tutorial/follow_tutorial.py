@@ -158,20 +158,21 @@ def mark(number):
 
 
 def script_of(blocks):
-    """One script: each block behind its mark, with what it prints on standard output."""
+    """One script: each block behind its mark, errors among the output."""
     parts = ["set -euo pipefail", "exec 2>&1"]
     for number, block in enumerate(blocks):
         parts.append(f"echo '{mark(number)}'")
         if block.kind == "sh":
             parts.append(block.text)
         else:
-            parts.append(f"cat > {shlex.quote(block.name)} <<'END OF FILE'\n{block.text}END OF FILE")
+            name = shlex.quote(block.name)
+            parts.append(f"cat > {name} <<'END OF FILE'\n{block.text}END OF FILE")
     parts.append(f"echo '{mark(len(blocks))}'")
     return "\n".join(parts) + "\n"
 
 
 def run(script, folder, environment, limit):
-    """Runs the script in `folder`; returns what it printed and whether it ended in time and well."""
+    """Runs the script below `folder`; returns what it printed and how it ended."""
     output = folder / "output"
     work = folder / "work"
     work.mkdir()
