@@ -152,7 +152,7 @@ Result<std::unique_ptr<StudyPlan>> StudyPlan::Create(const Json& json, const std
   return plan;
 }
 
-Status StudyPlan::CheckClouds(const std::string& pointer) const {
+Status StudyPlan::CheckClouds(const std::string& pointer) {
   if (points_ == 0) return OkStatus();
   const std::string supernet = "the supernet " + config_.supernet.at("kind").dump();
   if (points_ < spec_->min_points()) {
@@ -162,13 +162,14 @@ Status StudyPlan::CheckClouds(const std::string& pointer) const {
   }
   const int64_t rows = spec_->FewestNormRows(points_);
   if (rows != 1) return OkStatus();
-  const std::string why =
-      "a batch norm of " + supernet +
-      " sees one row of each object, and of a single row nothing can be learned; expected at "
-      "least 2, found 1";
-  if (config_.train.batch == 1) return FieldError(pointer + kTrainBatch, why);
+  const auto note = [&](const std::string& key, const std::string& what) {
+    notes_.push_back(pointer + key + ": a batch norm of " + supernet +
+                     " sees one row of each object, and of a single row nothing can be learned: " +
+                     what + "; at least 2 would be right, found 1");
+  };
+  if (config_.train.batch == 1) note(kTrainBatch, "every batch is left out, nothing is trained");
   if (config_.evaluate.calibration_scans == 1) {
-    return FieldError(pointer + "/evaluate/calibration_scans", why);
+    note("/evaluate/calibration_scans", "it keeps the statistics of the training");
   }
   return OkStatus();
 }

@@ -50,8 +50,8 @@ class StudyPlan {
                                                    const Plugins& plugins);
   // As Create, for a study that no store has yet. What an earlier version has begun goes on, but a
   // new study has targets as CheckName of common/text.h wants names, and may not have clouds with
-  // fewer points than the supernet needs, or batches that give a batch norm a single row:
-  // INVALID_ARGUMENT names the JSON pointer.
+  // fewer points than the supernet needs: INVALID_ARGUMENT names the JSON pointer. Batches that give
+  // a batch norm a single row are a note.
   static Result<std::unique_ptr<StudyPlan>> CreateNew(const Json& config,
                                                       const std::string& pointer,
                                                       const Plugins& plugins);
@@ -85,7 +85,7 @@ class StudyPlan {
 
  private:
   StudyPlan() = default;
-  Status CheckClouds(const std::string& pointer) const;
+  Status CheckClouds(const std::string& pointer);
   void AddPaceNote(search::Pace pace, const std::string& pointer);
   Status AddLatencyTable(const std::string& pointer);
   search::TaskSpec BaseTask(search::TaskKind kind, const TaskInputs& inputs) const;

@@ -72,6 +72,18 @@ void LogDataWarnings(const std::string& study, const Json& overview) {
   }
 }
 
+// "nothing was trained: ..."; empty when something was.
+std::string WhyUntrained(const storage::Store& store, int64_t study_id) {
+  const auto result = DoneResult(store, study_id, TaskKind::kTrainSupernet);
+  if (!result.ok()) return "";
+  const int64_t steps = result->detail.value("steps", int64_t{0});
+  const int64_t left_out = result->detail.value("single_row_steps", int64_t{0});
+  if (left_out == 0 || left_out < steps) return "";
+  return "nothing was trained: a batch norm sees a single row of each of the " +
+         std::to_string(left_out) + " training batches, and they were left out; a larger " +
+         "train.batch is needed";
+}
+
 // "fine-tuning failed for 1 of 3 trials; trial 5: ..."; empty when none did.
 Result<std::string> FinetuneFailures(const storage::Store& store, int64_t study_id) {
   VOXBIT_ASSIGN_OR_RETURN(const auto tasks,
@@ -329,7 +341,8 @@ Result<StudyRunner::Outcome> StudyRunner::Finish() {
       KeepReference(store_, study, FirstScores(trials, config.objectives, config)).status());
   VOXBIT_ASSIGN_OR_RETURN(const std::string untuned, FinetuneFailures(store_, study_id_));
   std::vector<std::string> shortcomings = {
-      WhyNoFront(trials, config.objectives, config.constraints), untuned};
+      WhyUntrained(store_, study_id_), WhyNoFront(trials, config.objectives, config.constraints),
+      untuned};
   std::erase(shortcomings, "");
   const std::string lacking = boost::algorithm::join(shortcomings, "; ");
   if (!study.message.empty()) shortcomings.push_back(study.message);

@@ -87,7 +87,7 @@ class Network : public torch::nn::Module {
   // them all; for the first pass these are its batch's own. End writes the mean and the unbiased
   // variance over all rows, pooled in float64, into the running statistics of the channels that
   // were active. Returns the fewest rows that such a norm has seen, 0 where none saw any; one row
-  // has no variance, which is written as 0.
+  // has no variance, and its norm keeps the statistics that it had.
   // Source: once-for-all, elastic_nn/utils.py (set_running_statistics), which averages the
   // variances within batches instead.
   void BeginCalibration();

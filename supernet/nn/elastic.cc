@@ -97,13 +97,15 @@ at::Tensor ElasticBatchNorm::ForwardRows(const at::Tensor& x, const at::Tensor& 
   options.eps = kBatchNormEps;
   options.relu = relu;
   const bool looks = (is_training() || calibrating_) && x.size(0) > 0;
-  if (!looks) {
+  if (looks && calibrating_) pooled_.Add(ColumnMoments(x));
+  // A single row has no variance.
+  const bool is_calibrated = looks && calibrating_ && pooled_.rows > 1;
+  if (!looks || (calibrating_ && !is_calibrated)) {
     const BatchMoments running = {running_mean.narrow(0, 0, channels),
                                   running_var.narrow(0, 0, channels), 0};
     return NormalizeRows(x, residual, weight, bias, running, options);
   }
-  if (calibrating_) {
-    pooled_.Add(ColumnMoments(x));
+  if (is_calibrated) {
     return NormalizeRows(x, residual, weight, bias, pooled_.moments(), options);
   }
   if (x.size(0) == 1) throw SingleRowError();
@@ -154,9 +156,10 @@ int64_t ElasticBatchNorm::EndCalibration() {
   const at::NoGradGuard no_grad;
   const Pooled pooled = std::exchange(pooled_, {});
   calibrating_ = false;
-  if (pooled.rows == 0) return 0;  // inactive in the calibrated candidate
+  // Of no row where it is inactive in the calibrated candidate.
+  if (pooled.rows <= 1) return pooled.rows;
   const int64_t channels = pooled.mean.size(0);
-  const auto divisor = static_cast<double>(std::max<int64_t>(1, pooled.rows - 1));
+  const auto divisor = static_cast<double>(pooled.rows - 1);
   running_mean.narrow(0, 0, channels).copy_(pooled.mean);
   running_var.narrow(0, 0, channels).copy_(pooled.squares / divisor);
   return pooled.rows;

@@ -134,9 +134,11 @@ TEST(ElasticBatchNormTest, CalibrationOnASingleRowIsTold) {
   ElasticBatchNorm norm(3);
   norm.eval();
   norm.BeginCalibration();
-  norm.Forward(RandomTensor({1, 3}, 7), {}, false);
+  const at::Tensor row = RandomTensor({1, 3}, 7);
+  EXPECT_TRUE(at::allclose(norm.Forward(row, {}, false), row, 1e-4, 1e-4)) << "by what it had";
   EXPECT_EQ(norm.EndCalibration(), 1);
-  EXPECT_TRUE(at::equal(norm.running_var, at::zeros({3})));
+  EXPECT_TRUE(at::equal(norm.running_mean, at::zeros({3})));
+  EXPECT_TRUE(at::equal(norm.running_var, at::ones({3})));
   norm.BeginCalibration();
   EXPECT_EQ(norm.EndCalibration(), 0);
 }

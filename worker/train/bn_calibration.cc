@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/log.h"
+
 namespace voxbit::train {
 namespace {
 
@@ -74,10 +76,11 @@ Status CalibrateBatchNorm(supernet::Network& net, EvaluationSet& samples, std::s
     throw;
   }
   if (net.EndCalibration() == 1 && status.ok()) {
-    status = FailedPrecondition(
-        "the " + std::to_string(samples.num_scans()) +
-        " calibration samples give a batch norm a single row, which has no variance; more training "
-        "samples are needed, and an evaluate.calibration_scans that lets them in");
+    log::Warning(
+        "the calibration samples give a batch norm a single row, which has no variance: it keeps "
+        "its statistics; more training samples are needed, and an evaluate.calibration_scans that "
+        "lets them in",
+        {{"samples", samples.num_scans()}});
   }
   if (!status.ok()) net.RestoreBatchNorm(before);
   return status;

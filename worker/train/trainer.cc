@@ -101,7 +101,7 @@ class Training {
         return NotFinite("a weight or a running statistic", step, name);
       }
     }
-    VOXBIT_RETURN_IF_ERROR(CheckLeftOut(report));
+    WarnOfLeftOut(report);
     if (tail_steps > 0) report.final_loss = tail_sum / static_cast<double>(tail_steps);
     report.seconds = elapsed_s();
     return report;
@@ -151,18 +151,15 @@ class Training {
     return DistillationLoss(logits, wanted, *distillation_);
   }
 
-  // Says it when batches were left out because of a single row, which is an error for all of them.
-  static Status CheckLeftOut(const TrainReport& report) {
-    if (report.single_row_steps == 0) return OkStatus();
+  // Says it when batches were left out because of a single row.
+  static void WarnOfLeftOut(const TrainReport& report) {
+    if (report.single_row_steps == 0) return;
     const std::string what =
         "in " + std::to_string(report.single_row_steps) + " of " + std::to_string(report.steps) +
         " training batches a batch norm sees a single row (a scan so small that one voxel is left "
         "at the deepest level, or an object alone in its batch), which cannot be learned from";
-    if (report.single_row_steps + report.skipped_steps == report.steps) {
-      return FailedPrecondition(what + "; a larger train.batch is needed, or smaller voxels");
-    }
-    log::Warning("training batches were left out", {{"why", what}});
-    return OkStatus();
+    log::Warning("training batches were left out",
+                 {{"why", what + "; a larger train.batch is needed, or smaller voxels"}});
   }
 
   bool StateFinite() const {

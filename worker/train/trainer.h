@@ -55,8 +55,7 @@ struct TrainReport {
 // are a mixture of all candidates and must be calibrated before they are used.
 //
 // Errors: INFEASIBLE when a loss or a weight is no finite number, naming step and candidate;
-// FAILED_PRECONDITION when every batch is left out because of a single row; CANCELLED soon after
-// `stop`; whatever the dataset says.
+// CANCELLED soon after `stop`; whatever the dataset says.
 // Equal arguments, data and number of threads give equal bits. Sets torch's global seed.
 // Source: spvnas configs/semantic_kitti/default.yaml, core/trainers.py; Kingma and Ba, Adam (ICLR
 // 2015), as in the part segmentation of qq456cvb/Point-Transformers.
