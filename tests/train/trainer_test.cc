@@ -272,8 +272,9 @@ TEST(TrainerTest, ABatchThatFailsHalfwayLeavesNoTraceInStatistics) {
   const supernet::TensorMap before = CopyOf(net->NamedTensors());
   search::TrainSettings settings = FewSteps(2);
   settings.batch = 1;
-  EXPECT_EQ(TrainSupernet(*net, source, settings, 1, OnCpu()).status().code(),
-            StatusCode::kFailedPrecondition);
+  const auto report = TrainSupernet(*net, source, settings, 1, OnCpu());
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->single_row_steps, 2);
   EXPECT_TRUE(SameBits(before, net->NamedTensors()));
   settings.batch = 2;
   EXPECT_TRUE(TrainSupernet(*net, source, settings, 1, OnCpu()).ok());
