@@ -50,8 +50,8 @@ class StudyPlan {
                                                    const Plugins& plugins);
   // As Create, for a study that no store has yet. What an earlier version has begun goes on, but a
   // new study has targets as CheckName of common/text.h wants names, and may not have clouds with
-  // fewer points than the supernet needs: INVALID_ARGUMENT names the JSON pointer. Batches that give
-  // a batch norm a single row are a note.
+  // fewer points than the supernet needs: INVALID_ARGUMENT names the JSON pointer. Batches that
+  // give a batch norm a single row are a note.
   static Result<std::unique_ptr<StudyPlan>> CreateNew(const Json& config,
                                                       const std::string& pointer,
                                                       const Plugins& plugins);
