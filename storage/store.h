@@ -84,6 +84,7 @@ struct WaitingWork {
   std::string supernet_kind;
   std::string dataset_kind;
   std::string target;
+  int64_t since_ms = 0;  // when the oldest of these tasks was made
 };
 
 // One attempt at a task, for people who ask why something was repeated.
@@ -194,9 +195,9 @@ class Store {
                                               std::optional<search::TaskKind> kind,
                                               std::optional<search::TaskState> state) const;
   Result<std::vector<AttemptRow>> ListAttempts(int64_t task_id) const;
-  // What the queued tasks that ClaimTask may hand out (back-off aside) and that were added up to
-  // `created_until_ms` ask for, each demand once, by study.
-  Result<std::vector<WaitingWork>> ListWaiting(int64_t created_until_ms) const;
+  // What the queued tasks that ClaimTask may hand out (back-off aside) ask for, each demand once,
+  // by study.
+  Result<std::vector<WaitingWork>> ListWaiting() const;
 
   // Hands the oldest queued task that `worker` can do: kind, supernet, dataset and target match,
   // its study is active (exports: any study), its back-off has passed, and no equal training

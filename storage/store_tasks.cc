@@ -161,17 +161,18 @@ Result<std::vector<AttemptRow>> Store::ListAttempts(int64_t task_id) const {
   });
 }
 
-Result<std::vector<WaitingWork>> Store::ListWaiting(int64_t created_until_ms) const {
+Result<std::vector<WaitingWork>> Store::ListWaiting() const {
   return impl_->Read<std::vector<WaitingWork>>([&](Database& database) {
     return ReadAll(
-        database.Prepare("SELECT DISTINCT t.study_id, s.name, t.kind, t.supernet_kind, "
-                         "t.dataset_kind, t.target FROM tasks t JOIN studies s ON "
-                         "s.id = t.study_id WHERE t.state = 'queued' AND t.created_ms <= ? AND "
-                         "(s.state = 'active' OR t.kind = 'export') ORDER BY 1, 3, 4, 5, 6",
-                         created_until_ms),
+        database.Prepare("SELECT t.study_id, s.name, t.kind, t.supernet_kind, t.dataset_kind, "
+                         "t.target, MIN(t.created_ms) FROM tasks t JOIN studies s ON "
+                         "s.id = t.study_id WHERE t.state = 'queued' AND "
+                         "(s.state = 'active' OR t.kind = 'export') GROUP BY 1, 2, 3, 4, 5, 6 "
+                         "ORDER BY 1, 3, 4, 5, 6"),
         +[](const Statement& row) -> Result<WaitingWork> {
           VOXBIT_ASSIGN_OR_RETURN(const search::TaskKind kind, search::ParseTaskKind(row.Text(2)));
-          return WaitingWork{row.Int(0), row.Text(1), kind, row.Text(3), row.Text(4), row.Text(5)};
+          return WaitingWork{row.Int(0),  row.Text(1), kind,      row.Text(3),
+                             row.Text(4), row.Text(5), row.Int(6)};
         });
   });
 }

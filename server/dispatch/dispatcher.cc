@@ -356,6 +356,11 @@ Status Dispatcher::Drain(const std::string& worker) { return store_.DrainWorker(
 
 Result<std::vector<search::WorkerRow>> Dispatcher::ListWorkers() const {
   VOXBIT_ASSIGN_OR_RETURN(std::vector<storage::Store::Worker> workers, store_.ListWorkers());
+  return Rows(std::move(workers));
+}
+
+Result<std::vector<search::WorkerRow>> Dispatcher::Rows(
+    std::vector<storage::Store::Worker> workers) const {
   const int64_t now_ms = clock_.NowMs();
   std::map<int64_t, std::string> study_names;
   std::vector<search::WorkerRow> rows;

@@ -59,6 +59,8 @@ class Dispatcher {
 
   Status Drain(const std::string& worker);
   Result<std::vector<search::WorkerRow>> ListWorkers() const;
+  // The same for those who have asked the store already: `workers` are its own.
+  Result<std::vector<search::WorkerRow>> Rows(std::vector<storage::Store::Worker> workers) const;
 
   // Puts tasks of expired leases back in the queue. Returns how many; logs each with its reason.
   Result<int64_t> Sweep();

@@ -66,11 +66,15 @@ std::string WhyUnserved(const WaitingWork& work, std::vector<WorkerInfo> workers
 
 Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, const Clock& clock,
                                                const DispatchSettings& settings) {
-  const int64_t now_ms = clock.NowMs();
-  VOXBIT_ASSIGN_OR_RETURN(const auto waiting, store.ListWaiting(now_ms - kUnservedAfter.count()));
-  std::vector<UnservedWork> unserved;
-  if (waiting.empty()) return unserved;
+  VOXBIT_ASSIGN_OR_RETURN(const auto waiting, store.ListWaiting());
+  if (waiting.empty()) return std::vector<UnservedWork>();
   VOXBIT_ASSIGN_OR_RETURN(const auto registered, store.ListWorkers());
+  return FindUnserved(waiting, registered, clock.NowMs(), settings);
+}
+
+std::vector<UnservedWork> FindUnserved(const std::vector<WaitingWork>& waiting,
+                                       const std::vector<storage::Store::Worker>& registered,
+                                       int64_t now_ms, const DispatchSettings& settings) {
   // A worker is noted to about a second: a shorter limit would call living ones lost.
   const int64_t silence_ms = std::max(settings.lost_after, kUnservedAfter).count();
   std::vector<WorkerInfo> workers;
@@ -78,7 +82,9 @@ Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, cons
     if (worker.draining || now_ms - worker.last_seen_ms > silence_ms) continue;
     workers.push_back(worker.info);
   }
+  std::vector<UnservedWork> unserved;
   for (const WaitingWork& work : waiting) {
+    if (now_ms - work.since_ms < kUnservedAfter.count()) continue;
     const bool is_known = !unserved.empty() && unserved.back().study_id == work.study_id &&
                           unserved.back().kind == work.kind &&
                           unserved.back().target == work.target;

@@ -28,5 +28,9 @@ struct UnservedWork {
 // kind and target, by study.
 Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, const Clock& clock,
                                                const DispatchSettings& settings);
+// The same for those who have asked the store already.
+std::vector<UnservedWork> FindUnserved(const std::vector<storage::WaitingWork>& waiting,
+                                       const std::vector<storage::Store::Worker>& registered,
+                                       int64_t now_ms, const DispatchSettings& settings);
 
 }  // namespace voxbit::server

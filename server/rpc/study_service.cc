@@ -3,6 +3,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/config.h"
 #include "common/log.h"
@@ -208,11 +210,12 @@ class StudyService final : public v1::StudyService::CallbackService {
 
   Result<Situation> Look() const {
     Situation situation;
-    VOXBIT_ASSIGN_OR_RETURN(situation.unserved, FindUnserved(context_.store, context_.clock,
-                                                             context_.dispatcher.settings()));
-    VOXBIT_ASSIGN_OR_RETURN(const auto waiting, context_.store.ListWaiting(context_.clock.NowMs()));
+    VOXBIT_ASSIGN_OR_RETURN(const auto waiting, context_.store.ListWaiting());
     for (const storage::WaitingWork& work : waiting) situation.queued.insert(work.study_id);
-    VOXBIT_ASSIGN_OR_RETURN(situation.workers, context_.dispatcher.ListWorkers());
+    VOXBIT_ASSIGN_OR_RETURN(auto workers, context_.store.ListWorkers());
+    situation.unserved =
+        FindUnserved(waiting, workers, context_.clock.NowMs(), context_.dispatcher.settings());
+    VOXBIT_ASSIGN_OR_RETURN(situation.workers, context_.dispatcher.Rows(std::move(workers)));
     return situation;
   }
 
