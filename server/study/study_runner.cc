@@ -44,18 +44,22 @@ Json WithoutRoot(Json dataset) {
   return dataset;
 }
 
+// Data of one kind of settings has as many digests as it was changed or lies in different folders.
+constexpr size_t kMaxEarlierChecks = 16;
+
 // What the profiles of other studies have found in data of the same settings, the latest of each
-// digest.
+// digest: those of the latest studies, kMaxEarlierChecks at most.
 Result<Json> EarlierChecks(const storage::Store& store, const search::StudyConfig& config) {
   const Json wanted = WithoutRoot(config.dataset);
   std::map<std::string, Json> by_digest;
   VOXBIT_ASSIGN_OR_RETURN(const auto studies, store.ListStudies(0, 1'000'000));
-  for (const search::Study& study : studies) {
-    if (WithoutRoot(study.config.dataset) != wanted) continue;
-    VOXBIT_ASSIGN_OR_RETURN(Json overview, StudyDataOverview(store, study.id));
+  for (auto study = studies.rbegin(); study != studies.rend(); ++study) {
+    if (by_digest.size() == kMaxEarlierChecks) break;
+    if (WithoutRoot(study->config.dataset) != wanted) continue;
+    VOXBIT_ASSIGN_OR_RETURN(Json overview, StudyDataOverview(store, study->id));
     if (!overview.is_object() || !overview.contains("digest")) continue;
     std::string digest = CanonicalJson(overview["digest"]);
-    by_digest[std::move(digest)] = std::move(overview);
+    by_digest.emplace(std::move(digest), std::move(overview));
   }
   Json checks = Json::array();
   for (auto& [digest, overview] : by_digest) checks.push_back(std::move(overview));

@@ -349,6 +349,26 @@ TEST_F(StudyRunnerTest, AProfileKnowsTheChecksOfEqualData) {
   EXPECT_EQ(store_->GetStudy(second)->state, search::StudyState::kCompleted);
 }
 
+TEST_F(StudyRunnerTest, AProfileIsToldOfTheLatestChecksOnly) {
+  constexpr int kStudies = 20;
+  const auto profile_of = [this](const std::string& name) {
+    const int64_t id = Create(ToyStudy(name, 8));
+    EXPECT_TRUE(Runner(id)->Step().ok());
+    return store_->ListTasks(id, search::TaskKind::kProfile, {}).value().at(0);
+  };
+  for (int i = 0; i < kStudies; ++i) {
+    profile_of("study" + std::to_string(i));
+    const search::Task profile = *store_->ClaimTask(ToyWorker(), {}).value();
+    search::TaskResult result = ToyResult(profile.spec);
+    result.detail["check"] = {{"digest", std::to_string(100 + i)}};
+    ASSERT_TRUE(store_->CompleteTask(profile.id, profile.lease_token, result).ok());
+  }
+  const Json checks = profile_of("last").spec.settings.at("checks");
+  ASSERT_EQ(checks.size(), 16U);
+  EXPECT_EQ(checks.front().at("digest"), "104");
+  EXPECT_EQ(checks.back().at("digest"), "119");
+}
+
 TEST_F(StudyRunnerTest, ExhaustedSpaceEndsTheSearchBeforeTheBudget) {
   Json config = ToyStudy("tiny", 100'000);
   config["search"]["algorithm"] = "random";
