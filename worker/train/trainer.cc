@@ -108,14 +108,18 @@ class Training {
   }
 
  private:
-  // Step, or nothing at all where a batch norm sees a single row.
+  // Step, or nothing at all where a batch norm sees a single row. Every sample of a batch keeps a
+  // row of its own at each level (Collate wants one, and no level mixes samples), so that only the
+  // statistics of a sample alone may have to be put back.
   Result<std::optional<double>> StepUnlessSingle(const Batch& batch, int64_t step) {
-    const supernet::BatchNormState before = net_.SaveBatchNorm();
+    std::optional<supernet::BatchNormState> before;
+    if (batch.input.num_samples == 1) before = net_.SaveBatchNorm();
     try {
       VOXBIT_ASSIGN_OR_RETURN(const double loss, Step(batch, step));
       return std::optional<double>(loss);
     } catch (const supernet::SingleRowError&) {
-      net_.RestoreBatchNorm(before);
+      if (!before.has_value()) throw;
+      net_.RestoreBatchNorm(*before);
       return std::optional<double>();
     }
   }
