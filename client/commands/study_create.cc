@@ -25,9 +25,11 @@ class StudyCreate final : public Command {
     const std::string source = file_ == "-" ? "standard input" : file_;
     Result<Json> json = ParseJson(text);
     if (!json.ok()) return json.status().Annotate(source);
-    if (json->is_object() && json->contains("studies")) {
-      return InvalidArgument(source +
-                             ": holds a server configuration; here one study object is right");
+    if (json->is_object() && (json->contains("studies") || json->contains("server"))) {
+      return InvalidArgument(source + ": holds a server configuration; here one study is right, " +
+                             "such as an entry of its \"studies\" in a file of its own; to run " +
+                             "all of them: search-server --config " +
+                             (file_ == "-" ? "FILE" : file_));
     }
     const Json::json_pointer root("/dataset/root");
     bool has_changed = json->contains(root) && MakePathAbsolute((*json)[root]);

@@ -138,10 +138,14 @@ TEST_F(StudyCommandsTest, FileErrorsAreUsageErrorsThatNameTheFile) {
   EXPECT_EQ(broken.code, kExitUsage);
   EXPECT_THAT(broken.err, HasSubstr(file_ + ": line 2, column"));
 
-  ASSERT_TRUE(WriteFileAtomically(file_, R"({"server": {}, "studies": []})").ok());
-  const RunOutcome other = Run({"study", "create", "-f", file_});
-  EXPECT_EQ(other.code, kExitUsage);
-  EXPECT_THAT(other.err, HasSubstr("server configuration"));
+  for (const std::string config : {R"({"server": {}})", R"({"studies": []})"}) {
+    ASSERT_TRUE(WriteFileAtomically(file_, config).ok());
+    const RunOutcome other = Run({"study", "create", "-f", file_});
+    EXPECT_EQ(other.code, kExitUsage);
+    EXPECT_THAT(other.err, HasSubstr("server configuration"));
+    EXPECT_THAT(other.err, HasSubstr("an entry of its \"studies\""));
+    EXPECT_THAT(other.err, HasSubstr("search-server --config " + file_));
+  }
   EXPECT_TRUE(server_.created.empty());
 }
 
