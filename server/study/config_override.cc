@@ -41,6 +41,14 @@ std::string Entries(const std::string& at, size_t size) {
          ", the last one is " + at + "/" + std::to_string(size - 1);
 }
 
+bool IsAbout(const Status& status, const ConfigOverride& change) {
+  return !status.ok() && status.message().find(change.pointer + ": ") != std::string::npos;
+}
+
+bool WantsText(const Status& status, const ConfigOverride& change) {
+  return status.message().find(change.pointer + ": expected text,") != std::string::npos;
+}
+
 // The member of the list `node`, found at `at`, that `token` names.
 Result<Json*> Entry(const std::string& pointer, const std::string& at, const std::string& token,
                     bool is_last, Json& node) {
@@ -105,11 +113,16 @@ Status ApplyOverride(const ConfigOverride& change, Json& config) {
   return OkStatus();
 }
 
-Status WithTextHint(const Status& status, const std::vector<ConfigOverride>& changes) {
-  if (status.ok()) return status;
+Status WithTextHint(const Status& status, const std::vector<ConfigOverride>& changes,
+                    const std::function<Status(const ConfigOverride&)>& check) {
   for (const ConfigOverride& change : changes) {
-    const bool is_about = status.message().find(change.pointer + ": ") != std::string::npos;
-    if (!is_about || change.value.is_string() || change.value.is_structured()) continue;
+    if (!IsAbout(status, change)) continue;
+    if (change.value.is_string() || change.value.is_structured()) continue;
+    const ConfigOverride as_text{change.pointer, change.value.dump()};
+    const Status of_text = check(as_text);
+    const bool is_right = !IsAbout(of_text, change);
+    if (!is_right && WantsText(status, change)) return of_text;
+    if (!is_right) continue;
     return {status.code(),
             status.message() + "; a text is written in quotes: --set '" + change.pointer + "=\"" +
                 change.value.dump() + "\"'",

@@ -1,6 +1,7 @@
 // "--set POINTER=VALUE": one value of the configuration, said on the command line.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,10 @@ Result<ConfigOverride> ParseOverride(const std::string& argument);
 Status ApplyOverride(const ConfigOverride& change, Json& config);
 
 // `status`, and how to write a text where it refuses a value that one of `changes` gave as a
-// number, true, false or null.
-Status WithTextHint(const Status& status, const std::vector<ConfigOverride>& changes);
+// number, true, false or null, and the same as a text would be right. Where a text is wanted, but
+// another: what is said of this one. `check` says what comes of a change that takes the place of
+// the one made.
+Status WithTextHint(const Status& status, const std::vector<ConfigOverride>& changes,
+                    const std::function<Status(const ConfigOverride&)>& check);
 
 }  // namespace voxbit::server

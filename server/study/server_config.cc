@@ -194,8 +194,12 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
     parsed.push_back(std::move(change));
   }
   Result<ServerConfig> config = ParseServerConfig(json, path, plugins);
-  if (!config.ok()) return WithTextHint(config.status(), parsed);
-  return config;
+  if (config.ok()) return config;
+  return WithTextHint(config.status(), parsed, [&](const ConfigOverride& change) {
+    Json other = json;
+    VOXBIT_RETURN_IF_ERROR(ApplyOverride(change, other));
+    return ParseServerConfig(other, path, plugins).status();
+  });
 }
 
 }  // namespace voxbit::server

@@ -93,6 +93,23 @@ TEST_F(ServerConfigTest, OverrideOfATextThatLooksLikeANumberSaysHowToWriteIt) {
   EXPECT_EQ(read("/studies/0/name=\"123\"")->studies[0].name, "123");
 }
 
+TEST_F(ServerConfigTest, OverrideOfAWrongNumberSpeaksOfNoText) {
+  const auto message = [&](const std::string& change) {
+    const Status status = Read({{"studies", {ToyStudy("a", 8)}}}, {change}).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << change;
+    return std::string(status.message());
+  };
+  for (const std::string change :
+       {"/studies/0/search/trials=-5", "/studies/0/search/trials=1.5", "/studies/0/seed=true",
+        "/server/local_workers=-1", "/studies/0/objectives/0/metric=5", "/studies/0/dataset=null",
+        "/server/grpc=50051"}) {
+    const std::string said = message(change);
+    EXPECT_NE(said.find("expected"), std::string::npos) << said;
+    EXPECT_EQ(said.find("in quotes"), std::string::npos) << said;
+  }
+  EXPECT_NE(message("/server/grpc=50051").find("expected HOST:PORT"), std::string::npos);
+}
+
 TEST_F(ServerConfigTest, EverySeedOf64BitsMayBeGiven) {
   const auto config =
       Read({{"studies", {ToyStudy("a", 8)}}}, {"/studies/0/seed=18446744073709551615"});
