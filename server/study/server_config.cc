@@ -28,6 +28,28 @@ Json PrintLocalWorkers(const ServerSettings& in) {
   return in.local_workers;
 }
 
+// A file of one study was given where the file around it is read.
+bool LooksLikeStudy(const Json& json) {
+  const auto has = [&](const char* key) { return json.contains(key); };
+  return json.is_object() && !has("server") && !has("studies") &&
+         (has("supernet") || has("dataset") || has("objectives"));
+}
+
+// And the other way round.
+bool LooksLikeServerConfig(const Json& json) {
+  return json.is_object() && (json.contains("server") || json.contains("studies")) &&
+         !json.contains("supernet");
+}
+
+Status StudyInPlaceOfConfig(const std::string& path) {
+  const Json list = {{"studies", {std::filesystem::path(path).filename().string()}}};
+  return InvalidArgument(
+      path +
+      ": looks like a study; this server reads a file with \"server\" and "
+      "\"studies\": name the study in one beside it, as in " +
+      list.dump() + ", or give it to a server that runs: search-client study create -f " + path);
+}
+
 // `study` has been checked.
 bool ImpliesTarget(const Json& study) {
   for (const char* list : {"objectives", "constraints"}) {
@@ -49,6 +71,11 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
     auto parsed = ReadJsonFile(where);
     if (!parsed.ok()) return parsed.status().Annotate(file + ": " + pointer);
     json = std::move(parsed).value();
+  }
+  if (LooksLikeServerConfig(json)) {
+    return InvalidArgument(where + ": " + (at.empty() ? "/" : at) +
+                           ": looks like a server configuration; here one study is right, such as "
+                           "an entry of its \"studies\"");
   }
   const Json::json_pointer root("/dataset/root");
   if (json.contains(root)) MakePathAbsolute(json[root]);
@@ -188,6 +215,7 @@ Result<ServerConfig> ReadServerConfig(const std::string& path,
                                       const Plugins& plugins) {
   std::vector<ConfigOverride> parsed;
   VOXBIT_ASSIGN_OR_RETURN(Json json, ReadJsonFile(path));
+  if (LooksLikeStudy(json)) return StudyInPlaceOfConfig(path);
   for (const std::string& text : overrides) {
     VOXBIT_ASSIGN_OR_RETURN(ConfigOverride change, ParseOverride(text));
     VOXBIT_RETURN_IF_ERROR(ApplyOverride(change, json));

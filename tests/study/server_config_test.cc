@@ -110,6 +110,26 @@ TEST_F(ServerConfigTest, OverrideOfAWrongNumberSpeaksOfNoText) {
   EXPECT_NE(message("/server/grpc=50051").find("expected HOST:PORT"), std::string::npos);
 }
 
+TEST_F(ServerConfigTest, AStudyInPlaceOfAConfigurationSaysHowToGiveIt) {
+  const Status status = Read(ToyStudy("a", 8), {"/studies/0/search/trials=5"}).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  for (const std::string& word : {dir_.File("server.json") + ": looks like a study",
+                                  std::string(R"({"studies":["server.json"]})"),
+                                  "search-client study create -f " + dir_.File("server.json")}) {
+    EXPECT_NE(status.message().find(word), std::string::npos) << status;
+  }
+}
+
+TEST_F(ServerConfigTest, AConfigurationInPlaceOfAStudyIsNamed) {
+  const Json inner = {{"server", Json::object()}, {"studies", {ToyStudy("b", 8)}}};
+  ASSERT_TRUE(WriteFileAtomically(dir_.File("b.json"), inner.dump()).ok());
+  const Status status = Read({{"studies", {"b.json"}}}).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find(dir_.File("b.json") + ": /: looks like a server configuration"),
+            std::string::npos)
+      << status;
+}
+
 TEST_F(ServerConfigTest, EverySeedOf64BitsMayBeGiven) {
   const auto config =
       Read({{"studies", {ToyStudy("a", 8)}}}, {"/studies/0/seed=18446744073709551615"});
