@@ -112,13 +112,15 @@ Result<bool> Begins(const Result<search::Study>& existing, const storage::Store&
   return trials.proposed == 0;
 }
 
-// A study of the file that the store has already goes on, but one that failed before its first
-// trial begins anew. Other settings under the name of any other are an error, because its trials
-// would not be comparable.
+// A study of the file that the store has already goes on, whatever is asked of new ones by now, but
+// one that failed before its first trial begins anew. Other settings under the name of any other
+// are an error, because its trials would not be comparable.
 Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage::Store& store) {
   for (const StudyEntry& entry : config.studies) {
     const auto existing = store.GetStudy(entry.name);
     VOXBIT_ASSIGN_OR_RETURN(const bool begins, Begins(existing, store));
+    const bool is_same = existing.ok() && IsSameStudy(existing->config_json, entry, plugins);
+    if (begins && !is_same) VOXBIT_RETURN_IF_ERROR(entry.as_new);
     if (begins) VOXBIT_RETURN_IF_ERROR(LookAtDataOf(entry, config.server, plugins));
     VOXBIT_ASSIGN_OR_RETURN(const Json json, ParseJson(entry.config_json));
     VOXBIT_ASSIGN_OR_RETURN(const auto plan, StudyPlan::Create(json, "", plugins));
@@ -130,7 +132,7 @@ Status AdoptStudies(const ServerConfig& config, const Plugins& plugins, storage:
     if (created.ok()) continue;
     if (created.status().code() != StatusCode::kAlreadyExists) return created.status();
     if (!existing.ok()) return existing.status();
-    if (!IsSameStudy(existing->config_json, entry, plugins)) {
+    if (!is_same) {
       return FailedPrecondition(entry.where + ": the store " + config.server.store +
                                 " has a study \"" + entry.name +
                                 "\" with other settings; give this one another name or store");
@@ -339,7 +341,9 @@ int Main(int argc, char** argv) {
   app.add_flag("--until-done", flags.until_done,
                "end when the config's studies have (all of the store if it names none); exit 0, "
                "or 1 if one failed or was stopped; prints the fronts");
-  app.add_flag("--check", flags.check, "check the config, print what it resolves to, and end");
+  app.add_flag("--check", flags.check,
+               "check the config, its studies as new ones, "
+               "print what it resolves to, and end");
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -371,6 +375,7 @@ int Main(int argc, char** argv) {
   if (flags.check) {
     Json resolved = {{"server", ServerFields().ToJson(config->server)}, {"studies", Json::array()}};
     for (const auto& entry : config->studies) {
+      if (!entry.as_new.ok()) return Report(flags, entry.as_new);
       const Status seen = LookAtDataOf(entry, config->server, plugins);
       if (!seen.ok()) return Report(flags, seen);
       resolved["studies"].push_back(Json::parse(entry.config_json));

@@ -84,7 +84,9 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
         InlineJsonFile(at + "/latency_table", search::kMaxLatencyTableBytes, *table);
     if (!read.ok()) return read.Annotate(where);
   }
-  const auto plan = StudyPlan::CreateNew(json, at, plugins);
+  auto plan = StudyPlan::CreateNew(json, at, plugins);
+  const Status as_new = plan.status().Annotate(where);
+  if (!plan.ok()) plan = StudyPlan::Create(json, at, plugins);
   if (!plan.ok()) return plan.status().Annotate(where);
   VOXBIT_ASSIGN_OR_RETURN(const auto earlier,
                           StudyPlan::Create(WithEarlierDefaults(json), at, plugins));
@@ -94,6 +96,7 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
                   .name = (*plan)->config().name,
                   .config_json = (*plan)->config_json(),
                   .earlier_config_json = earlier->config_json(),
+                  .as_new = as_new,
                   .notes = {},
                   .implies_target = ImpliesTarget(json)};
   for (const std::string& note : (*plan)->notes()) read.notes.push_back(where + ": " + note);

@@ -37,8 +37,10 @@ struct StudyEntry {
   std::string name;
   std::string config_json;          // resolved
   std::string earlier_config_json;  // as version 0.1 would have resolved it
-  std::vector<std::string> notes;   // StudyPlan::notes, each after the file's name
-  bool implies_target = false;      // latency_ms stands there without a "target"
+  // What the rules for new studies (StudyPlan::CreateNew) say; one that the store has goes on.
+  Status as_new;
+  std::vector<std::string> notes;  // StudyPlan::notes, each after the file's name
+  bool implies_target = false;     // latency_ms stands there without a "target"
 };
 
 struct ServerConfig {
@@ -52,7 +54,8 @@ struct ServerConfig {
 Result<std::string> LookAtData(const Json& study, const std::string& pointer,
                                const Plugins& plugins, bool has_local_workers);
 
-// Reads and checks the file and the study files that it names (relative to its folder).
+// Reads and checks the file and the study files that it names (relative to its folder), all but
+// what is asked of new studies only (StudyEntry::as_new).
 // `overrides` are "POINTER=VALUE", such as "/studies/0/dataset/root=data" (config_override.h). A
 // relative /dataset/root of a study is taken from the working directory,
 // as is a /latency_table, which the table in that file replaces. INVALID_ARGUMENT names file and

@@ -259,6 +259,31 @@ TEST(BadInputTest, StudyOfAnOlderVersionGoesOn) {
   EXPECT_NE(AddressOf(dir, *server), "") << ReadText(dir.path() + "/server.log");
 }
 
+// What is asked of new studies by now does not stop one that an earlier version has begun.
+TEST(BadInputTest, StudyWithATargetThatNewOnesMayNotHaveGoesOn) {
+  const TempDir dir;
+  Json study = SmallStudy("a", 8);
+  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "my\tboard"}});
+  const std::string config = WriteConfig(dir, study, "127.0.0.1:0", 0);
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"search-server", "--config", config, "--check"},
+        {"search-server", "--config", config}}) {
+    const Finished refused = RunProgram(line);
+    EXPECT_EQ(refused.code, 2) << refused.output;
+    EXPECT_NE(refused.output.find("config.json: /studies/0/objectives/"), std::string::npos)
+        << refused.output;
+  }
+  {
+    const SystemClock clock;
+    const auto store = storage::Store::Open(dir.path() + "/store", clock).value();
+    EXPECT_TRUE(store->ListStudies(0, 10).value().empty());
+    const auto parsed = search::ParseStudyConfig(study, "").value();
+    ASSERT_TRUE(store->CreateStudy(parsed, CanonicalJson(study)).ok());
+  }
+  auto server = StartServer(dir, config);
+  EXPECT_NE(AddressOf(dir, *server), "") << ReadText(dir.path() + "/server.log");
+}
+
 // The disk is full for the server while a study runs: it says so and goes on. Afterwards everything
 // that was acknowledged is there and the study ends as if nothing had been.
 TEST(BadInputTest, FullDiskStopsNothingForGood) {

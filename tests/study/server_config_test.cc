@@ -130,6 +130,18 @@ TEST_F(ServerConfigTest, AConfigurationInPlaceOfAStudyIsNamed) {
       << status;
 }
 
+TEST_F(ServerConfigTest, WhatIsAskedOfNewStudiesIsLeftToWhoKnowsTheStore) {
+  Json study = ToyStudy("a", 8);
+  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "my\tboard"}});
+  const auto config = Read({{"studies", {study, ToyStudy("b", 8)}}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->studies[0].as_new.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(config->studies[0].as_new.message().find("server.json: /studies/0/objectives/2/target"),
+            std::string::npos)
+      << config->studies[0].as_new;
+  EXPECT_TRUE(config->studies[1].as_new.ok());
+}
+
 TEST_F(ServerConfigTest, EverySeedOf64BitsMayBeGiven) {
   const auto config =
       Read({{"studies", {ToyStudy("a", 8)}}}, {"/studies/0/seed=18446744073709551615"});
