@@ -194,7 +194,11 @@ void Reporter::Add(const search::Study& study, const std::vector<Trial>& trials,
 
 std::optional<double> Reporter::Speed(const search::Study& study, Summary& summary) const {
   std::deque<int64_t>& results_ms = summary.results_ms;
-  summary.opens_ms = std::max({summary.opens_ms, started_ms_, study.resumed_ms, summary.began_ms});
+  // A search that was over before keeps the speed that it had.
+  const bool is_of_earlier =
+      IsSearchOver(study) && !results_ms.empty() && results_ms.back() < started_ms_;
+  if (!is_of_earlier) summary.opens_ms = std::max(summary.opens_ms, started_ms_);
+  summary.opens_ms = std::max({summary.opens_ms, study.resumed_ms, summary.began_ms});
   while (!results_ms.empty() && results_ms.front() < summary.opens_ms) results_ms.pop_front();
   if (results_ms.empty()) return std::nullopt;
   const bool is_searching = study.state == search::StudyState::kActive && !IsSearchOver(study);

@@ -61,7 +61,8 @@ struct Progress {
   std::optional<Reference> reference;
   std::optional<double> hypervolume;
   // Up to now while the study searches, so that it falls when results stay away; up to the last
-  // result otherwise. Empty while nothing can be said.
+  // result otherwise, also of a search that was over before the server's start. Empty while nothing
+  // can be said.
   std::optional<double> trials_per_minute;
   std::vector<search::Task> running;
 };

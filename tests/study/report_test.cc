@@ -337,6 +337,22 @@ TEST_F(ReporterTest, PausesAndStopsOfTheServerAreNotCounted) {
   EXPECT_DOUBLE_EQ(*Speed(), 60.0);
 }
 
+TEST_F(ReporterTest, ASearchThatIsOverKeepsItsSpeedOverARestart) {
+  NewStudy(kMiouAndMacs, 16);
+  for (int i = 0; i < 40; ++i) {
+    clock_.Advance(Milliseconds(500));
+    Add({{0.5, 100}});
+  }
+  MoveTo(search::StudyPhase::kFinetune);
+  const std::optional<double> before = Speed();
+  EXPECT_DOUBLE_EQ(before.value_or(0), 120.0);
+  clock_.Advance(Milliseconds(3'600'000));
+  Start();
+  EXPECT_EQ(Speed(), before);
+  ASSERT_TRUE(store_->MoveStudy(study_, search::StudyState::kCompleted, "").ok());
+  EXPECT_EQ(Speed(), before);
+}
+
 TEST(ReportTest, MetricKeysNameMetricAndTarget) {
   EXPECT_EQ(server::ParseMetricKey("miou").value(), (search::Objective{"miou", ""}));
   EXPECT_EQ(server::ParseMetricKey("latency_ms[orin]").value(),
