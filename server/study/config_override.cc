@@ -119,7 +119,7 @@ Status WithTextHint(const Status& status, const std::vector<ConfigOverride>& cha
     if (!IsAbout(status, change)) continue;
     if (change.value.is_string() || change.value.is_structured()) continue;
     const ConfigOverride as_text{change.pointer, change.value.dump()};
-    const Status of_text = check(as_text);
+    Status of_text = check(as_text);
     const bool is_right = !IsAbout(of_text, change);
     if (!is_right && WantsText(status, change)) return of_text;
     if (!is_right) continue;
