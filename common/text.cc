@@ -93,15 +93,6 @@ std::string PrintableLines(std::string_view text) {
   });
 }
 
-bool IsPrintable(std::string_view text) {
-  while (!text.empty()) {
-    const Character character = FirstCharacter(text);
-    if (IsEscaped(character)) return false;
-    text.remove_prefix(character.bytes);
-  }
-  return true;
-}
-
 // Control characters below 0x20 are escaped in JSON already; those that stand between its parts
 // are its layout.
 std::string PrintableJson(std::string_view json) {
@@ -113,12 +104,12 @@ std::string PrintableJson(std::string_view json) {
 
 Status CheckName(std::string_view what, std::string_view name) {
   const bool has_edge = !name.empty() && (name.front() == ' ' || name.back() == ' ');
-  if (!name.empty() && name.size() <= kMaxNameBytes && !has_edge && IsPrintable(name)) {
+  if (!name.empty() && name.size() <= kMaxNameBytes && !has_edge && IsUtf8(name)) {
     return OkStatus();
   }
   constexpr size_t kShownBytes = 2 * kMaxNameBytes;
   return InvalidArgument(std::string(what) +
-                         " needs 1 to 100 bytes of printable text without a space at either end, "
+                         " needs 1 to 100 bytes of UTF-8 without a space at either end, "
                          "found \"" +
                          Printable(name.substr(0, kShownBytes)) +
                          (name.size() > kShownBytes ? "...\"" : "\""));

@@ -25,14 +25,13 @@ Character FirstCharacter(std::string_view text);
 std::string Printable(std::string_view text);
 // The same but for line breaks and tabs, which stay: for text of several lines.
 std::string PrintableLines(std::string_view text);
-// Whether Printable changes nothing.
-bool IsPrintable(std::string_view text);
 
 // JSON text in which what Printable would escape is written as \u009b: the same document.
 std::string PrintableJson(std::string_view json);
 
-// INVALID_ARGUMENT unless `name` is 1 to 100 bytes of printable text without a space at either end:
-// what workers, targets and the like may be called. `what` begins the message: "a worker's name".
+// INVALID_ARGUMENT unless `name` is 1 to 100 bytes of UTF-8 without a space at either end: what
+// workers, targets and the like may be called. Show it by Printable. `what` begins the message: "a
+// worker's name".
 Status CheckName(std::string_view what, std::string_view name);
 
 // INVALID_ARGUMENT naming the first argument of a command line (without the program) that is not

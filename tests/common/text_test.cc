@@ -37,17 +37,17 @@ TEST(TextTest, EscapedJsonIsTheSameDocument) {
   EXPECT_EQ(text, "{\n  \"name\": \"a\\n\\u001b\\u007f\\u009b\\u202e\"\n}");
 }
 
-TEST(TextTest, NamesArePrintableAndShort) {
+TEST(TextTest, NamesAreShortUtf8) {
   EXPECT_TRUE(CheckName("a target", "Jetson Orin").ok());
   EXPECT_TRUE(CheckName("a target", "gerät").ok());
-  for (const std::string& name :
-       {std::string(), std::string(" a"), std::string("a "), std::string("a\nb"),
-        std::string("a\xff"), std::string(101, 'a'), std::string("\xE2\x80\xAE")}) {
+  EXPECT_TRUE(CheckName("a target", "a\nb").ok());
+  for (const std::string& name : {std::string(), std::string(" a"), std::string("a "),
+                                  std::string("a\xff"), std::string(101, 'a')}) {
     EXPECT_EQ(CheckName("a target", name).code(), StatusCode::kInvalidArgument) << name;
   }
-  EXPECT_EQ(CheckName("a target", "a\nb").message(),
-            "a target needs 1 to 100 bytes of printable text without a space at either end, found "
-            "\"a\\nb\"");
+  EXPECT_EQ(CheckName("a target", "a\nb ").message(),
+            "a target needs 1 to 100 bytes of UTF-8 without a space at either end, found "
+            "\"a\\nb \"");
 }
 
 TEST(TextTest, ArgumentsAreUtf8) {

@@ -196,6 +196,16 @@ TEST_F(CheckTest, ClassesThatNothingCanLearnOrScoreAreWarnedOf) {
               Contains(AllOf(HasSubstr("classes without points"), HasSubstr("tree"))));
 }
 
+TEST_F(CheckTest, ClassesOfOneNameAreCountedApartAndWarnedOf) {
+  WriteLidar(3, 2);
+  WriteText(root_ + "/classes.tsv",
+            "raw_id\ttrain_id\tname\n0\t255\tvoid\n10\t0\tother\n20\t1\tother\n");
+  const CheckReport report = Check(Lidar());
+  EXPECT_THAT(Warnings(report),
+              ElementsAre(HasSubstr("of one name: other (class 0), other (class 1);")));
+  EXPECT_EQ(report.overview.at("classes").at(1).at("name"), "other (class 1)");
+}
+
 TEST_F(CheckTest, AClassWithVeryFewPointsIsNamed) {
   WriteLidar(3, 2);
   std::vector<float> points;

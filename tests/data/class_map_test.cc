@@ -32,16 +32,13 @@ TEST(ClassMapTest, TakesCommentsBlankLinesAndTablesWithoutAHeader) {
   }
 }
 
-TEST(ClassMapTest, RefusesTwoClassesOfOneName) {
-  const auto map =
-      ParseClassMap(std::string(kHeader) + "1\t0\tfloor\n\n2\t1\tother\n3\t0\tother\n4\t2\tother\n",
-                    "classes.tsv");
-  ASSERT_FALSE(map.ok());
-  EXPECT_THAT(map.status().message(),
-              HasSubstr("classes.tsv: line 6: the class 2 has the name \"other\" of the class 1 in "
-                        "line 4; expected another name, or the same train id for both"));
-  // Only a line that names a class gives it a name, and nobody is told of what is ignored.
-  EXPECT_TRUE(ParseClassMap("1\t0\ta\n2\t0\tb\n3\t1\tb\n4\t255\ta\n5\t255\ta\n", "t").ok());
+TEST(ClassMapTest, ClassesOfOneNameAreToldApartByTheirNumber) {
+  const auto map = ParseClassMap("1\t0\tfloor\n2\t1\tother\n3\t0\tother\n4\t2\tother\n", "t");
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_THAT(map->names, ElementsAre("floor", "other", "other"));
+  EXPECT_THAT(ToldApart(map->names), ElementsAre("floor", "other (class 1)", "other (class 2)"));
+  EXPECT_THAT(ToldApart({"a", "a", "a (class 1)"}),
+              ElementsAre("a (class 0)", "a (class 1) (class 1)", "a (class 1) (class 2)"));
 }
 
 TEST(ClassMapTest, RefusesWrongTablesNamingFileAndLine) {

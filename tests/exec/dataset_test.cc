@@ -74,7 +74,7 @@ TEST_F(DatasetChangeTest, FilesThatChangeDuringATaskSpoilItsResult) {
   EXPECT_EQ(status.reason(), "DATASET_CHANGED") << status;
 }
 
-// A share that is not mounted costs no candidate its chances; a wrong folder in a new study is told
+// A share that is not mounted costs no candidate its chances; what a folder lacks ends a new study
 // at once.
 TEST_F(DatasetChangeTest, FilesThatAreAwayAreTheWorkersTroubleOnceTheyWereSeen) {
   const std::string digest = Digest();
@@ -82,9 +82,13 @@ TEST_F(DatasetChangeTest, FilesThatAreAwayAreTheWorkersTroubleOnceTheyWereSeen) 
   const Status known = Run(ProfileSpec(digest)).status();
   EXPECT_EQ(known.code(), StatusCode::kUnavailable) << known;
   EXPECT_EQ(known.reason(), "DATASET_UNREADABLE") << known;
-  EXPECT_EQ(Run(ProfileSpec()).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Run(ProfileSpec()).status().reason(), "DATASET_BROKEN");
   std::filesystem::rename(folder_.path() + "/away", folder_.path() + "/velodyne");
   EXPECT_TRUE(Run(ProfileSpec(digest)).ok());
+  dataset_["root"] = folder_.path() + "/not mounted";
+  const Status without_folder = Run(ProfileSpec()).status();
+  EXPECT_EQ(without_folder.code(), StatusCode::kNotFound) << without_folder;
+  EXPECT_EQ(without_folder.reason(), "") << without_folder;
 }
 
 TEST_F(DatasetChangeTest, AFileThatContradictsItselfIsAFaultOfTheDataOnEveryWorker) {

@@ -112,15 +112,36 @@ TEST_F(NamesTest, ArgumentsThatAreNotUtf8AreWrongUsage) {
   }
 }
 
-TEST_F(NamesTest, NamesThatCannotBeShownAreWrongUsage) {
-  const std::string forged = "w\n2026-01-01 00:00:00 error search-server  FORGED\x1b[31m";
-  for (const char* flag : {"--name", "--target"}) {
-    auto worker = Start(std::string("worker") + flag, {flag, forged});
-    EXPECT_EQ(worker->Wait(kPatience), 2);
-    const std::string text = ReadText(Log(std::string("worker") + flag));
-    EXPECT_NE(text.find("found \"w\\n2026-01-01"), std::string::npos) << text;
-    EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+TEST_F(NamesTest, NamesForgeNeitherLinesNorEscapes) {
+  server_->Kill();
+  Json study = SmallStudy("forged", 2);
+  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "a\n=1\x1b[31m"}});
+  server_ = StartServer(dir_, WriteConfig(dir_, study, "127.0.0.1:0", 0));
+  address_ = AddressOf(dir_, *server_);
+  const std::string name = "w\n2026-01-01 00:00:00 error search-server  FORGED\x1b[31m";
+  auto worker = Start("worker", {"--name", name, "--target", "a\n=1\x1b[31m"});
+  const std::string server_log = dir_.path() + "/server.log";
+  ASSERT_TRUE(Eventually(
+      [&] { return ReadText(server_log).find("study completed") != std::string::npos; }, kPatience))
+      << ReadText(server_log);
+  std::string told = ReadText(server_log) + ReadText(Log("worker"));
+  EXPECT_NE(told.find("w\\n2026-01-01"), std::string::npos) << told;
+  const std::vector<std::vector<std::string>> questions = {{"pareto", "forged"},
+                                                           {"trial", "list", "forged"},
+                                                           {"study", "show", "forged"},
+                                                           {"worker", "list"}};
+  for (const auto& question : questions) {
+    std::vector<std::string> arguments = {"search-client", "--server", address_, "--wide"};
+    arguments.insert(arguments.end(), question.begin(), question.end());
+    const Finished finished =
+        RunToEnd({.arguments = arguments, .output = "", .max_file_bytes = {}, .as_nobody = false});
+    EXPECT_EQ(finished.code, 0) << finished.output;
+    EXPECT_NE(finished.output.find("a\\n=1\\x1b[31m"), std::string::npos) << finished.output;
+    told += finished.output;
   }
+  EXPECT_EQ(told.find("\n2026-01-01 00:00:00"), std::string::npos) << told;
+  EXPECT_EQ(told.find("\n=1"), std::string::npos) << told;
+  EXPECT_EQ(told.find('\x1b'), std::string::npos) << told;
 }
 
 }  // namespace

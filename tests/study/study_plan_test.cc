@@ -60,14 +60,14 @@ TEST_F(StudyPlanTest, TakesLatenciesCostsAndEveryMetricOfTheDataset) {
 
 TEST_F(StudyPlanTest, TargetsOfANewStudyAreNames) {
   Json config = ToyStudy("s", 8);
-  config["objectives"].push_back({{"metric", "latency_ms"}, {"target", "a\n=1"}});
+  config["objectives"].push_back({{"metric", "latency_ms"}, {"target", "a\n=1 "}});
   EXPECT_TRUE(Create(config).ok());  // a store may have it
   ExpectRefusal(server::StudyPlan::CreateNew(config, "/studies/0", plugins_).status(),
-                {"/studies/0/objectives/2/target", "printable", "\"a\\n=1\""});
+                {"/studies/0/objectives/2/target", "UTF-8", "\"a\\n=1 \""});
   config["objectives"].erase(2);
-  config["constraints"] = {{{"metric", "latency_ms"}, {"target", "\x1b[31m"}, {"max", 5}}};
+  config["constraints"] = {{{"metric", "latency_ms"}, {"target", "\x1b[31m "}, {"max", 5}}};
   ExpectRefusal(server::StudyPlan::CreateNew(config, "/studies/0", plugins_).status(),
-                {"/studies/0/constraints/0/target", "\\x1b[31m"});
+                {"/studies/0/constraints/0/target", "\\x1b[31m "});
 }
 
 TEST_F(StudyPlanTest, ALatencyTableIsReadBackFromTheStoredStudy) {

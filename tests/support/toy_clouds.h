@@ -14,7 +14,7 @@
 namespace voxbit::testing {
 
 // Every third object is a rod, so that the categories differ in size.
-class ToyClouds final : public data::Dataset {
+class ToyClouds : public data::Dataset {
  public:
   static constexpr int64_t kPoints = 48;
 

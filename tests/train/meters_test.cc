@@ -103,6 +103,22 @@ TEST(MeterTest, ObjectsAreCountedOverAllBatches) {
   EXPECT_EQ((*measured)[1].detail.at("class_recall"), Json({{"ball", 1.0}, {"rod", 0.0}}));
 }
 
+TEST(MeterTest, ClassesOfOneNameKeepTheirOwnScores) {
+  class TwoOthers final : public ToyClouds {
+   public:
+    TwoOthers() : ToyClouds(Scoring::kObjects) {}
+    const std::vector<std::string>& class_names() const override { return names_; }
+
+   private:
+    const std::vector<std::string> names_ = {"other", "other"};
+  };
+  const TwoOthers dataset;
+  const auto meter = MakeMeter(dataset);
+  ASSERT_TRUE(meter->Add(LogitsOf({0, 0}, 2), MakeBatch({{0, {0}}, {1, {1}}})).ok());
+  EXPECT_EQ((*meter->Finish())[1].detail.at("class_recall"),
+            Json({{"other (class 0)", 1.0}, {"other (class 1)", 0.0}}));
+}
+
 TEST(MeterTest, NamesCategoriesAndPartsInTheDetail) {
   const ToyClouds dataset(Scoring::kParts);
   const auto meter = MakeMeter(dataset);

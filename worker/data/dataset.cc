@@ -1,5 +1,6 @@
 #include "worker/data/dataset.h"
 
+#include <map>
 #include <numeric>
 
 namespace voxbit::data {
@@ -50,6 +51,17 @@ DatasetTraits MakeTraits(InputForm input, Scoring scoring) {
       break;
   }
   return traits;
+}
+
+std::vector<std::string> ToldApart(std::vector<std::string> names) {
+  while (true) {
+    std::map<std::string, int64_t> counts;
+    for (const std::string& name : names) ++counts[name];
+    if (counts.size() == names.size()) return names;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (counts[names[i]] > 1) names[i] += " (class " + std::to_string(i) + ")";
+    }
+  }
 }
 
 std::vector<uint32_t> Dataset::raw_ids() const {

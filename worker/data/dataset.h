@@ -56,7 +56,8 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
 
-  // Names by train id (parts, or classes of objects); their number is the number of classes.
+  // Names by train id (parts, or classes of objects); their number is the number of classes. Two
+  // may be equal: ToldApart.
   virtual const std::vector<std::string>& class_names() const = 0;
   int64_t num_classes() const { return static_cast<int64_t>(class_names().size()); }
   // What stands for each class in files of labels, by train id; the train ids themselves where the
@@ -114,6 +115,10 @@ class Dataset {
   // or has got a neighbour: open it again. Looks at every file, but reads none.
   virtual bool IsCurrent() const { return true; }
 };
+
+// The names, each that occurs more than once with its place behind it: "other (class 1)", "other
+// (class 2)". For whatever is told by name.
+std::vector<std::string> ToldApart(std::vector<std::string> names);
 
 // Files that lie in no folder of a dataset.
 struct FileList {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "common/json.h"
 #include "worker/data/fault.h"
@@ -34,6 +35,15 @@ Status CheckCategories(const Json& supernet, const data::Dataset& dataset) {
   if (read == supernet.end() || num == 0 || *read == num) return OkStatus();
   return InvalidArgument("/supernet/categories: expected " + std::to_string(num) +
                          ", as many as the dataset has, found " + Describe(*read));
+}
+
+// Whether the folder of the data is there. A worker without it has a trouble of its own; what a
+// folder lacks is a fault of the data.
+bool HasRoot(const Json& dataset) {
+  const auto root = dataset.find("root");
+  std::error_code error;
+  return root != dataset.end() && root->is_string() &&
+         std::filesystem::is_directory(root->get<std::string>(), error);
 }
 
 }  // namespace
@@ -132,7 +142,10 @@ Result<std::unique_ptr<data::Dataset>> ExecContext::Open(const search::TaskSpec&
       data::ParseDatasetConfig(plugins_.datasets, spec.dataset, "/dataset").status());
   auto dataset = data::OpenDataset(plugins_.datasets, spec.dataset, "/dataset", stop_);
   if (dataset.ok()) return dataset;
-  const Status status = data::AsDataFault(dataset.status());
+  Status status = data::AsDataFault(dataset.status());
+  if (status.code() == StatusCode::kNotFound && HasRoot(spec.dataset)) {
+    status = {status.code(), status.message(), data::kDatasetBroken};
+  }
   // Whoever profiled the study has opened it: what is wrong here is not wrong there.
   if (status.reason() == data::kDatasetBroken && !spec.dataset_digest.empty()) {
     return Unavailable(status.message(), "DATASET_UNREADABLE");

@@ -48,7 +48,7 @@ class ClassMeter final : public Meter {
 
   Result<std::vector<search::Measurement>> Finish() const override {
     VOXBIT_ASSIGN_OR_RETURN(const ClassScores scores, confusion_.Scores());
-    const auto& names = dataset_.class_names();
+    const std::vector<std::string> names = data::ToldApart(dataset_.class_names());
     const bool is_objects = dataset_.traits().scoring == data::Scoring::kObjects;
     Json counts = {{"scans", num_samples_}};
     counts[is_objects ? "objects" : "points"] = scores.num_items;
@@ -108,7 +108,7 @@ class PartMeter final : public Meter {
     Json by_category = counts;
     by_category["category_miou"] = ByName(dataset_.category_names(), scores.category_iou);
     Json by_part = counts;
-    by_part["part_recall"] = ByName(dataset_.class_names(), recall);
+    by_part["part_recall"] = ByName(data::ToldApart(dataset_.class_names()), recall);
     return std::vector<search::Measurement>{
         Measured("instance_miou", scores.instance_miou, scores.num_shapes, counts),
         Measured("class_miou", scores.class_miou, scores.num_shapes, std::move(by_category)),

@@ -48,6 +48,7 @@ class Judge {
     JudgeSharedFiles();
     JudgeEqualContents();
     for (const Split split : kSplits) JudgeSplit(split);
+    JudgeNames();
     JudgeClasses();
     JudgeFeatures();
     return std::move(warnings_);
@@ -154,8 +155,19 @@ class Judge {
     }
   }
 
+  void JudgeNames() {
+    std::vector<std::string> shared;
+    const std::vector<std::string> names = ToldApart(dataset_.class_names());
+    for (size_t c = 0; c < names.size(); ++c) {
+      if (names[c] != dataset_.class_names()[c]) shared.push_back(names[c]);
+    }
+    if (shared.empty()) return;
+    Warn("classes of one name: " + Listed(shared) +
+         "; they are learnt and scored apart, give them one train id if they are meant to be one");
+  }
+
   void JudgeClasses() {
-    const std::vector<std::string>& names = dataset_.class_names();
+    const std::vector<std::string> names = ToldApart(dataset_.class_names());
     const SplitFacts& train = Of(Split::kTrain);
     const SplitFacts& val = Of(Split::kVal);
     const bool is_whole = train.read == reading_.size(Split::kTrain);

@@ -26,26 +26,12 @@ constexpr std::string_view kHeader = "raw_id\ttrain_id\tname";
 // The first line of a train id, which names the class and has the raw id that stands for it.
 struct NamedIn {
   std::string name;
-  int64_t line = 0;
   uint32_t raw = 0;
 };
 using ClassNames = std::map<int32_t, NamedIn>;  // by train id
 
-// Scores are told by name, so that of two classes of one name one would be lost.
-Status CheckName(const ClassNames& names, int32_t train_id, std::string_view name) {
-  if (name.empty()) return InvalidArgument("expected a name for the class, found none");
-  for (const auto& [other, named] : names) {
-    if (other == train_id || named.name != name) continue;
-    return InvalidArgument("the class " + std::to_string(train_id) + " has the name \"" +
-                           named.name + "\" of the class " + std::to_string(other) + " in line " +
-                           std::to_string(named.line) +
-                           "; expected another name, or the same train id for both");
-  }
-  return OkStatus();
-}
-
 // One line of the table; `names` collects those that come first for their train id.
-Status AddLine(std::string_view text, int64_t line, ClassMap& map, ClassNames& names) {
+Status AddLine(std::string_view text, ClassMap& map, ClassNames& names) {
   auto columns = SplitAt(text, '\t');
   if (columns.size() == 2 && columns[1] == "255") columns.emplace_back();  // who needs its name
   if (columns.size() != 3) {
@@ -67,8 +53,8 @@ Status AddLine(std::string_view text, int64_t line, ClassMap& map, ClassNames& n
     return InvalidArgument("raw id " + std::to_string(*raw) + " is listed already");
   }
   if (train_id == kIgnoredLabel || names.contains(train_id)) return OkStatus();
-  VOXBIT_RETURN_IF_ERROR(CheckName(names, train_id, columns[2]));
-  names.emplace(train_id, NamedIn{std::string(columns[2]), line, *raw});
+  if (columns[2].empty()) return InvalidArgument("expected a name for the class, found none");
+  names.emplace(train_id, NamedIn{std::string(columns[2]), *raw});
   return OkStatus();
 }
 
@@ -84,7 +70,7 @@ Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source
     if (first && !ParseId(SplitAt(line, '\t').front(), kMaxRawId)) {
       return reader.Error("expected the header raw_id, train_id, name, separated by tabs");
     }
-    const Status added = AddLine(line, reader.line(), map, names);
+    const Status added = AddLine(line, map, names);
     if (!added.ok()) return reader.Error(added.message());
   }
   if (names.empty()) return InvalidArgument(source + ": no class with a train id below 255");

@@ -20,7 +20,7 @@ struct ClassMap {
 
 // Reads a table with the columns raw_id, train_id, name, separated by tabs; the header may be
 // missing or a comment. Train ids are 0 .. K-1 without a gap, 255 is ignored; the first line of a
-// train id names the class, no two by the same name, and has the raw id that stands for it.
+// train id names the class and has the raw id that stands for it.
 // INVALID_ARGUMENT naming `source` and the line.
 Result<ClassMap> ParseClassMap(std::string_view table, const std::string& source);
 
