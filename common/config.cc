@@ -18,7 +18,7 @@ Status UnknownKeyError(const std::string& pointer, const std::string& key,
 Status UnknownChoiceError(const std::string& pointer, const std::string& expected,
                           const std::string& found, const std::vector<std::string>& choices) {
   const std::string nearest = NearestName(found, choices);
-  const Status error = ExpectedError(pointer, expected, found);
+  Status error = ExpectedError(pointer, expected, found);
   if (nearest.empty()) return error;
   return InvalidArgument(error.message() + "; did you mean \"" + nearest + "\"?");
 }

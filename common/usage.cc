@@ -65,6 +65,7 @@ std::string MissingOptions(const CLI::App& app) {
   const std::string needs = PathOf(app) + " needs " + Label(*missing.front());
   if (missing.size() == 1) return needs + ": " + missing.front()->get_description();
   std::vector<std::string> labels;
+  labels.reserve(missing.size());
   for (const CLI::Option* option : missing) labels.push_back(Label(*option));
   return PathOf(app) + " needs " + join(labels, ", ");
 }
@@ -163,7 +164,7 @@ std::string MissingValue(const CLI::App& app, const std::string& message) {
 }
 
 std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string message = error.what();
+  std::string message = error.what();
   const auto is = [&error](CLI::ExitCodes code) {
     return error.get_exit_code() == static_cast<int>(code);
   };

@@ -17,6 +17,10 @@ class NamesTest : public ::testing::Test {
   void SetUp() override {
     Json study = SmallStudy("endless", 8);
     study["train"]["steps"] = 1'000'000;
+    Serve(study);
+  }
+
+  void Serve(const Json& study) {
     server_ = StartServer(dir_, WriteConfig(dir_, study, "127.0.0.1:0", 0));
     address_ = AddressOf(dir_, *server_);
     ASSERT_NE(address_, "");
@@ -112,14 +116,20 @@ TEST_F(NamesTest, ArgumentsThatAreNotUtf8AreWrongUsage) {
   }
 }
 
-TEST_F(NamesTest, NamesForgeNeitherLinesNorEscapes) {
-  server_->Kill();
-  Json study = SmallStudy("forged", 2);
-  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "a\n=1\x1b[31m"}});
-  server_ = StartServer(dir_, WriteConfig(dir_, study, "127.0.0.1:0", 0));
-  address_ = AddressOf(dir_, *server_);
+class ForgedNamesTest : public NamesTest {
+ protected:
+  void SetUp() override {
+    Json study = SmallStudy("forged", 2);
+    study["objectives"].push_back({{"metric", "latency_ms"}, {"target", target_}});
+    Serve(study);
+  }
+
+  const std::string target_ = "a\n=1\x1b[31m";
+};
+
+TEST_F(ForgedNamesTest, NothingForgesLinesOrSteersTheTerminal) {
   const std::string name = "w\n2026-01-01 00:00:00 error search-server  FORGED\x1b[31m";
-  auto worker = Start("worker", {"--name", name, "--target", "a\n=1\x1b[31m"});
+  auto worker = Start("worker", {"--name", name, "--target", target_});
   const std::string server_log = dir_.path() + "/server.log";
   ASSERT_TRUE(Eventually(
       [&] { return ReadText(server_log).find("study completed") != std::string::npos; }, kPatience))
@@ -136,7 +146,7 @@ TEST_F(NamesTest, NamesForgeNeitherLinesNorEscapes) {
     const Finished finished =
         RunToEnd({.arguments = arguments, .output = "", .max_file_bytes = {}, .as_nobody = false});
     EXPECT_EQ(finished.code, 0) << finished.output;
-    EXPECT_NE(finished.output.find("a\\n=1\\x1b[31m"), std::string::npos) << finished.output;
+    EXPECT_NE(finished.output.find("=1\\x1b[31m"), std::string::npos) << finished.output;
     told += finished.output;
   }
   EXPECT_EQ(told.find("\n2026-01-01 00:00:00"), std::string::npos) << told;
