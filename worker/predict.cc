@@ -13,6 +13,7 @@
 #include "common/config.h"
 #include "common/files.h"
 #include "common/json.h"
+#include "common/number_text.h"
 #include "worker/data/dataset.h"
 #include "worker/data/files/source_files.h"
 #include "worker/dataset_flag.h"
@@ -415,10 +416,6 @@ void Print(const PredictFlags& flags, const Job& job, const Told& told,
   std::cout << std::flush;
 }
 
-std::string Counted(int64_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 // On standard error, for people.
 void TellOutcome(const PredictFlags& flags, const Job& job, const Told& told, bool has_scores) {
   for (const Failure& failure : told.failures) {
@@ -432,9 +429,8 @@ void TellOutcome(const PredictFlags& flags, const Job& job, const Told& told, bo
               << job.dataset->unlabelled_raw_id() << "\n";
   }
   if (!told.failures.empty()) {
-    std::cerr << Counted(static_cast<int64_t>(told.failures.size()), "scan")
-              << " could not be labelled" << (has_scores ? ", scores are those of the others" : "")
-              << "\n";
+    std::cerr << Counted(told.failures.size(), "scan") << " could not be labelled"
+              << (has_scores ? ", scores are those of the others" : "") << "\n";
   }
 }
 

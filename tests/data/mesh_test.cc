@@ -155,7 +155,7 @@ TEST(OffTest, RefusesWrongFilesNamingTheLine) {
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n2 0 1\n", "the faces of the mesh have no area"},
       // A number that is missing is told by the line that lacks it.
       {"OFF\n3 1 0\n0 0 0\n1 0\n0 1 0\n3 0 1 2\n",
-       "expected face 0, 1 numbers, found 0; line 4 has too few numbers", StatusCode::kDataLoss},
+       "expected face 0, 1 number, found 0; line 4 has too few numbers", StatusCode::kDataLoss},
       {"OFF\n3 1 0\n0 0 0\n1 0\n0 1 0\n3 0 1 2\n3 0 1 2\n3 0 1 2\n",
        "line 8: lines are left behind the last face; line 4 has too few numbers"},
       {"OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", "the faces of the mesh have no area"},

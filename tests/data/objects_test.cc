@@ -229,6 +229,7 @@ TEST(ObjectsTest, RefusesCloudsItCannotUseNamingTheSource) {
   Scan point = Helix(3);
   for (size_t i = 4; i < point.points.size(); ++i) point.points[i] = point.points[i % 4];
   expect(point, "all of its 3 points lie in one place");
+  expect(Helix(1), "there is only one point; an object needs some extent");
   Scan cut = Helix(3);
   cut.labels.pop_back();
   expect(cut, "3 points but 2 labels");

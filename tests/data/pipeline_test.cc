@@ -312,7 +312,7 @@ TEST(PrepareTest, DropsPointsBeyondTheRangeWhenAsked) {
   const Status status = Prepare(scan, settings, nullptr).status();
   EXPECT_TRUE(IsEmptyScan(status));
   EXPECT_THAT(status.message(), HasSubstr("folder/s.bin: no point is left"));
-  EXPECT_THAT(status.message(), HasSubstr("3 lie beyond max_range_m = 1"));
+  EXPECT_THAT(status.message(), HasSubstr("3 beyond max_range_m = 1"));
 }
 
 TEST(PrepareTest, TheRangeOfACentredScanCountsFromItsMiddleWhateverStrays) {
@@ -414,9 +414,9 @@ TEST(PrepareTest, NamesTheScanAndTheFirstBadPoint) {
        "folder/s.bin: point 1 has a coordinate that is not finite"},
       {MakeScan({0, 0, -kInfinity, 0}, {0}), "point 0 has a coordinate that is not finite"},
       {MakeScan({0, 0, 0, kInfinity}, {0}), "point 0 has an intensity that is not finite"},
-      {MakeScan({0, 0, 0, 0}, {0, 1}), "1 points but 2 labels"},
+      {MakeScan({0, 0, 0, 0}, {0, 1}), "1 point but 2 labels"},
       {MakeScan({0, 0, 0, 0, 2e6F, 0, 0, 0}, {0, 0}), "point 1 lies at 2000000"},
-      {wrong_extra, "1 points but 2 values of returns"},
+      {wrong_extra, "1 point but 2 values of returns"},
   };
   for (const Case& one : cases) {
     const auto out = Prepare(one.scan, Plain(1), nullptr);

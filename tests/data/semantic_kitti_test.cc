@@ -253,7 +253,7 @@ INSTANTIATE_TEST_SUITE_P(
                  [](const std::string& r) {
                    WriteArray<uint8_t>(r + "/returns/a.returns", {1, 1});
                  },
-                 StatusCode::kInvalidArgument, "/returns/a.returns: 1 rows for 3 points"}),
+                 StatusCode::kInvalidArgument, "/returns/a.returns: 1 row for 3 points"}),
     [](const ::testing::TestParamInfo<BadInput>& test) { return test.param.name; });
 
 std::string DigestOf(const std::string& root, const Json& more = Json::object()) {

@@ -179,9 +179,9 @@ TEST(OwnPartsTest, RefusesWhatTheTableDoesNotSayNamingFileAndLine) {
   const std::vector<Case> cases = {
       {"/a.txt", row + "1\n\n" + row + "2\n",
        "/a.txt: line 3: expected one of the parts 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34, 37, "
-       "40, those of Valve, found 2.0"},
+       "40, those of Valve, found 2"},
       {"/a.txt", row + "41\n", "/a.txt: line 1: expected one of the parts 1, 4, "},
-      {"/parts.tsv", "Valve\t1\ta\n", "/parts.tsv: 1 parts; expected 2 to 255"},
+      {"/parts.tsv", "Valve\t1\ta\n", "/parts.tsv: 1 part; expected 2 to 255"},
       {"/parts.tsv", "# none\n", "/parts.tsv: 0 parts; expected 2 to 255"},
       {"/parts.tsv", "Valve\t1\ta\nValve\t1\tb\n",
        "/parts.tsv: line 2: the id 1 is listed already in line 1"},
@@ -223,7 +223,7 @@ TEST(OwnPartsTest, NamesTheCategoryThatAPartBelongsTo) {
   WriteText(folder.path() + kMug, "0 0 0 1 0 0 36\n0 0 0 1 0 0 7\n");
   EXPECT_THAT((*dataset)->Load(Split::kTrain, 0).status().message(),
               HasSubstr("/03797390/a.txt: line 2: expected one of the parts 36, 40, those of Mug, "
-                        "found 7.0, a part of Cap"));
+                        "found 7, a part of Cap"));
   WriteText(folder.path() + "/parts.tsv", "Cap\t6\ta\nCap\t7\tb\n");
   EXPECT_THAT(OpenKind("shapenet_part", {{"root", folder.path()}}).status().message(),
               HasSubstr("/synsetoffset2category.txt: line 2: expected a category of parts.tsv and "

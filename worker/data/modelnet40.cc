@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/number_text.h"
 #include "supernet/kernels/fps/fps.h"
 #include "supernet/kernels/point_tree/point_tree.h"
 #include "worker/data/files/source_files.h"
@@ -155,9 +156,9 @@ Status HoldOut(double share, const std::string& pointer, Index& index) {
     const double least = std::ceil(100 / num) / 100;
     return FieldError(
         pointer,
-        Join({CanonicalJson(share), " of ", std::to_string(train.size()),
-              " training objects is less than one object; expected ",
-              least <= kMaxValShare ? "at least " + CanonicalJson(least) + ", or " : std::string(),
+        Join({NumberText(share), " of ", Counted(train.size(), "training object"),
+              " is less than one object; expected ",
+              least <= kMaxValShare ? "at least " + NumberText(least) + ", or " : std::string(),
               "0 to validate on the test objects"}));
   }
   std::vector<ObjectFile> kept;

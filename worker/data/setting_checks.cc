@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/config.h"
+#include "common/number_text.h"
 
 namespace voxbit::data {
 
@@ -20,9 +21,9 @@ Status CheckFeatureList(const std::vector<std::string>& features, const std::str
 
 Status CheckScale(double scale_min, double scale_max, const std::string& pointer) {
   if (scale_min <= scale_max) return OkStatus();
-  return FieldError(pointer + "/scale_min",
-                    "expected at most scale_max = " + CanonicalJson(scale_max) + ", found " +
-                        CanonicalJson(scale_min));
+  return FieldError(
+      pointer + "/scale_min",
+      "expected at most scale_max = " + NumberText(scale_max) + ", found " + NumberText(scale_min));
 }
 
 }  // namespace voxbit::data

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/files.h"
+#include "common/number_text.h"
 #include "worker/data/files/source_files.h"
 #include "worker/data/files/text_rows.h"
 #include "worker/data/objects/object_categories.h"
@@ -249,8 +250,7 @@ class ShapeNetPart final : public ObjectFiles {
                        ", those of ", own.name});
     }
     const int32_t other = table_.CategoryOf(part);
-    return Join({"expected ", expected, ", found ", CanonicalJson(id),
-                 other < 0 ? "" : ", a part of ",
+    return Join({"expected ", expected, ", found ", NumberText(id), other < 0 ? "" : ", a part of ",
                  other < 0 ? "" : table_.categories[static_cast<size_t>(other)].name});
   }
 

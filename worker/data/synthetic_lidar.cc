@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/digest.h"
+#include "common/number_text.h"
 #include "worker/data/files/scan_files.h"
 #include "worker/data/files/writer.h"
 #include "worker/data/lidar/lidar_dataset.h"
@@ -59,10 +60,10 @@ Result<SyntheticConfig> ReadConfig(const Json& json, const std::string& pointer)
   VOXBIT_ASSIGN_OR_RETURN(SyntheticConfig config, ConfigFields().Parse(json, pointer));
   VOXBIT_RETURN_IF_ERROR(CheckLidarSettings(config, pointer));
   if (config.vertical_fov_low_deg >= config.vertical_fov_high_deg) {
-    return FieldError(pointer + "/vertical_fov_low_deg",
-                      "expected less than vertical_fov_high_deg = " +
-                          CanonicalJson(config.vertical_fov_high_deg) + ", found " +
-                          CanonicalJson(config.vertical_fov_low_deg));
+    return FieldError(
+        pointer + "/vertical_fov_low_deg",
+        "expected less than vertical_fov_high_deg = " + NumberText(config.vertical_fov_high_deg) +
+            ", found " + NumberText(config.vertical_fov_low_deg));
   }
   return config;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/files.h"
+#include "common/number_text.h"
 
 namespace voxbit::data {
 namespace {
@@ -16,9 +17,10 @@ template <class T>
 Result<std::vector<T>> ReadValues(const std::string& path, size_t row_bytes) {
   VOXBIT_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
   if (bytes.size() % row_bytes != 0) {
-    return DataLoss(path + ": " + std::to_string(bytes.size()) +
-                    " bytes are not a multiple of the " + std::to_string(row_bytes) +
-                    " bytes of a point; the file is cut short or of another format");
+    return DataLoss(path + ": " + Counted(bytes.size(), "byte") +
+                    (bytes.size() == 1 ? " is" : " are") + " not a multiple of the " +
+                    Counted(row_bytes, "byte") +
+                    " of a point; the file is cut short or of another format");
   }
   std::vector<T> values(bytes.size() / sizeof(T));
   if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
@@ -36,8 +38,8 @@ Result<std::vector<int32_t>> ReadLabels(const std::string& path, const ClassMap&
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint32_t> raw,
                           ReadValues<uint32_t>(path, sizeof(uint32_t)));
   if (raw.size() != static_cast<size_t>(scan.num_points())) {
-    return InvalidArgument(path + ": " + std::to_string(raw.size()) + " labels for " +
-                           std::to_string(scan.num_points()) + " points of " + scan.source);
+    return InvalidArgument(path + ": " + Counted(raw.size(), "label") + " for " +
+                           Counted(scan.num_points(), "point") + " of " + scan.source);
   }
   return MapLabels(map, raw, path);
 }
@@ -46,8 +48,8 @@ Status AddReturns(const std::string& path, Scan& scan) {
   VOXBIT_ASSIGN_OR_RETURN(const std::vector<uint8_t> raw, ReadValues<uint8_t>(path, 2));
   const auto num_points = static_cast<size_t>(scan.num_points());
   if (raw.size() != 2 * num_points) {
-    return InvalidArgument(path + ": " + std::to_string(raw.size() / 2) + " rows for " +
-                           std::to_string(num_points) + " points of " + scan.source);
+    return InvalidArgument(path + ": " + Counted(raw.size() / 2, "row") + " for " +
+                           Counted(num_points, "point") + " of " + scan.source);
   }
   ExtraChannel returns{"returns", std::vector<float>(num_points)};
   ExtraChannel ratio{"return_ratio", std::vector<float>(num_points)};

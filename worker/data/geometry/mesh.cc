@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "common/check.h"
-#include "common/json.h"
+#include "common/number_text.h"
 #include "worker/data/files/text_rows.h"
 
 namespace voxbit::data {
@@ -53,7 +53,7 @@ class OffReader {
       VOXBIT_ASSIGN_OR_RETURN(const bool more, rows_.Next(row_));
       if (!more) {
         return rows_.Error("the file is cut short: expected " + what + ", " +
-                               std::to_string(least) + " numbers, found " +
+                               Counted(least, "number") + ", found " +
                                std::to_string(record_.size()) + ShortLine(),
                            StatusCode::kDataLoss);
       }
@@ -154,7 +154,7 @@ class OffReader {
       return static_cast<int64_t>(value);
     }
     return rows_.Error("expected " + what + " from " + std::to_string(min) + " to " +
-                       std::to_string(max) + ", found " + CanonicalJson(value) + ShortLine());
+                       std::to_string(max) + ", found " + NumberText(value) + ShortLine());
   }
 
   static constexpr int64_t kMany = 100'000'000;

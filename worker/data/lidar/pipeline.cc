@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "common/number_text.h"
 #include "worker/data/lidar/ground.h"
 #include "worker/data/lidar/scan_checks.h"
 
@@ -17,19 +18,18 @@ namespace {
 // What no setting can put right.
 Status CheckShape(const Scan& scan) {
   if (scan.points.size() % 4 != 0) {
-    return ScanError(
-        scan, "expected 4 values a point, found " + std::to_string(scan.points.size()) + " values");
+    return ScanError(scan,
+                     "expected 4 values a point, found " + Counted(scan.points.size(), "value"));
   }
   const auto num_points = static_cast<size_t>(scan.num_points());
   if (!scan.labels.empty() && scan.labels.size() != num_points) {
-    return ScanError(scan, std::to_string(num_points) + " points but " +
-                               std::to_string(scan.labels.size()) + " labels");
+    return ScanError(scan,
+                     Counted(num_points, "point") + " but " + Counted(scan.labels.size(), "label"));
   }
   for (const ExtraChannel& channel : scan.extra) {
     if (channel.values.size() == num_points) continue;
-    return ScanError(scan, std::to_string(num_points) + " points but " +
-                               std::to_string(channel.values.size()) + " values of " +
-                               channel.name);
+    return ScanError(scan, Counted(num_points, "point") + " but " +
+                               Counted(channel.values.size(), "value") + " of " + channel.name);
   }
   return OkStatus();
 }
@@ -40,10 +40,10 @@ Status CheckNotEmpty(const Scan& scan, const ChosenPoints& chosen, const LidarSe
   if (scan.points.empty()) return ScanError(scan, "the scan has no points", kEmptyScanReason);
   if (chosen.kept.empty()) {
     return ScanError(scan,
-                     "no point is left: " + std::to_string(chosen.at_origin) +
-                         " lie at the origin, " + std::to_string(chosen.invalid) +
-                         " are not finite, " + std::to_string(chosen.beyond_range) +
-                         " lie beyond max_range_m = " + ShortNumber(settings.keep_range_m),
+                     "no point is left; left out are " + std::to_string(chosen.at_origin) +
+                         " at the origin, " + std::to_string(chosen.invalid) + " not finite, " +
+                         std::to_string(chosen.beyond_range) +
+                         " beyond max_range_m = " + ShortNumber(settings.keep_range_m),
                      kEmptyScanReason);
   }
   const bool labelled =

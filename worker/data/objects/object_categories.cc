@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/number_text.h"
 #include "worker/data/files/text_rows.h"
 #include "worker/data/scan.h"
 
@@ -143,8 +144,8 @@ Result<PartTable> ParsePartTable(std::string_view table, const std::string& sour
   }
   PartTable read = parts.Take();
   if (read.ids.size() < 2 || read.ids.size() > static_cast<size_t>(kIgnoredLabel)) {
-    return InvalidArgument(source + ": " + std::to_string(read.ids.size()) +
-                           " parts; expected 2 to " + std::to_string(kIgnoredLabel));
+    return InvalidArgument(source + ": " + Counted(read.ids.size(), "part") + "; expected 2 to " +
+                           std::to_string(kIgnoredLabel));
   }
   return read;
 }

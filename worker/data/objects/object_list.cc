@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/number_text.h"
 #include "worker/data/files/source_files.h"
 #include "worker/data/files/text_rows.h"
 #include "worker/data/objects/object_categories.h"
@@ -79,7 +80,7 @@ class ObjectList final : public ObjectFiles {
     const std::string of =
         category < 0 ? "" : " of " + category_names()[static_cast<size_t>(category)];
     return InvalidArgument(path + ": line " + std::to_string(line) + ": expected a part" + of +
-                           ", found " + CanonicalJson(value));
+                           ", found " + NumberText(value));
   }
 };
 

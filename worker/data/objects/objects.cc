@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "common/number_text.h"
 #include "supernet/kernels/unit_sphere/unit_sphere.h"
 #include "worker/data/setting_checks.h"
 
@@ -39,13 +40,16 @@ Status CheckObject(const Scan& scan, bool parts, bool training) {
                                " has a coordinate that is not finite");
   }
   if (IsOnePlace(scan)) {
-    return ScanError(scan, "all of its " + std::to_string(scan.num_points()) +
-                               " points lie in one place; an object needs some extent");
+    return ScanError(scan,
+                     (scan.num_points() == 1 ? "there is only one point"
+                                             : "all of its " + std::to_string(scan.num_points()) +
+                                                   " points lie in one place") +
+                         std::string("; an object needs some extent"));
   }
   const bool labelled = training || !scan.labels.empty();
   if (parts && labelled && scan.labels.size() != static_cast<size_t>(scan.num_points())) {
-    return ScanError(scan, std::to_string(scan.num_points()) + " points but " +
-                               std::to_string(scan.labels.size()) + " labels");
+    return ScanError(
+        scan, Counted(scan.num_points(), "point") + " but " + Counted(scan.labels.size(), "label"));
   }
   if ((parts || training) && scan.category < 0) {
     return ScanError(scan, "the object has no category");
@@ -209,9 +213,8 @@ Result<std::vector<float>> Normals(const Scan& scan) {
       return ScanError(scan, std::string("the scan carries no feature \"") + kNormal[axis] + "\"");
     }
     if (channel->values.size() != num) {
-      return ScanError(scan, std::to_string(num) + " points but " +
-                                 std::to_string(channel->values.size()) + " values of " +
-                                 channel->name);
+      return ScanError(scan, Counted(num, "point") + " but " +
+                                 Counted(channel->values.size(), "value") + " of " + channel->name);
     }
     for (size_t i = 0; i < num; ++i) {
       if (!std::isfinite(channel->values[i])) {
