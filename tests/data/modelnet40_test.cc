@@ -167,7 +167,7 @@ TEST(ModelNet40Test, AClassWithoutTrainingObjectsIsRefusedByItsFolder) {
   WriteText(texts.path() + "/modelnet40_train.txt", "chair_0001\n");
   EXPECT_THAT(FirstScan(texts.path(), {{"val_share", 0}}).status().message(),
               HasSubstr(texts.path() + "/night_stand: the class \"night_stand\" has no training "
-                                       "objects; expected lines CLASS_NUMBER in "));
+                                       "objects; expected lines CLASS_ID in "));
 }
 
 TEST(ModelNet40Test, RefusesMoreClassesThanLabelsCanName) {
@@ -199,12 +199,22 @@ TEST(ModelNet40Test, RefusesBadFoldersNamingFileAndFault) {
       {WriteModelNet, "/modelnet40_train.txt", "remove", StatusCode::kNotFound,
        "/modelnet40_train.txt: missing split file"},
       {WriteModelNet, "/modelnet40_test.txt", "chair_0004\nsofa_0001\n", kInvalid,
-       "/modelnet40_test.txt: line 2: the class of \"sofa_0001\" is not in"},
+       "/modelnet40_test.txt: line 2: expected CLASS_ID, such as \"chair_0001\", with a CLASS that "
+       "is listed in "},
+      {WriteModelNet, "/modelnet40_test.txt", "chair_0004\nsofa_0001\n", kInvalid,
+       "/modelnet40_shape_names.txt, found \"sofa_0001\""},
+      {WriteModelNet, "/modelnet40_train.txt", "chair\n", kInvalid,
+       "/modelnet40_train.txt: line 1: expected CLASS_ID, such as \"chair_0001\""},
+      {WriteModelNet, "/modelnet40_train.txt", "chair/chair_0001.txt\n", kInvalid,
+       "found \"chair/chair_0001.txt\""},
       {WriteModelNet, "/modelnet40_train.txt", "\n", kInvalid, "the split train has no objects"},
       {WriteModelNet, chair, "remove", StatusCode::kNotFound, chair + ": missing file"},
       {WriteModelNet, chair, "", kInvalid, chair + ": the file has no points"},
       {WriteModelNet, chair, "1,2,3,0,0,1\n1,2,3\n", StatusCode::kDataLoss,
        chair + ": line 2: expected 6 numbers (x y z nx ny nz), found 3"},
+      {WriteModelNet, chair, "1,2,3\n4,5,6\n", kInvalid,
+       chair + ": line 1: x y z without the normals that the features nx, ny and nz need; the "
+               "setting \"features\": [\"x\",\"y\",\"z\"] does without them"},
       {WriteModelNet, chair, "1,2,inf,0,0,1\n", kInvalid, chair + ": line 1: expected a finite"},
       {WriteMeshes, "/desk", "remove", StatusCode::kNotFound, "nor two or more folders"},
       {WriteMeshes, bed, "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 9\n", kInvalid,
@@ -225,6 +235,14 @@ TEST(ModelNet40Test, RefusesBadFoldersNamingFileAndFault) {
     EXPECT_THAT(status.message(), HasSubstr(folder.path()));
     EXPECT_THAT(status.message(), HasSubstr(bad.message));
   }
+}
+
+TEST(ModelNet40Test, TheHelpNamesFilesAsTheyAreLookedFor) {
+  std::string help;
+  for (const FieldHelp& field : BuiltinDatasets().Find("modelnet40")->help()) {
+    if (field.name == "root") help = field.help;
+  }
+  EXPECT_THAT(help, HasSubstr(" CLASS/CLASS_ID.txt,"));
 }
 
 TEST(ModelNet40Test, NormalsThatAreNotUsedAreNotJudged) {

@@ -162,7 +162,8 @@ TEST_F(ObjectListTest, SaysWhatIsWrongWithAFile) {
   EXPECT_THAT(Load({{Write("x.txt", kTwoRows)}, "Cup"}).status().message(),
               HasSubstr("no category is called \"Cup\"; there are Airplane"));
   EXPECT_THAT(Load({{Write("x.txt", "0 0 0\n1 1 1\n")}, "Cap"}).status().message(),
-              HasSubstr("line 1: expected 6 numbers (x y z nx ny nz), found 3"));
+              HasSubstr("line 1: x y z without the normals that the features nx, ny and nz need; "
+                        "the setting \"features\": [\"x\",\"y\",\"z\",\"category\"] does"));
   EXPECT_THAT(Load({{Write("x.txt", kMugRows)}, "Cap"}).status().message(),
               HasSubstr("x.txt: line 1: expected a part of Cap, found 36"));
 }

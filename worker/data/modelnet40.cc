@@ -42,7 +42,8 @@ Fields<ModelNetConfig> ConfigFields() {
   fields.Text("kind", &Config::kind, {"modelnet40"}, "kind of dataset")
       .Text("root", &Config::root, {},
             "folder with modelnet40_shape_names.txt, modelnet40_train.txt, modelnet40_test.txt and "
-            "CLASS/ID.txt, or with CLASS/train/*.off and CLASS/test/*.off; an absolute path, the "
+            "CLASS/CLASS_ID.txt, or with CLASS/train/*.off and CLASS/test/*.off; an absolute path, "
+            "the "
             "same on every machine with workers; a relative one in the server's config file is "
             "taken from the server's working directory")
       .Required()
@@ -79,11 +80,14 @@ Result<std::vector<ObjectFile>> ReadObjectList(const std::string& root, const st
   std::vector<ObjectFile> files;
   files.reserve(ids.size());
   for (const ListedName& id : ids) {
-    const std::string name = id.name.substr(0, id.name.rfind('_'));
+    const size_t end = id.name.rfind('_');
+    const std::string name = id.name.substr(0, end == std::string::npos ? 0 : end);
     const auto found = std::find(classes.begin(), classes.end(), name);
     if (found == classes.end()) {
-      return InvalidArgument(Join({path, ": line ", std::to_string(id.line), ": the class of \"",
-                                   id.name, "\" is not in ", root, kClassList}));
+      return InvalidArgument(Join(
+          {path, ": line ", std::to_string(id.line), ": expected CLASS_ID, such as \"",
+           classes.empty() ? "chair" : classes.front(), "_0001\", with a CLASS that is listed in ",
+           root, kClassList, ", found \"", id.name, "\""}));
     }
     files.push_back({id.name, finder.Find(Join({root, "/", name, "/", id.name}), ".txt"),
                      static_cast<int32_t>(found - classes.begin())});
@@ -103,7 +107,7 @@ Result<Index> ReadTextIndex(const std::string& root) {
     index.classes.push_back(listed.name);
     index.folders.push_back(Join({root, "/", listed.name}));
   }
-  index.objects = "lines CLASS_NUMBER in " + train;
+  index.objects = "lines CLASS_ID in " + train;
   VOXBIT_ASSIGN_OR_RETURN(index.splits[0], ReadObjectList(root, train, index.classes));
   VOXBIT_ASSIGN_OR_RETURN(index.splits[2], ReadObjectList(root, test, index.classes));
   return index;

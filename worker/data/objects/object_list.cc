@@ -84,6 +84,13 @@ class ObjectList final : public ObjectFiles {
   }
 };
 
+// What to do with a file of x y z alone.
+std::string NoNormals(const ObjectSettings& settings) {
+  return "x y z without the normals that the features nx, ny and nz need; the setting "
+         "\"features\": " +
+         CanonicalJson(settings.FeaturesWithoutNormals()) + " does without them";
+}
+
 // The classes that a dataset was described with, or those of ShapeNet-part.
 Result<ObjectClasses> DescribedClasses(const ObjectSettings& settings, const Json& description) {
   ObjectClasses classes = ClassesOf(ShapeNetParts(), settings.task);
@@ -115,8 +122,9 @@ Result<Table> ReadObjectTable(const std::string& path, const ObjectSettings& set
   for (bool more = true; more && row.empty();) {
     VOXBIT_ASSIGN_OR_RETURN(more, reader.Next(row));
   }
+  if (row.size() == 3 && settings.NeedsNormals()) return reader.Error(NoNormals(settings));
   std::vector<std::string> names = {"x", "y", "z", "nx", "ny", "nz", "part"};
-  columns = row.size() == 3 && !settings.NeedsNormals() ? 3 : row.size() == 7 && parts ? 7 : 6;
+  columns = row.size() == 3 ? 3 : row.size() == 7 && parts ? 7 : 6;
   names.resize(columns);
   return ParseTable(text, path, names, max_rows, settings.UnusedColumns());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <numbers>
 #include <numeric>
@@ -129,6 +130,13 @@ std::vector<std::string> ObjectSettings::UnusedColumns() const {
   if (!NeedsNormals()) unused.assign(std::begin(kNormal), std::end(kNormal));
   if (task != "parts") unused.emplace_back("part");
   return unused;
+}
+
+std::vector<std::string> ObjectSettings::FeaturesWithoutNormals() const {
+  std::vector<std::string> others;
+  std::copy_if(features.begin(), features.end(), std::back_inserter(others),
+               [](const std::string& name) { return IndexOf(name, kNormal) == 3; });
+  return others;
 }
 
 bool ObjectSettings::HasFeature(const std::string& name) const {

@@ -28,6 +28,7 @@ struct ObjectSettings {
 
   bool HasFeature(const std::string& name) const;
   bool NeedsNormals() const { return HasFeature("nx") || HasFeature("ny") || HasFeature("nz"); }
+  std::vector<std::string> FeaturesWithoutNormals() const;
   // Columns of files that are not used: "nx", "ny", "nz" without a normal among the features,
   // "part" where parts are not the task.
   std::vector<std::string> UnusedColumns() const;
