@@ -155,6 +155,20 @@ TEST_F(SuggestTest, ObjectsGetTheStudyForObjects) {
   EXPECT_EQ(classes->task, "classification");
 }
 
+TEST_F(SuggestTest, CloudsWithoutNormalsAreNotAskedForThem) {
+  WriteModelNet(folder_.path());
+  std::string train = "night_stand_0001\n";
+  for (const char digit : std::string("123456789")) {
+    const std::string name = std::string("chair_100") + digit;
+    train += name + "\n";
+    WriteText(folder_.path() + "/chair/" + name + ".txt", ModelNetRows());
+  }
+  WriteText(folder_.path() + "/modelnet40_train.txt", train);
+  EXPECT_FALSE(Suggested().dataset.contains("features"));
+  WriteText(folder_.path() + "/night_stand/night_stand_0001.txt", "0,0,0\n1,0,0\n0,1,0\n");
+  EXPECT_EQ(Suggested().dataset.value("features", Json()), Json({"x", "y", "z"}));
+}
+
 // Recordings, as far as they are at hand: what a person who knows them would set.
 TEST(SuggestRealDataTest, AirborneTilesGetTheSettingsOfTheExample) {
   const auto folder = voxbit::testing::SharedPath("data/ign_lidarhd");

@@ -251,6 +251,20 @@ Suggestion SuggestObjects(const std::string& kind, const std::string& folder, bo
   return out;
 }
 
+// Clouds without normals can be classified if no feature asks for them. The first one speaks for
+// all.
+void LeaveOutNormals(const Dataset& dataset, const std::stop_token& stop, Suggestion& out) {
+  if (out.dataset["kind"] != "modelnet40" || dataset.Load(Split::kTrain, 0).ok()) return;
+  const std::vector<std::string> features = {"x", "y", "z"};
+  Json without = out.dataset;
+  without["features"] = features;
+  const auto again = OpenIncompleteDataset(BuiltinDatasets(), without, "/dataset", stop);
+  if (!again.ok() || !(*again)->Load(Split::kTrain, 0).ok()) return;
+  Choose(out, "features", features,
+         dataset.files(Split::kTrain, 0).front() +
+             " has no normals that can be used, and by default nx, ny and nz are features, too");
+}
+
 bool HasMeshFolders(const std::string& folder) {
   const std::vector<std::string> names = Names(folder, "");
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -300,8 +314,10 @@ Result<Suggestion> SuggestFor(const std::string& folder, const std::stop_token& 
   const std::string path = error ? folder : absolute.string();
   if (!IsFolder(path)) return InvalidArgument(path + ": no such folder");
   VOXBIT_ASSIGN_OR_RETURN(Suggestion out, Recognise(path));
-  out.usable = OpenDataset(BuiltinDatasets(), out.dataset, "/dataset", stop).status();
+  const auto dataset = OpenDataset(BuiltinDatasets(), out.dataset, "/dataset", stop);
+  out.usable = dataset.status();
   if (out.usable.code() == StatusCode::kCancelled) return out.usable;
+  if (dataset.ok()) LeaveOutNormals(**dataset, stop, out);
   return out;
 }
 
