@@ -11,8 +11,10 @@
 namespace voxbit::data {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // sequences/NN with one scan of three points for each of `numbers`, raw labels 10, 60 and 0.
 void WriteSequence(const std::string& root, const std::string& sequence,
@@ -118,6 +120,23 @@ TEST(SemanticKittiTest, TakesEveryNthScan) {
   EXPECT_EQ((*dataset)->Load(Split::kTrain, 2)->name, "00/000004");
 }
 
+TEST(SemanticKittiTest, MissingSequencesAreNamedWithTheSettingThatChoosesThem) {
+  const TempFolder folder;
+  WriteSequence(folder.path(), "00", {"000000"});
+  const Status train = OpenFolder(folder.path()).status();
+  EXPECT_EQ(train.code(), StatusCode::kNotFound);
+  EXPECT_THAT(
+      train.message(),
+      AllOf(StartsWith("/dataset/train_sequences: "),
+            HasSubstr(folder.path() + "/sequences/ for 01, 02, 03, 04, 05, 06, 07, 09, 10;"),
+            HasSubstr("there are 00")));
+  EXPECT_THAT(OpenFolder(folder.path(), {{"train_sequences", {"00"}}}).status().message(),
+              AllOf(StartsWith("/dataset/val_sequences: "), HasSubstr("for 08;")));
+  std::filesystem::create_directories(folder.path() + "/sequences/08/velodyne");
+  EXPECT_THAT(OpenFolder(folder.path(), {{"train_sequences", {"00"}}}).status().message(),
+              HasSubstr("the split val has no scans in the sequences of /dataset/val_sequences"));
+}
+
 TEST(SemanticKittiTest, ReadsReturnsWhenAFeatureNeedsThem) {
   const TempFolder folder;
   WriteSmallFolder(folder.path());
@@ -177,7 +196,7 @@ INSTANTIATE_TEST_SUITE_P(
                  StatusCode::kNotFound, "neither a folder velodyne/ nor a folder sequences/"},
         BadInput{"MissingSequence",
                  [](const std::string& r) { std::filesystem::create_directory(r + "/sequences"); },
-                 StatusCode::kNotFound, "/sequences/00/velodyne"},
+                 StatusCode::kNotFound, "/sequences/ for 00, 01, "},
         BadInput{"MissingClassTable",
                  [](const std::string& r) { std::filesystem::remove(r + "/classes.tsv"); },
                  StatusCode::kNotFound, "/classes.tsv"},

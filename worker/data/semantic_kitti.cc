@@ -1,6 +1,7 @@
 // Folders in the SemanticKITTI layout: one folder with class table and split files, or the
 // sequences as the benchmark publishes them.
 #include <algorithm>
+#include <boost/algorithm/string/join.hpp>
 #include <filesystem>
 #include <utility>
 
@@ -97,6 +98,25 @@ Result<std::vector<Entry>> ReadSplitFile(const std::string& root, Split split) {
   return entries;
 }
 
+// The sequences that are there, for messages.
+std::string SequencesIn(const std::string& root) {
+  const Result<std::vector<std::string>> names = ListFolder(root + "/sequences");
+  const std::string text = names.ok() ? boost::algorithm::join(*names, ", ") : "";
+  return text.empty() ? "none" : text;
+}
+
+// NOT_FOUND naming all that are away and the setting at `pointer` that asks for them.
+Status FindSequences(const std::string& root, const std::vector<std::string>& sequences,
+                     const std::string& pointer) {
+  std::vector<std::string> away;
+  for (const std::string& sequence : sequences) {
+    if (!IsFolder(Join({root, "/sequences/", sequence, "/velodyne"}))) away.push_back(sequence);
+  }
+  if (away.empty()) return OkStatus();
+  return NotFound(Join({pointer, ": no folder velodyne/ in ", root, "/sequences/ for ",
+                        boost::algorithm::join(away, ", "), "; there are ", SequencesIn(root)}));
+}
+
 // Every scan of the given sequences, by number.
 Result<std::vector<Entry>> ListSequences(const std::string& root,
                                          const std::vector<std::string>& sequences) {
@@ -114,11 +134,12 @@ Result<std::vector<Entry>> ListSequences(const std::string& root,
   return entries;
 }
 
+// `chosen_by` is the pointer of the setting that names the sequences, or "".
 Status CheckEntries(const std::vector<Entry>& entries, const SemanticKittiConfig& config,
-                    Split split, FilesNeeded needed) {
+                    Split split, const std::string& chosen_by, FilesNeeded needed) {
   if (entries.empty()) {
-    return InvalidArgument(config.root + ": the split " + std::string(SplitName(split)) +
-                           " has no scans");
+    const std::string none = Join({config.root, ": the split ", SplitName(split), " has no scans"});
+    return InvalidArgument(chosen_by.empty() ? none : none + " in the sequences of " + chosen_by);
   }
   const bool with_returns = config.NeedsReturns();
   for (const Entry& entry : entries) {
@@ -297,6 +318,11 @@ Result<Index> ReadIndex(const Json& json, const std::string& pointer, FilesNeede
   }
   index.stamp = StampOf(IndexPaths(config, published));
   VOXBIT_ASSIGN_OR_RETURN(index.map, ReadClassMap(config, published));
+  const std::string chosen_by[] = {pointer + "/train_sequences", pointer + "/val_sequences"};
+  if (published) {
+    VOXBIT_RETURN_IF_ERROR(FindSequences(config.root, config.train_sequences, chosen_by[0]));
+    VOXBIT_RETURN_IF_ERROR(FindSequences(config.root, config.val_sequences, chosen_by[1]));
+  }
   for (const Split split : {Split::kTrain, Split::kVal}) {
     const bool train = split == Split::kTrain;
     Result<std::vector<Entry>> listed =
@@ -306,7 +332,8 @@ Result<Index> ReadIndex(const Json& json, const std::string& pointer, FilesNeede
     if (!listed.ok()) return listed.status();
     std::vector<Entry>& kept = train ? index.train : index.val;
     kept = EveryNth(std::move(listed).value(), config.sample_stride);
-    VOXBIT_RETURN_IF_ERROR(CheckEntries(kept, config, split, needed));
+    VOXBIT_RETURN_IF_ERROR(
+        CheckEntries(kept, config, split, published ? chosen_by[train ? 0 : 1] : "", needed));
   }
   return index;
 }
