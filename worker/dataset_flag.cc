@@ -1,5 +1,6 @@
 #include "worker/dataset_flag.h"
 
+#include <filesystem>
 #include <utility>
 
 namespace voxbit::worker {
@@ -13,6 +14,13 @@ bool IsInline(const std::string& text) {
 }  // namespace
 
 Result<FoundDataset> FindDataset(const std::string& text) {
+  std::error_code error;
+  if (!IsInline(text) && std::filesystem::is_directory(text, error)) {
+    return InvalidArgument("--dataset " + text +
+                           ": a folder; expected settings as JSON or in a file. search-worker "
+                           "suggest --data " +
+                           text + " makes them for it");
+  }
   FoundDataset found;
   found.source = IsInline(text) ? "--dataset" : text;
   Result<Json> json = IsInline(text) ? ParseJson(text) : ReadJsonFile(text);

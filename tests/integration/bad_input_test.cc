@@ -415,6 +415,10 @@ TEST(CheckCommandTest, ListsEveryFaultAndSaysByItsExitCodeWhetherThereIsOne) {
         Json{{"kind", "semantic_kitti"}, {"root", root + "/nowhere"}}.dump()}) {
     EXPECT_EQ(RunProgram({"search-worker", "check", "--dataset", wrong}).code, 2) << wrong;
   }
+  const Finished folder = RunProgram({"search-worker", "check", "--dataset", root});
+  EXPECT_EQ(folder.code, 2) << folder.output;
+  EXPECT_NE(folder.output.find("search-worker suggest --data " + root), std::string::npos)
+      << folder.output;
 }
 
 const std::vector<float> kTwoPoints = {1, 1, 1, 0, 2, 2, 2, 0};
