@@ -57,7 +57,11 @@ void PrintJson(data::CheckReport report) {
   for (const data::DataFault& fault : report.faults) {
     Json row = {{"message", fault.status.message()}};
     const bool is_opened = report.overview.contains("splits");
-    if (is_opened) row["split"] = data::SplitName(fault.split);
+    if (is_opened) {
+      row["split"] = data::SplitName(fault.split);
+      row["splits"] = {data::SplitName(fault.split)};
+      for (const data::Split split : fault.also) row["splits"].push_back(data::SplitName(split));
+    }
     faults.push_back(std::move(row));
   }
   report.overview["faults"] = std::move(faults);

@@ -1,5 +1,6 @@
 #include "client/format/data_report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 #include <vector>
@@ -62,28 +63,41 @@ std::string ReadText(const Json& split) {
   return scans == read ? text : text + " (" + CanonicalJson(read) + " read)";
 }
 
+std::vector<Cell> SplitCells(const Json& split, const std::string& counted, bool has_left_out) {
+  const double points = Number(split, "points");
+  const double left_out = Number(split, "left_out");
+  const double whole = counted == "objects" ? Number(split, "read") : points - left_out;
+  std::vector<Cell> cells = {TextCell(Word(split, "name")),
+                             {ReadText(split), Member(split, "scans"), Tone::kPlain},
+                             CountOf(split, "points")};
+  if (has_left_out) cells.push_back(ShareCell(left_out, points));
+  cells.insert(cells.end(),
+               {ShareCell(Number(split, "labelled"), whole),
+                CountOf(split, "unlabelled_scans"),
+                ShareCell(Number(split, "at_origin"), points - left_out),
+                CountOf(split, "fewest_points"),
+                CountOf(split, "most_points"),
+                {HumanBytes(Number(split, "bytes")), Number(split, "bytes"), Tone::kPlain}});
+  return cells;
+}
+
+// What the settings leave out has a column where there is any.
 Table SplitTable(const std::vector<Json>& splits, const std::string& counted) {
-  Table table({{"name", "split", false, 0, 0},
-               {"scans", "scans", true, 0, 0},
-               {"points", "points", true, 0, 0},
-               {"labelled", "labelled", true, 0, 0},
-               {"unlabelled_scans", "unlabelled scans", true, 2, 0},
-               {"at_origin", "at origin", true, 1, 0},
-               {"fewest_points", "fewest", true, 3, 0},
-               {"most_points", "most points", true, 3, 0},
-               {"bytes", "size", true, 4, 0}});
-  for (const Json& split : splits) {
-    const double whole = Number(split, counted == "objects" ? "read" : "points");
-    table.AddRow({TextCell(Word(split, "name")),
-                  {ReadText(split), Member(split, "scans"), Tone::kPlain},
-                  CountOf(split, "points"),
-                  ShareCell(Number(split, "labelled"), whole),
-                  CountOf(split, "unlabelled_scans"),
-                  ShareCell(Number(split, "at_origin"), Number(split, "points")),
-                  CountOf(split, "fewest_points"),
-                  CountOf(split, "most_points"),
-                  {HumanBytes(Number(split, "bytes")), Number(split, "bytes"), Tone::kPlain}});
-  }
+  const bool has_left_out = std::any_of(splits.begin(), splits.end(), [](const Json& split) {
+    return Number(split, "left_out") > 0;
+  });
+  std::vector<Column> columns = {{"name", "split", false, 0, 0},
+                                 {"scans", "scans", true, 0, 0},
+                                 {"points", "points", true, 0, 0}};
+  if (has_left_out) columns.push_back({"left_out", "left out", true, 0, 0});
+  columns.insert(columns.end(), {{"labelled", "labelled", true, 0, 0},
+                                 {"unlabelled_scans", "unlabelled scans", true, 2, 0},
+                                 {"at_origin", "at origin", true, 1, 0},
+                                 {"fewest_points", "fewest", true, 3, 0},
+                                 {"most_points", "most points", true, 3, 0},
+                                 {"bytes", "size", true, 4, 0}});
+  Table table(std::move(columns));
+  for (const Json& split : splits) table.AddRow(SplitCells(split, counted, has_left_out));
   return table;
 }
 
@@ -163,7 +177,8 @@ std::string DataReportTotals(const Json& overview) {
     points += Number(split, "points");
   }
   return HumanCount(scans) + (scans == 1 ? " scan, " : " scans, ") + HumanCount(points) +
-         " points, read in " + ShortNumber(Number(overview, "seconds")) + " s";
+         (points == 1 ? " point" : " points") + ", read in " +
+         ShortNumber(Number(overview, "seconds")) + " s";
 }
 
 }  // namespace voxbit::client

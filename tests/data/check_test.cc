@@ -176,9 +176,113 @@ TEST_F(CheckTest, PointsAtTheOriginAreCountedAndWarnedOfUntilTheyAreLeftOut) {
   EXPECT_EQ(SplitOf(kept, "train").at("at_origin"), 2);
   EXPECT_THAT(Warnings(kept), ElementsAre(AllOf(HasSubstr("20 % of the points of train"),
                                                 HasSubstr("drop_origin"))));
+  EXPECT_EQ(SplitOf(kept, "train").at("left_out"), 0);
+  EXPECT_EQ(SplitOf(kept, "train").at("labelled"), 7);
   const CheckReport dropped = Check(Lidar({{"drop_origin", true}}));
-  EXPECT_EQ(SplitOf(dropped, "train").at("at_origin"), 2);
+  EXPECT_EQ(SplitOf(dropped, "train").at("points"), 10);
+  EXPECT_EQ(SplitOf(dropped, "train").at("left_out"), 2);
+  EXPECT_EQ(SplitOf(dropped, "train").at("at_origin"), 0);
+  EXPECT_EQ(SplitOf(dropped, "train").at("labelled"), 6) << "one of the two has a label";
+  EXPECT_EQ(dropped.overview.at("classes").at(0).at("train").at("count"), 3);
   EXPECT_THAT(Warnings(dropped), IsEmpty());
+  const CheckReport cut = Check(Lidar({{"max_range_m", 4}}));
+  EXPECT_EQ(SplitOf(cut, "train").at("left_out"), 1);
+  EXPECT_EQ(SplitOf(cut, "train").at("at_origin"), 2);
+  EXPECT_THAT(Warnings(cut), Contains(HasSubstr("22.2 % of the points of train lie at exactly")));
+}
+
+TEST_F(CheckTest, UnlabelledPointsThatAreLeftOutDoNotCountAsUnlabelled) {
+  WriteLidar(1, 1);
+  WriteScan("a0", {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0.5F, 2, 3, 4, 0.5F},
+            {0, 0, 0, 10, 20});
+  EXPECT_THAT(Warnings(Check(Lidar())), Contains(HasSubstr("only 40 % of the points of train")));
+  EXPECT_THAT(Warnings(Check(Lidar({{"drop_origin", true}}))),
+              Not(Contains(HasSubstr("have a label that counts"))));
+}
+
+TEST_F(CheckTest, InvalidPointsThatAreLeftOutAreCountedNotWarnedOf) {
+  WriteLidar(3, 2);
+  std::vector<float> points = Points(70);
+  points[4] = std::numeric_limits<float>::quiet_NaN();
+  WriteScan("a1", points);
+  const CheckReport report = Check(Lidar({{"drop_invalid", true}}));
+  EXPECT_EQ(SplitOf(report, "train").at("left_out"), 1);
+  EXPECT_THAT(Warnings(report), IsEmpty());
+}
+
+TEST_F(CheckTest, WhatTheReportWarnsOfIsNotLogged) {
+  WriteLidar(3, 2);
+  WriteScan("a0", {0, 0, 0, 0.5F, 5, 1, 0, 0.5F, 0, 0, 0, 0.25F, 2, 2, 1, 0.5F}, {10, 20, 0, 10});
+  const auto dataset = OpenFolder(root_);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  ::testing::internal::CaptureStderr();
+  const auto report = CheckDataset(**dataset, {.threads = 2}, {});
+  EXPECT_TRUE((*dataset)->Prepare(*(*dataset)->Load(Split::kTrain, 0), nullptr).ok());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(Warnings(*report), ElementsAre(HasSubstr("lie at exactly")));
+}
+
+TEST_F(CheckTest, ScansToBeKnownOfAreCountedAndTheFirstIsNamed) {
+  WriteLidar(3, 2);
+  std::vector<float> many;
+  for (int i = 0; i < 1000; ++i) {
+    many.insert(many.end(), {0.01F * static_cast<float>(i), 1, 1, 0.5F});
+  }
+  std::vector<float> with_stray = many;
+  with_stray[0] = 9000;
+  const std::vector<uint32_t> labels(1000, 10);
+  WriteScan("a0", many, labels);
+  WriteScan("a1", with_stray, labels);
+  with_stray[1] = 9000;
+  WriteScan("a2", with_stray, labels);
+  WriteScan("b1", {0, 0, 0, 0.5F, 1, 1, 1, 0.5F, 2, 1, 1, 0.5F});
+  many.insert(many.end(), {1, 2, 3, 0.5F});
+  WriteScan("b0", many, std::vector<uint32_t>(1001, 10));
+  EXPECT_THAT(Warnings(Check(Lidar({{"center", true}}))),
+              AllOf(Contains(AllOf(HasSubstr("a1.bin: point 0 lies 8995 m"),
+                                   HasSubstr("; the same of 1 more scan of train"))),
+                    Contains(AllOf(HasSubstr("b1.bin: 33.3 % (1 of 3)"),
+                                   HasSubstr("lie at exactly"), Not(HasSubstr("the same of"))))));
+}
+
+TEST_F(CheckTest, AScanOfTwoSplitsIsReadOnceAndItsFaultNamesBoth) {
+  WriteMeshes(root_);
+  WriteText(root_ + "/bed/test/bed_0003.off", "OFF\n1 1 0\n0 0 0\n3 0 1 2\n");
+  const auto dataset = OpenKind("modelnet40", {{"root", root_}, {"val_share", 0}});  // val is test
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  int64_t last = 0;
+  const auto report = CheckDataset(
+      **dataset, {.threads = 2, .progress = [&](int64_t done, int64_t) { last = done; }}, {});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(last, 6);
+  EXPECT_THAT(Messages(*report),
+              ElementsAre(AllOf(HasSubstr("bed_0003.off"), HasSubstr(" (in val and test)"))));
+  EXPECT_EQ(report->faults[0].split, Split::kVal);
+  EXPECT_THAT(report->faults[0].also, ElementsAre(Split::kTest));
+  EXPECT_EQ(report->overview.at("num_faults"), 1);
+  for (const char* split : {"val", "test"}) {
+    EXPECT_EQ(SplitOf(*report, split).at("read"), 2) << split;
+    EXPECT_EQ(SplitOf(*report, split).at("labelled"), 1) << split;
+  }
+}
+
+TEST_F(CheckTest, AFileThatTwoListsNameIsOneFault) {
+  WriteLidar(3, 2);
+  WriteText(root_ + "/val.txt", "b0\na2\n");
+  std::filesystem::resize_file(PointsOf("a2"), 40);
+  std::filesystem::remove(LabelsOf("b0"));
+  EXPECT_THAT(Messages(Check(Lidar())),
+              ElementsAre(AllOf(HasSubstr("a2.bin: 40 bytes"), HasSubstr(" (in train and val)")),
+                          AllOf(HasSubstr("b0.label"), Not(HasSubstr("(in ")))));
+}
+
+TEST_F(CheckTest, EqualSplitsWithoutALabelAreOneFault) {
+  WriteLidar(2, 1);
+  for (const char* name : {"a0", "a1"}) WriteScan(name, Points(name[1]), {0, 0, 0});
+  WriteText(root_ + "/val.txt", "a0\na1\n");
+  EXPECT_THAT(Messages(Check(Lidar())),
+              ElementsAre(HasSubstr("nothing in the splits train and val has a label")));
 }
 
 TEST_F(CheckTest, ClassesThatNothingCanLearnOrScoreAreWarnedOf) {

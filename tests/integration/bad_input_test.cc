@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -419,6 +420,34 @@ TEST(CheckCommandTest, ListsEveryFaultAndSaysByItsExitCodeWhetherThereIsOne) {
   EXPECT_EQ(folder.code, 2) << folder.output;
   EXPECT_NE(folder.output.find("search-worker suggest --data " + root), std::string::npos)
       << folder.output;
+}
+
+TEST(CheckCommandTest, SaysOnceWhatLiesAtTheOriginAndWhatIsLeftOut) {
+  const TempDir dir;
+  const std::string root = dir.path() + "/data";
+  ASSERT_EQ(RunProgram({"search-worker", "synth", "--out", root, "--train", "2", "--val", "1",
+                        "--set", "beams=8", "--set", "azimuth_steps=64"})
+                .code,
+            0);
+  const std::string scan = root + "/velodyne/train_0.bin";
+  std::string points = ReadFile(scan).value();
+  std::fill_n(points.begin(), points.size() / 32 * 16, '\0');
+  ASSERT_TRUE(WriteFileAtomically(scan, points).ok());
+  Json dataset = {{"kind", "semantic_kitti"}, {"root", root}};
+  const auto check = [&] {
+    const Finished run = RunProgram({"search-worker", "check", "--dataset", dataset.dump()});
+    EXPECT_EQ(run.code, 0) << run.output;
+    return run.output;
+  };
+  const std::string kept = check();
+  const size_t at = kept.find("lie at exactly (0, 0, 0)");
+  ASSERT_NE(at, std::string::npos) << kept;
+  EXPECT_EQ(kept.find("lie at exactly", at + 1), std::string::npos) << kept;
+  EXPECT_EQ(kept.find("left out"), std::string::npos) << kept;
+  dataset["drop_origin"] = true;
+  const std::string dropped = check();
+  EXPECT_EQ(dropped.find("lie at exactly"), std::string::npos) << dropped;
+  EXPECT_NE(dropped.find("left out"), std::string::npos) << dropped;
 }
 
 const std::vector<float> kTwoPoints = {1, 1, 1, 0, 2, 2, 2, 0};

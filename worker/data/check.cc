@@ -13,7 +13,7 @@ namespace voxbit::data {
 namespace {
 
 // Raised whenever the same data would get another overview.
-constexpr int64_t kCheckVersion = 1;
+constexpr int64_t kCheckVersion = 2;
 
 Json SplitJson(const Reading& reading, Split split, const SplitFacts& facts) {
   return {{"name", SplitName(split)},
@@ -25,6 +25,7 @@ Json SplitJson(const Reading& reading, Split split, const SplitFacts& facts) {
           {"labelled", facts.labelled},
           {"unlabelled_scans", facts.unlabelled.count},
           {"empty_scans", facts.empty.count},
+          {"left_out", facts.left_out},
           {"at_origin", facts.at_origin},
           {"fewest_points", facts.most_points == 0 ? 0 : facts.fewest_points},
           {"most_points", facts.most_points}};
@@ -58,19 +59,34 @@ Json FeaturesJson(const std::vector<std::string>& names, const std::vector<Featu
   return rows;
 }
 
-// Nothing can be trained or scored where nothing is labelled.
+bool HasFault(const Facts& facts, Split split) {
+  return std::any_of(facts.faults.begin(), facts.faults.end(), [&](const DataFault& fault) {
+    return fault.split == split ||
+           std::find(fault.also.begin(), fault.also.end(), split) != fault.also.end();
+  });
+}
+
+// Nothing can be trained or scored where nothing is labelled. Splits of equal scans are one fault.
 void AddUnlabelledSplits(const Dataset& dataset, const Reading& reading, Facts& facts) {
+  std::vector<DataFault> found;
   for (const Split split : kSplits) {
-    if (reading.size(split) == 0) continue;
-    const SplitFacts& of_split = facts.splits[Place(split)];
-    const bool has_fault = std::any_of(facts.faults.begin(), facts.faults.end(),
-                                       [&](const DataFault& f) { return f.split == split; });
-    if (has_fault || of_split.labelled > 0) continue;
-    facts.faults.push_back(
-        {split, -1,
-         InvalidArgument("nothing in the split " + std::string(SplitName(split)) +
-                         " has a label that counts (the first of it: " + NameOf(dataset, split, 0) +
-                         ")")});
+    const bool is_usable = reading.size(split) == 0 || facts.splits[Place(split)].labelled > 0;
+    if (is_usable || HasFault(facts, split)) continue;
+    const auto equal = std::find_if(found.begin(), found.end(), [&](const DataFault& fault) {
+      return reading.AreEqual(fault.split, split);
+    });
+    if (equal == found.end()) {
+      found.push_back({split, -1});
+    } else {
+      equal->also.push_back(split);
+    }
+  }
+  for (DataFault& fault : found) {
+    fault.status = InvalidArgument(
+        (fault.also.empty() ? "nothing in the split " : "nothing in the splits ") +
+        SplitNames(fault.split, fault.also) +
+        " has a label that counts (the first of it: " + NameOf(dataset, fault.split, 0) + ")");
+    facts.faults.push_back(std::move(fault));
   }
 }
 

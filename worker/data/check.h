@@ -21,20 +21,25 @@ struct CheckSettings {
   std::function<void(int64_t done, int64_t total)> progress{};
 };
 
-// What makes a scan unusable. `status` is what Load or Prepare has returned, naming the file.
+// What makes a scan unusable. `status` is what Load or Prepare has returned, naming the file and,
+// where the scan stands in several splits, these.
 struct DataFault {
   Split split = Split::kTrain;
   int64_t index = 0;  // -1: the split as a whole
   Status status{};
+  std::vector<Split> also{};  // further splits that the same scan stands in
 };
 
 struct CheckReport {
   std::vector<DataFault> faults;  // by split and index; none: the data can be used
   // {"check_version", "kind", "digest", "seconds", "counted": "points" or "objects",
   //  "splits": [{"name", "scans", "read", "files", "bytes", "points", "labelled",
-  //              "unlabelled_scans", "empty_scans", "at_origin", "fewest_points", "most_points"}],
+  //              "unlabelled_scans", "empty_scans", "left_out", "at_origin", "fewest_points",
+  //              "most_points"}],
   //  "classes": [{"name", SPLIT: {"count", "share"}, ...}], "categories": the same of objects,
   //  "features": [{"name", "min", "max", "most"}], "warnings": [text], "num_faults"}
+  // "points" are those of the files; "left_out" of them the settings leave out, and what else is
+  // counted is of the others: labels, classes, points at the origin ("at_origin").
   // "counted" is what the classes have, "categories" is empty unless parts are scored, and 99 % of
   // the values of a feature are at most "most" away from 0. Features are those of prepared scans:
   // after scaling, without augmentation. Of a dataset that is made from its settings some scans of
@@ -42,7 +47,8 @@ struct CheckReport {
   Json overview;
 };
 
-// Reads with `threads` threads; holds as many scans at a time. But for "seconds" the report does
+// Reads with `threads` threads; holds as many scans at a time. A scan that stands in several splits
+// is read once and counted in each. But for "seconds" the report does
 // not depend on their number. CANCELLED once `stop` is raised; RESOURCE_EXHAUSTED when memory ran
 // out.
 Result<CheckReport> CheckDataset(const Dataset& dataset, const CheckSettings& settings,

@@ -74,6 +74,8 @@ std::string Dataset::ScanName(Split /*split*/, int64_t index) const {
   return std::to_string(index);
 }
 
+std::vector<ScanWarning> Dataset::TakeWarnings(const Scan& /*scan*/) const { return {}; }
+
 const std::vector<std::vector<int64_t>>& Dataset::parts_of_category() const {
   static const std::vector<std::vector<int64_t>> none;
   return none;

@@ -85,6 +85,10 @@ class Dataset {
   // training, without a label that counts. Deterministic in (scan, configuration, state of
   // *augment).
   virtual Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const = 0;
+  // What the user should know of a scan that Load has given and Prepare takes. Who asks for it
+  // tells it: Prepare, which logs it of each scan that comes for the first time, then leaves it
+  // out.
+  virtual std::vector<ScanWarning> TakeWarnings(const Scan& scan) const;
   // Of a row of a PreparedScan.
   virtual int64_t num_features() const = 0;
   // One for each of them.

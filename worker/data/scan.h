@@ -34,6 +34,15 @@ struct Scan {
   const std::string& origin() const { return source.empty() ? name : source; }
 };
 
+// Something to tell the user about a scan that can be used. `kind` is the same for warnings of
+// equal cause, so that they can be counted.
+struct ScanWarning {
+  std::string kind;     // kOriginWarning, kInvalidWarning, "step", "stray", "range"
+  std::string message;  // names the scan's source
+};
+inline constexpr char kOriginWarning[] = "origin";    // many points at exactly (0, 0, 0)
+inline constexpr char kInvalidWarning[] = "invalid";  // points are left out that are not finite
+
 // Reason of the status of a scan that has no points or, in training, no label that counts: no fault
 // of the file, so who reads many scans leaves it out.
 inline constexpr char kEmptyScanReason[] = "EMPTY_SCAN";

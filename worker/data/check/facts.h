@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "common/check.h"
 #include "worker/data/check.h"
 #include "worker/data/dataset.h"
 
@@ -37,6 +36,21 @@ struct Lowest {
     count += other.count;
     index = std::min(index, other.index);
   }
+  // Of a single scan: the same at another index.
+  void MoveTo(int64_t at) {
+    if (count > 0) index = at;
+  }
+};
+
+// Scans with a warning of one kind, and what is said of the first of them.
+struct Warned {
+  Lowest where;
+  std::string message;
+
+  void Add(const Warned& other) {
+    if (other.where.index < where.index) message = other.message;
+    where.Add(other.where);
+  }
 };
 
 inline void AddTo(const std::vector<int64_t>& from, std::vector<int64_t>& to) {
@@ -48,13 +62,14 @@ struct SplitFacts {
   int64_t files = 0;
   int64_t bytes = 0;
   int64_t points = 0;
-  int64_t labelled = 0;  // points, or objects where these are classified
-  int64_t at_origin = 0;
-  int64_t kept_at_origin = 0;
+  int64_t left_out = 0;   // of the points, by the settings
+  int64_t labelled = 0;   // points that are not left out, or objects where these are classified
+  int64_t at_origin = 0;  // points that are not left out
   int64_t fewest_points = std::numeric_limits<int64_t>::max();
   int64_t most_points = 0;
   Lowest unlabelled;
   Lowest empty;
+  std::map<std::string, Warned> warned;  // by kind
   std::vector<int64_t> classes;
   std::vector<int64_t> categories;
 
@@ -63,15 +78,22 @@ struct SplitFacts {
     files += other.files;
     bytes += other.bytes;
     points += other.points;
+    left_out += other.left_out;
     labelled += other.labelled;
     at_origin += other.at_origin;
-    kept_at_origin += other.kept_at_origin;
     fewest_points = std::min(fewest_points, other.fewest_points);
     GrowTo(other.most_points, most_points);
     unlabelled.Add(other.unlabelled);
     empty.Add(other.empty);
+    for (const auto& [kind, warning] : other.warned) warned[kind].Add(warning);
     AddTo(other.classes, classes);
     AddTo(other.categories, categories);
+  }
+  // Of a single scan: the same where it stands at another index.
+  void MoveTo(int64_t index) {
+    unlabelled.MoveTo(index);
+    empty.MoveTo(index);
+    for (auto& [kind, warning] : warned) warning.where.MoveTo(index);
   }
 };
 
@@ -140,41 +162,36 @@ struct Facts {
   }
 };
 
-// Which scans are read, one after the other.
+struct ScanPlace {
+  Split split = Split::kTrain;
+  int64_t index = 0;
+};
+
+// Which scans are read, one after the other: each once, wherever it stands.
 class Reading {
  public:
-  explicit Reading(const Dataset& dataset) {
-    // Of a dataset that is made from its settings, in each split: no file can be broken.
-    constexpr int64_t kGeneratedScans = 16;
-    for (const Split split : kSplits) {
-      const int64_t size = dataset.size(split);
-      const bool is_generated = size > 0 && dataset.files(split, 0).empty();
-      Part& part = parts_[Place(split)];
-      part = {size, is_generated ? std::min(size, kGeneratedScans) : size};
-      total_ += part.read;
-    }
-  }
+  explicit Reading(const Dataset& dataset);
 
-  int64_t total() const { return total_; }
-  int64_t size(Split split) const { return parts_[Place(split)].size; }
-  // Requires: position < total().
-  std::pair<Split, int64_t> At(int64_t position) const {
-    for (const Split split : kSplits) {
-      const Part& part = parts_[Place(split)];
-      if (position < part.read) return {split, position * part.size / part.read};
-      position -= part.read;
-    }
-    CheckFailed(__FILE__, __LINE__, "position < total()", "no such scan");
+  int64_t total() const { return static_cast<int64_t>(scans_.size()); }
+  int64_t size(Split split) const { return sizes_[Place(split)]; }
+  // Where a scan stands, in the order of the splits. Requires: position < total().
+  const std::vector<ScanPlace>& At(int64_t position) const {
+    return scans_[static_cast<size_t>(position)];
   }
+  // Whether the splits have the same scans in the same order.
+  bool AreEqual(Split a, Split b) const { return positions_[Place(a)] == positions_[Place(b)]; }
 
  private:
-  struct Part {
-    int64_t size = 0;
-    int64_t read = 0;
-  };
-  std::array<Part, 3> parts_;
-  int64_t total_ = 0;
+  void Add(const Dataset& dataset, const ScanPlace& place,
+           std::map<std::string, size_t>& by_identity);
+
+  std::array<int64_t, 3> sizes_{};
+  std::array<std::vector<size_t>, 3> positions_;  // of the scans of each split
+  std::vector<std::vector<ScanPlace>> scans_;
 };
+
+// "val and test": the names of `first` and of those in `also`.
+std::string SplitNames(Split first, const std::vector<Split>& also);
 
 inline double ShareOf(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "common/number_text.h"
+
 namespace voxbit::data {
 namespace {
 
@@ -55,13 +57,16 @@ class Judge {
   }
 
  private:
-  void Warn(std::string text) { warnings_.push_back(std::move(text)); }
+  // What is true of two splits alike is said once.
+  void Warn(std::string text) {
+    const bool is_said = std::find(warnings_.begin(), warnings_.end(), text) != warnings_.end();
+    if (!is_said) warnings_.push_back(std::move(text));
+  }
   const SplitFacts& Of(Split split) const { return facts_.splits[Place(split)]; }
 
-  std::string Scans(int64_t count, const std::string& split) const {
+  std::string Scans(int64_t count, const std::string& split, const std::string& more = "") const {
     const bool is_object = dataset_.traits().input == InputForm::kClouds;
-    return std::to_string(count) + (is_object ? " object" : " scan") + (count == 1 ? "" : "s") +
-           " of " + split;
+    return Counted(count, more + (is_object ? "object" : "scan")) + " of " + split;
   }
 
   // Only files can be named twice.
@@ -142,16 +147,23 @@ class Judge {
       Warn(Scans(facts.unlabelled.count, name) + " without a label that counts" +
            example(facts.unlabelled));
     }
-    const double labelled = ShareOf(facts.labelled, facts.points);
+    const int64_t points = facts.points - facts.left_out;
+    const double labelled = ShareOf(facts.labelled, points);
     const bool has_point_labels = dataset_.traits().scoring != Scoring::kObjects;
     if (has_point_labels && facts.labelled > 0 && labelled < kLabelledShare) {
       Warn("only " + Percent(labelled) + " of the points of " + name + " have a label that counts");
     }
-    const double at_origin = ShareOf(facts.kept_at_origin, facts.points);
-    if (at_origin > kOriginShare) {
+    const double at_origin = ShareOf(facts.at_origin, points);
+    const bool has_many_at_origin = at_origin > kOriginShare;
+    if (has_many_at_origin) {
       Warn(Percent(at_origin) + " of the points of " + name +
            " lie at exactly (0, 0, 0): pulses without a return? \"drop_origin\" of LiDAR datasets "
            "leaves them out");
+    }
+    for (const auto& [kind, warned] : facts.warned) {
+      if (kind == kOriginWarning && has_many_at_origin) continue;  // said of the split as a whole
+      const int64_t others = warned.where.count - 1;
+      Warn(warned.message + (others == 0 ? "" : "; the same of " + Scans(others, name, "more ")));
     }
   }
 

@@ -46,11 +46,18 @@ Result<PreparedScan> LidarDataset::Prepare(const Scan& scan, Rng* augment) const
   return prepared;
 }
 
+std::vector<ScanWarning> LidarDataset::TakeWarnings(const Scan& scan) const {
+  NoteLook(scan);
+  return WarningsOf(scan, settings());
+}
+
+bool LidarDataset::NoteLook(const Scan& scan) const {
+  const MutexLock lock(mutex_);
+  return looked_at_.insert(scan.origin()).second;
+}
+
 void LidarDataset::Warn(const Scan& scan) const {
-  {
-    const MutexLock lock(mutex_);
-    if (!looked_at_.insert(scan.origin()).second) return;
-  }
+  if (!NoteLook(scan)) return;
   for (const ScanWarning& warning : WarningsOf(scan, settings())) {
     const MutexLock lock(mutex_);
     const int64_t count = ++warned_[warning.kind];

@@ -23,6 +23,7 @@ class LidarDataset : public Dataset {
   // pipeline.h. Logs what is to be known of a scan (WarningsOf) when it comes for the first time,
   // naming the first few scans of each kind of warning.
   Result<PreparedScan> Prepare(const Scan& scan, Rng* augment) const final;
+  std::vector<ScanWarning> TakeWarnings(const Scan& scan) const final;
   int64_t num_features() const final { return settings().num_features(); }
   std::vector<std::string> feature_names() const final { return settings().features; }
   DatasetTraits traits() const final { return LidarTraits(); }
@@ -31,6 +32,8 @@ class LidarDataset : public Dataset {
 
  private:
   void Warn(const Scan& scan) const;
+  // Whether the scan was not looked at before.
+  bool NoteLook(const Scan& scan) const;
 
   mutable Mutex mutex_;
   mutable std::set<std::string> looked_at_ VOXBIT_GUARDED_BY(mutex_);

@@ -211,9 +211,9 @@ std::vector<ScanWarning> WarningsOf(const Scan& scan, const LidarSettings& setti
   const double at_origin = ShareAtOrigin(scan);
   if (!settings.drop_origin && at_origin >= kMuchAtOrigin) {
     const auto count = std::llround(at_origin * static_cast<double>(num_points));
-    warn("origin", ShareText(count, num_points) +
-                       " of the points lie at exactly (0, 0, 0): pulses without a return, or "
-                       "values that were lost on the way; drop_origin leaves them out");
+    warn(kOriginWarning, ShareText(count, num_points) +
+                             " of the points lie at exactly (0, 0, 0): pulses without a return, or "
+                             "values that were lost on the way; drop_origin leaves them out");
   }
   const CoordinateStep step = CoarsestStep(scan);
   if (step.step_m > kCoarseStepShare * settings.voxel_m) {
@@ -228,8 +228,9 @@ std::vector<ScanWarning> WarningsOf(const Scan& scan, const LidarSettings& setti
                       ShortNumber(farthest.usual_m) + " m; max_range_m leaves stray points out");
   }
   if (chosen.invalid > 0) {
-    warn("invalid", ShareText(chosen.invalid, num_points) +
-                        " of the points are dropped: a coordinate or a used feature is not finite");
+    warn(kInvalidWarning,
+         ShareText(chosen.invalid, num_points) +
+             " of the points are dropped: a coordinate or a used feature is not finite");
   }
   if (2 * chosen.beyond_range > num_points) {
     warn("range", ShareText(chosen.beyond_range, num_points) +

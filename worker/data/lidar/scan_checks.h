@@ -64,12 +64,6 @@ FarthestPoint FindFarthest(const Scan& scan, const std::vector<int64_t>& rows);
 inline constexpr double kStrayM = 1000;
 inline constexpr double kStrayTimes = 20;
 
-// Something to tell the user about a scan that can be used. `kind` is the same for warnings of
-// equal cause, so that they can be counted.
-struct ScanWarning {
-  std::string kind;     // "origin", "step", "stray", "invalid", "range"
-  std::string message;  // names the scan's source
-};
 // Much at the origin without drop_origin; a coarse step; a stray point that is kept; points dropped
 // as invalid; more than half of the points beyond max_range_m.
 std::vector<ScanWarning> WarningsOf(const Scan& scan, const LidarSettings& settings);
