@@ -52,7 +52,12 @@ class ScanList final : public LidarDataset {
     if (!listed.labels.empty()) {
       VOXBIT_ASSIGN_OR_RETURN(scan.labels, ReadLabels(listed.labels, map_, scan));
     }
-    if (settings_.NeedsReturns()) VOXBIT_RETURN_IF_ERROR(AddReturns(listed.returns, scan));
+    if (!settings_.NeedsReturns()) return scan;
+    if (listed.returns.empty()) {
+      return NotFound(listed.points + ": no file " + kReturnsEnding +
+                      " with the returns of its pulses beside it, which the features need");
+    }
+    VOXBIT_RETURN_IF_ERROR(AddReturns(listed.returns, scan));
     return scan;
   }
 
@@ -79,10 +84,6 @@ Result<std::unique_ptr<Dataset>> OpenScanFiles(const LidarSettings& settings, Cl
     if (!IsFile(path)) return NotFound(path + ": no such file");
     scans.push_back({path, Companion(path, "labels", kLabelEnding),
                      Companion(path, "returns", kReturnsEnding)});
-    if (settings.NeedsReturns() && scans.back().returns.empty()) {
-      return NotFound(path + ": no file " + kReturnsEnding +
-                      " with the returns of its pulses beside it, which the features need");
-    }
   }
   return std::unique_ptr<Dataset>(
       std::make_unique<ScanList>(settings, std::move(map), std::move(scans)));
