@@ -35,11 +35,9 @@ search::Measurement Measured(const std::string& metric, double value, int64_t sa
 class ClassMeter final : public Meter {
  public:
   explicit ClassMeter(const data::Dataset& dataset)
-      : dataset_(dataset), confusion_(dataset.num_classes()) {}
+      : Meter(dataset), confusion_(dataset.num_classes()) {}
 
-  Status Add(const at::Tensor& logits, const Batch& batch) override {
-    VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> predictions,
-                            PredictPoints(dataset_, logits, batch));
+  Status AddPredictions(const std::vector<int64_t>& predictions, const Batch& batch) override {
     VOXBIT_RETURN_IF_ERROR(confusion_.Add(predictions, batch.point_labels));
     num_samples_ += static_cast<int64_t>(batch.samples.size());
     for (const Batch::Sample& sample : batch.samples) num_dropped_ += sample.num_dropped;
@@ -48,8 +46,8 @@ class ClassMeter final : public Meter {
 
   Result<std::vector<search::Measurement>> Finish() const override {
     VOXBIT_ASSIGN_OR_RETURN(const ClassScores scores, confusion_.Scores());
-    const std::vector<std::string> names = data::ToldApart(dataset_.class_names());
-    const bool is_objects = dataset_.traits().scoring == data::Scoring::kObjects;
+    const std::vector<std::string> names = data::ToldApart(dataset().class_names());
+    const bool is_objects = dataset().traits().scoring == data::Scoring::kObjects;
     Json counts = {{"scans", num_samples_}};
     counts[is_objects ? "objects" : "points"] = scores.num_items;
     if (num_dropped_ > 0) counts["points_dropped"] = num_dropped_;
@@ -69,7 +67,6 @@ class ClassMeter final : public Meter {
   }
 
  private:
-  const data::Dataset& dataset_;
   ConfusionMatrix confusion_;
   int64_t num_samples_ = 0;
   int64_t num_dropped_ = 0;  // by the settings of the dataset
@@ -78,11 +75,9 @@ class ClassMeter final : public Meter {
 class PartMeter final : public Meter {
  public:
   explicit PartMeter(const data::Dataset& dataset)
-      : dataset_(dataset), counts_(dataset.parts_of_category(), dataset.num_classes()) {}
+      : Meter(dataset), counts_(dataset.parts_of_category(), dataset.num_classes()) {}
 
-  Status Add(const at::Tensor& logits, const Batch& batch) override {
-    VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> predictions,
-                            PredictPoints(dataset_, logits, batch));
+  Status AddPredictions(const std::vector<int64_t>& predictions, const Batch& batch) override {
     const std::span<const int64_t> of_points(predictions);
     const std::span<const int32_t> labels(batch.point_labels);
     size_t first = 0;
@@ -106,9 +101,9 @@ class PartMeter final : public Meter {
     }
     const Json counts = {{"shapes", scores.num_shapes}, {"points", scores.num_points}};
     Json by_category = counts;
-    by_category["category_miou"] = ByName(dataset_.category_names(), scores.category_iou);
+    by_category["category_miou"] = ByName(dataset().category_names(), scores.category_iou);
     Json by_part = counts;
-    by_part["part_recall"] = ByName(data::ToldApart(dataset_.class_names()), recall);
+    by_part["part_recall"] = ByName(data::ToldApart(dataset().class_names()), recall);
     return std::vector<search::Measurement>{
         Measured("instance_miou", scores.instance_miou, scores.num_shapes, counts),
         Measured("class_miou", scores.class_miou, scores.num_shapes, std::move(by_category)),
@@ -116,7 +111,6 @@ class PartMeter final : public Meter {
   }
 
  private:
-  const data::Dataset& dataset_;
   PartCounts counts_;
 };
 
@@ -156,6 +150,12 @@ Result<std::vector<int64_t>> PredictPoints(const data::Dataset& dataset, const a
     return PredictParts(dataset, logits, batch);
   }
   return PredictClasses(logits, batch);
+}
+
+Status Meter::Add(const at::Tensor& logits, const Batch& batch) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> predictions,
+                          PredictPoints(dataset_, logits, batch));
+  return AddPredictions(predictions, batch);
 }
 
 std::unique_ptr<Meter> MakeMeter(const data::Dataset& dataset) {
