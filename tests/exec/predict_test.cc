@@ -170,6 +170,46 @@ TEST_F(PredictTest, GoesOnAfterAScanThatCannotBeUsed) {
   EXPECT_THAT(failed, ::testing::ElementsAre(HasSubstr("a.bin: 50 bytes")));
 }
 
+TEST_F(PredictTest, AScanThatTheNetworkCannotTakeLeavesTheOthersOfItsBatchAlone) {
+  Train(2);
+  Export(*Run(EvaluateSpec()));
+  const auto bundle = ReadBundle(folder_.path());
+  const auto scan = OpenTrained()->Load(data::Split::kVal, 0);
+  std::vector<float> dazzled = scan->points;
+  for (size_t i = 3; i < dazzled.size(); i += 4) dazzled[i] = 3e38F;
+  std::vector<std::string> paths;
+  for (const char* name : {"a", "b", "c"}) {
+    const std::string stem = folder_.path() + "/" + name;
+    const std::vector<float>& points = *name == 'b' ? dazzled : scan->points;
+    const std::vector<uint32_t> labels(points.size() / 4, OpenTrained()->raw_ids()[0]);
+    const auto bytes = [](const auto& values) {
+      const void* begin = values.data();
+      return std::string(static_cast<const char*>(begin), values.size() * sizeof(values[0]));
+    };
+    ASSERT_TRUE(WriteFileAtomically(stem + ".bin", bytes(points)).ok());
+    ASSERT_TRUE(WriteFileAtomically(stem + ".label", bytes(labels)).ok());
+    paths.push_back(stem + ".bin");
+  }
+  const auto files = data::OpenFiles(data::BuiltinDatasets(), bundle->dataset, {paths, ""});
+  ASSERT_TRUE(files.ok()) << files.status();
+  std::vector<int64_t> done;
+  std::vector<std::string> failed;
+  PredictCalls calls;
+  calls.done = [&](const Prediction& prediction) {
+    done.push_back(prediction.index);
+    return OkStatus();
+  };
+  calls.failed = [&](int64_t index, const Status& status) {
+    EXPECT_EQ(index, 1);
+    failed.push_back(status.message());
+  };
+  const auto scores = Predict(*bundle, **files, data::Split::kVal, {.batch = 3}, calls);
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_THAT(done, ::testing::ElementsAre(0, 2));
+  EXPECT_THAT(failed, ::testing::ElementsAre(HasSubstr("b.bin: a logit is no finite number")));
+  EXPECT_EQ(scores->front().samples, 2);
+}
+
 TEST_F(PredictTest, RefusesDataThatIsPreparedInAnotherWay) {
   Train(2);
   Export(*Run(EvaluateSpec()));

@@ -119,17 +119,9 @@ class Run {
       Group group;
       for (int64_t i = begin; i < std::min(size, begin + batch); ++i) {
         const Status added = Add(i, group);
-        if (!added.ok()) VOXBIT_RETURN_IF_ERROR(Fail({i}, added));
+        if (!added.ok()) VOXBIT_RETURN_IF_ERROR(Fail(i, added));
       }
-      if (group.index.empty()) continue;
-      Result<std::vector<Prediction>> predictions = Forward(group);
-      if (!predictions.ok()) {
-        VOXBIT_RETURN_IF_ERROR(Fail(group.index, predictions.status()));
-        continue;
-      }
-      for (const Prediction& prediction : *predictions) {
-        VOXBIT_RETURN_IF_ERROR(calls_.done(prediction));
-      }
+      if (!group.index.empty()) VOXBIT_RETURN_IF_ERROR(Tell(group));
     }
     return OkStatus();
   }
@@ -140,9 +132,26 @@ class Run {
   }
 
  private:
-  Status Fail(const std::vector<int64_t>& indices, const Status& status) {
+  Status Fail(int64_t index, const Status& status) {
     if (!calls_.failed) return status;
-    for (const int64_t index : indices) calls_.failed(index, status);
+    calls_.failed(index, status);
+    return OkStatus();
+  }
+
+  // Where a group cannot be told, each of its scans is tried alone: one that the network cannot
+  // take does not take the others along.
+  Status Tell(const Group& group) {
+    const Result<std::vector<Prediction>> predictions = Forward(group);
+    if (predictions.ok()) {
+      for (const Prediction& prediction : *predictions) {
+        VOXBIT_RETURN_IF_ERROR(calls_.done(prediction));
+      }
+      return OkStatus();
+    }
+    if (group.index.size() == 1) return Fail(group.index.front(), predictions.status());
+    for (size_t i = 0; i < group.index.size(); ++i) {
+      VOXBIT_RETURN_IF_ERROR(Tell({{group.index[i]}, {group.scans[i]}, {group.prepared[i]}}));
+    }
     return OkStatus();
   }
 
@@ -164,11 +173,11 @@ class Run {
     if (!at::isfinite(logits).all().item<bool>()) {
       return Infeasible(group.scans.front().origin() + ": a logit is no finite number");
     }
-    VOXBIT_RETURN_IF_ERROR(meter_->Add(logits, batch));
-    has_truth_ = has_truth_ || std::any_of(batch.point_labels.begin(), batch.point_labels.end(),
-                                           [](int32_t l) { return l != data::kIgnoredLabel; });
     VOXBIT_ASSIGN_OR_RETURN(const std::vector<int64_t> classes,
                             train::PredictPoints(dataset_, logits, batch));
+    VOXBIT_RETURN_IF_ERROR(meter_->AddPredictions(classes, batch));
+    has_truth_ = has_truth_ || std::any_of(batch.point_labels.begin(), batch.point_labels.end(),
+                                           [](int32_t l) { return l != data::kIgnoredLabel; });
     if (dataset_.traits().scoring == data::Scoring::kObjects)
       return Objects(group, logits, classes);
     std::vector<Prediction> predictions;

@@ -32,7 +32,8 @@ struct PredictSettings {
 struct PredictCalls {
   // Once for each scan, in order. An error ends the run.
   std::function<Status(const Prediction&)> done;
-  // Instead of `done` for a scan that cannot be used; the run goes on. Not set: it ends the run.
+  // Instead of `done` for a scan that cannot be used, or of which the network makes no finite
+  // number; the run goes on with the others of its batch. Not set: it ends the run.
   std::function<void(int64_t index, const Status&)> failed{};
   std::stop_token stop{};
 };
@@ -43,7 +44,8 @@ struct PredictCalls {
 // takes the part of the nearest point that was given.
 // INVALID_ARGUMENT when features, preprocessing or classes of `dataset` are not the network's,
 // naming the first that differs; FAILED_PRECONDITION, SPACE_MISMATCH for a bundle of another
-// version of the program; CANCELLED when stopped; INFEASIBLE for a logit that is no finite number.
+// version of the program; CANCELLED when stopped; what `calls.failed` would be told, INFEASIBLE for
+// a logit that is no finite number.
 Result<std::vector<search::Measurement>> Predict(const Bundle& bundle, const data::Dataset& dataset,
                                                  data::Split split, const PredictSettings& settings,
                                                  const PredictCalls& calls);
