@@ -181,9 +181,25 @@ Status OpenSplit(const PredictFlags& flags, const data::DatasetRegistry& registr
                          ": lies in the folder of the data; give another folder");
 }
 
+// Only parts are told among those of a category.
+Status CheckCategoryFlag(const PredictFlags& flags, const Bundle& bundle,
+                         const data::DatasetKind& kind) {
+  if (flags.category.empty()) return OkStatus();
+  const auto traits =
+      kind.traits(bundle.dataset.value("config", Json::object()), "/dataset/config");
+  if (!traits.ok()) return traits.status().Annotate(bundle.folder + "/manifest.json");
+  if (traits->scoring == data::Scoring::kParts) return OkStatus();
+  return InvalidArgument(
+      std::string(
+          "--category: only for networks that tell the parts of an object; this one tells ") +
+      (traits->scoring == data::Scoring::kObjects ? "the class of an object as a whole"
+                                                  : "the class of each point of a scan"));
+}
+
 Status OpenListed(const PredictFlags& flags, const data::DatasetRegistry& registry, Job& job) {
   VOXBIT_ASSIGN_OR_RETURN(const data::DatasetKind kind,
                           registry.Find(job.bundle.dataset.value("kind", "")));
+  VOXBIT_RETURN_IF_ERROR(CheckCategoryFlag(flags, job.bundle, kind));
   VOXBIT_ASSIGN_OR_RETURN(job.files, ListFiles(flags.files, kind.file_endings));
   auto dataset = data::OpenFiles(registry, job.bundle.dataset, {job.files, flags.category});
   if (!dataset.ok()) {
@@ -253,6 +269,13 @@ Result<Job> OpenJob(const PredictFlags& flags, const std::stop_token& stop) {
                                              : OpenListed(flags, registry, job));
   VOXBIT_RETURN_IF_ERROR(CheckTargets(flags, job));
   return job;
+}
+
+// The file of a scan; "" for one that is made from settings.
+std::string FileOf(const Job& job, int64_t index) {
+  if (!job.files.empty()) return job.files[static_cast<size_t>(index)];
+  const std::vector<std::string> files = job.dataset->files(job.split, index);
+  return files.empty() ? "" : files.front();
 }
 
 struct Failure {
@@ -500,8 +523,7 @@ Result<bool> RunPredict(const PredictFlags& flags, const std::stop_token& stop) 
     return OkStatus();
   };
   calls.failed = [&](int64_t index, const Status& status) {
-    const std::string file = job.files.empty() ? "" : job.files[static_cast<size_t>(index)];
-    told.failures.push_back({file, status.message()});
+    told.failures.push_back({FileOf(job, index), status.message()});
     show();
   };
   const PredictSettings settings{.device = flags.device,

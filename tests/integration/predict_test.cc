@@ -109,6 +109,9 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
   EXPECT_THAT(cut.output, HasSubstr("cut.bin: 5 bytes are not a multiple"));
   EXPECT_THAT(cut.output, HasSubstr("1 scan could not be labelled"));
   EXPECT_THAT(cut.output, HasSubstr("labels of 4 scans are in " + out));
+  const Finished again = Predict({folder, "--out", out, "--force", "-o", "json"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_EQ(JsonIn(again.output).at("failures").at(0).at("file"), folder + "cut.bin");
 
   ASSERT_TRUE(WriteFileAtomically(folder + "x.txt", "0 0 0\n").ok());
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
@@ -118,6 +121,7 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
       {{folder}, "--out: missing"},
       {{folder, "--split", "val"}, "found both"},
       {{"--split", "val", "--category", "Mug"}, "--category: needs FILE..."},
+      {{folder, "--out", out, "--category", "Mug"}, "tells the class of each point of a scan"},
       {{"--split", "test"}, "--split: the dataset has no scans in the split test"},
       {{"--split", "val", "--dataset", R"({"voxel_m": 0.4})"}, "trained with voxel_m 0.8"},
       {{"--split", "val", "--dataset", R"({"voxel": 0.4})"}, "/dataset/voxel: unknown key"},
@@ -130,6 +134,15 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
     EXPECT_EQ(finished.code, 2) << finished.output;
     EXPECT_THAT(finished.output, HasSubstr(message));
   }
+  // The manifest of a network that classifies objects.
+  Json manifest = ReadJsonFile(bundle_ + "/manifest.json").value();
+  manifest["dataset"] = {{"kind", "modelnet40"},
+                         {"config", {{"kind", "modelnet40"}, {"root", "r"}}}};
+  ASSERT_TRUE(WriteFileAtomically(bundle_ + "/manifest.json", manifest.dump()).ok());
+  const Finished classes = Predict({folder + "x.txt", "--category", "Mug"});
+  EXPECT_EQ(classes.code, 2) << classes.output;
+  EXPECT_THAT(classes.output, HasSubstr("this one tells the class of an object as a whole"));
+
   const Finished none =
       RunProgram({"search-worker", "predict", "--bundle", folder, "--split", "val"});
   EXPECT_EQ(none.code, 2);
