@@ -44,7 +44,7 @@ struct CheckReport {
   // the values of a feature are at most "most" away from 0. Features are those of prepared scans:
   // after scaling, without augmentation. Of a dataset that is made from its settings some scans of
   // each split are read: "read" is then less than "scans".
-  Json overview;
+  Json overview = Json::object();
 };
 
 // Reads with `threads` threads; holds as many scans at a time. A scan that stands in several splits

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Dataset>> OpenDataset(const DatasetRegistry& registry, co
 Status LookAtDataset(const DatasetRegistry& registry, const Json& config,
                      const std::string& pointer) {
   VOXBIT_ASSIGN_OR_RETURN(const DatasetKind kind, FindKind(registry, config, pointer));
-  const Status status = kind.look == nullptr ? OkStatus() : kind.look(config, pointer);
+  Status status = kind.look == nullptr ? OkStatus() : kind.look(config, pointer);
   if (status.ok()) return status;
   const bool has_pointer = status.message().rfind(pointer + "/", 0) == 0;
   return InvalidArgument((has_pointer ? "" : pointer + "/root: ") + status.message());

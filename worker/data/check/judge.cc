@@ -81,17 +81,18 @@ class Judge {
         if (!is_new && found->second != split) shared[{found->second, split}].Note(i);
       }
     }
-    for (const auto& [splits, where] : shared) {
-      const std::string of = std::to_string(reading_.size(splits.second));
-      const std::string name(SplitName(splits.second));
-      const std::string example = NameOf(dataset_, splits.second, where.index);
-      Warn(Scans(where.count, name) + ", of " + of +
-           (splits.first == Split::kTrain
-                ? ", trained on too: scores on what was trained on say little"
-                : ", in " + std::string(SplitName(splits.first)) +
-                      " too: the search looks at them") +
-           " (the first: " + example + ")");
-    }
+    for (const auto& [splits, where] : shared) WarnOfShared(splits.first, splits.second, where);
+  }
+
+  // `where`: scans of `split` that are in `other` too.
+  void WarnOfShared(Split other, Split split, const Lowest& where) {
+    const std::string effect =
+        other == Split::kTrain
+            ? "trained on too: scores on what was trained on say little"
+            : "in " + std::string(SplitName(other)) + " too: the search looks at them";
+    Warn(Scans(where.count, std::string(SplitName(split))) + ", of " +
+         std::to_string(reading_.size(split)) + ", " + effect +
+         " (the first: " + NameOf(dataset_, split, where.index) + ")");
   }
 
   void JudgeEqualContents() {

@@ -133,6 +133,7 @@ Result<Table> ParseTable(std::string_view text, const std::string& path,
   }
   RowReader reader(text, path);
   std::vector<bool> unjudged;
+  unjudged.reserve(columns.size());
   for (const std::string& column : columns) {
     unjudged.push_back(std::find(unused.begin(), unused.end(), column) != unused.end());
   }

@@ -116,7 +116,8 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
       VOXBIT_ASSIGN_OR_RETURN(const std::string table, ObjectTable(object));
       const std::string& synset = categories[static_cast<size_t>(object.category)].synset;
       VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/" + synset));
-      const std::string name = synset + "/" + object.name.substr(object.name.rfind('/') + 1);
+      std::string name = synset;
+      name.append("/").append(object.name.substr(object.name.rfind('/') + 1));
       std::string path = root;
       path.append("/").append(name).append(".txt");
       VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(path, table));

@@ -56,7 +56,7 @@ bool ObjectFiles::IsCurrent() const { return stamp_ == StampOf(index_.paths) + S
 Status ObjectFiles::Digest(const std::stop_token& stop, FilesNeeded needed) {
   Json identity = {{"config", config()}, {"classes", class_names()}};
   identity["config"].erase("root");  // equal files are equal wherever they are mounted
-  if (!index_.parts.is_null()) identity["parts"] = index_.parts;
+  if (!index_.parts.empty()) identity["parts"] = index_.parts;
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest}) {
     Json& names = identity["objects"][std::string(SplitName(split))] = Json::array();
     for (const ObjectFile& file : Files(split)) names.push_back(file.name);

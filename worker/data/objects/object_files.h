@@ -23,7 +23,7 @@ struct ObjectIndex {
   std::array<std::vector<ObjectFile>, 3> splits;  // by Split
   std::vector<std::string> paths;                 // the files and folders that this comes from
   std::string stamp;                              // of `paths`, before they were read
-  Json parts;                                     // null, or what the digest is to know of them
+  Json parts = Json::object();                    // what the digest is to know of them, if any
 };
 
 // Expects objects in the splits train and val and the files to be there that are needed. `root` is

@@ -20,7 +20,7 @@ namespace {
 // Name of the folder that says what the objects in it are.
 std::string TellingFolder(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  const std::string name = folder.filename().string();
+  std::string name = folder.filename().string();
   if (name != "train" && name != "test") return name;
   return folder.parent_path().filename().string();
 }

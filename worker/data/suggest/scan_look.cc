@@ -139,7 +139,7 @@ Result<ScanLook> LookAtScans(const std::vector<std::string>& paths) {
         usable.insert(usable.end(), p, p + 4);
       }
     }
-    all += static_cast<double>(points.size() / 4);
+    all += static_cast<double>(points.size()) / 4;
     if (!usable.empty()) scans.push_back(Measure(usable));
   }
   if (scans.empty()) {

@@ -96,7 +96,7 @@ void ChooseVoxel(const ScanLook& look, Suggestion& out) {
                   ? ", and " + Text(sizes[i - 1]) + " m gives " + Text(look.voxels[i - 1])
                   : ""));
   if (look.viewpoint == Viewpoint::kSensor && sizes[i] > 0.05) {
-    out.hints.push_back(
+    out.hints.emplace_back(
         "voxel_m 0.05 is what is published for cars; it takes a GPU and finds smaller things");
   }
   if (look.viewpoint == Viewpoint::kMap &&
@@ -194,7 +194,7 @@ Result<Suggestion> SuggestScans(const std::string& folder, const std::vector<std
   ChooseFeatures(look, has_intensity, out);
   ChooseFrame(look, out);
   if (look.viewpoint == Viewpoint::kMap && HasFiles(folder + "/returns", kReturnsEnding)) {
-    out.hints.push_back(
+    out.hints.emplace_back(
         "the returns of the pulses are recorded: the features returns and return_ratio tell "
         "vegetation from roofs");
   }
