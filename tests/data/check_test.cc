@@ -191,6 +191,13 @@ TEST_F(CheckTest, PointsAtTheOriginAreCountedAndWarnedOfUntilTheyAreLeftOut) {
   EXPECT_THAT(Warnings(cut), Contains(HasSubstr("22.2 % of the points of train lie at exactly")));
 }
 
+TEST_F(CheckTest, ObjectsMayHavePointsAtTheOrigin) {
+  WriteModelNet(root_);
+  const CheckReport report = Check({{"kind", "modelnet40"}, {"root", root_}, {"val_share", 0}});
+  EXPECT_GT(SplitOf(report, "train").at("at_origin").get<int64_t>(), 0);
+  EXPECT_THAT(Warnings(report), Not(Contains(HasSubstr("lie at exactly"))));
+}
+
 TEST_F(CheckTest, UnlabelledPointsThatAreLeftOutDoNotCountAsUnlabelled) {
   WriteLidar(1, 1);
   WriteScan("a0", {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0.5F, 2, 3, 4, 0.5F},

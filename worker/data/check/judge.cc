@@ -155,7 +155,9 @@ class Judge {
       Warn("only " + Percent(labelled) + " of the points of " + name + " have a label that counts");
     }
     const double at_origin = ShareOf(facts.at_origin, points);
-    const bool has_many_at_origin = at_origin > kOriginShare;
+    // Objects may be recorded so; they have no such setting.
+    const bool is_lidar = dataset_.traits().input == InputForm::kVoxels;
+    const bool has_many_at_origin = is_lidar && at_origin > kOriginShare;
     if (has_many_at_origin) {
       Warn(Percent(at_origin) + " of the points of " + name +
            " lie at exactly (0, 0, 0): pulses without a return? \"drop_origin\" of LiDAR datasets "
