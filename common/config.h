@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/json.h"
+#include "common/number_text.h"
 #include "common/status.h"
 
 namespace voxbit {
@@ -261,8 +262,8 @@ class Fields {
   static std::string NumberRangeText(const NumberRange& range) {
     const NumberRange all{};
     if (range.min == all.min && range.max == all.max) return "";
-    if (range.max == all.max) return "of at least " + CanonicalJson(range.min);
-    return "from " + CanonicalJson(range.min) + " to " + CanonicalJson(range.max);
+    if (range.max == all.max) return "of at least " + NumberText(range.min);
+    return "from " + NumberText(range.min) + " to " + NumberText(range.max);
   }
 
   std::vector<Field> fields_;

@@ -315,7 +315,7 @@ TEST(DdpgBitsTest, WrongSettingsAreRefusedWithTheirPointer) {
     return search::ResolveAgent(Algorithms(), settings, toy.space, "/search").status().message();
   };
   EXPECT_EQ(message({{"tua", 0.1}}), "/search/agent/tua: unknown key; did you mean \"tau\"?");
-  EXPECT_EQ(message({{"tau", 2}}), "/search/agent/tau: expected a number from 0.0 to 1.0, found 2");
+  EXPECT_EQ(message({{"tau", 2}}), "/search/agent/tau: expected a number from 0 to 1, found 2");
   EXPECT_EQ(message({{"preset", "best"}}),
             "/search/agent/preset: expected one of haq, seed, short, found \"best\"");
   settings.architecture = "7";

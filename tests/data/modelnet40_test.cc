@@ -148,6 +148,14 @@ TEST(ModelNet40Test, AShareOfLessThanOneObjectIsRefusedWithOneThatWorks) {
   EXPECT_TRUE(OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 0.25}}).ok());
 }
 
+TEST(ModelNet40Test, RangesOfNumbersAreWrittenAsPeopleWriteThem) {
+  const TempFolder folder;
+  WriteMeshes(folder.path());
+  EXPECT_THAT(
+      OpenKind("modelnet40", {{"root", folder.path()}, {"val_share", 1}}).status().message(),
+      HasSubstr("/dataset/val_share: expected a number from 0 to 0.5, found 1"));
+}
+
 TEST(ModelNet40Test, AClassWithoutTrainingObjectsIsRefusedByItsFolder) {
   const TempFolder meshes;
   WriteMeshes(meshes.path());
