@@ -264,7 +264,7 @@ TEST(BadInputTest, StudyOfAnOlderVersionGoesOn) {
 TEST(BadInputTest, StudyWithATargetThatNewOnesMayNotHaveGoesOn) {
   const TempDir dir;
   Json study = SmallStudy("a", 8);
-  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "my\tboard"}});
+  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", " my board"}});
   const std::string config = WriteConfig(dir, study, "127.0.0.1:0", 0);
   for (const std::vector<std::string>& line :
        {std::vector<std::string>{"search-server", "--config", config, "--check"},

@@ -132,7 +132,7 @@ TEST_F(ServerConfigTest, AConfigurationInPlaceOfAStudyIsNamed) {
 
 TEST_F(ServerConfigTest, WhatIsAskedOfNewStudiesIsLeftToWhoKnowsTheStore) {
   Json study = ToyStudy("a", 8);
-  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", "my\tboard"}});
+  study["objectives"].push_back({{"metric", "latency_ms"}, {"target", " my board"}});
   const auto config = Read({{"studies", {study, ToyStudy("b", 8)}}});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->studies[0].as_new.code(), StatusCode::kInvalidArgument);
