@@ -33,8 +33,7 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
-// After the end of its studies a server answers for this long, so that who watches them sees it:
-// those have asked within as long before. Nobody is waited for otherwise.
+// After the end of its studies a server answers for this long, so that who watches them sees it.
 constexpr Milliseconds kLinger{3'000};
 
 struct Flags {
@@ -313,11 +312,10 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
     rpc->Shutdown();
     return kInterrupted;
   }
-  const int64_t end_ms = clock.MonotonicMs();
-  const bool is_watched = reporter.WasVisited(kLinger);
+  const int64_t close_ms = clock.MonotonicMs() + kLinger.count();
   VOXBIT_ASSIGN_OR_RETURN(const int code, PrintResults(config, *store, reporter));
   workers.reset();
-  if (is_watched) WaitUntil(end_ms + kLinger.count(), clock, changes, signals.token());
+  WaitUntil(close_ms, clock, changes, signals.token());
   rpc->Shutdown();
   return code;
 }

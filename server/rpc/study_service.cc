@@ -264,7 +264,6 @@ class StudyService final : public v1::StudyService::CallbackService {
   grpc::ServerUnaryReactor* Move(grpc::CallbackServerContext* call, const std::string& method,
                                  const v1::ChangeStudyRequest& request, v1::Study* response,
                                  search::StudyState to) {
-    context_.reporter.NoteVisit();  // the server may end with the study that is stopped
     return AnswerMutation(
         call, context_.store, method, request, response,
         [&]() -> Result<v1::Study> {

@@ -146,7 +146,6 @@ Result<search::Objective> ParseMetricKey(const std::string& key) {
 }
 
 Result<Progress> Reporter::GetProgress(const search::Study& study) {
-  NoteVisit();
   Progress progress;
   progress.trials_total = study.config.search.trials;
   VOXBIT_ASSIGN_OR_RETURN(progress.counts, store_.CountTrials(study.id));
@@ -171,16 +170,6 @@ Result<Progress> Reporter::GetProgress(const search::Study& study) {
   }
   progress.trials_per_minute = Speed(study, summary);
   return progress;
-}
-
-void Reporter::NoteVisit() {
-  MutexLock lock(mutex_);
-  visited_ms_ = clock_.MonotonicMs();
-}
-
-bool Reporter::WasVisited(Milliseconds span) const {
-  MutexLock lock(mutex_);
-  return visited_ms_.has_value() && clock_.MonotonicMs() - *visited_ms_ <= span.count();
 }
 
 void Reporter::Forget(int64_t study_id) {
@@ -227,7 +216,6 @@ std::optional<double> Reporter::Speed(const search::Study& study, Summary& summa
 
 Result<Front> Reporter::GetFront(const search::Study& study,
                                  const std::vector<std::string>& metrics) {
-  NoteVisit();
   std::vector<search::Objective> objectives;
   for (const std::string& key : metrics) {
     VOXBIT_ASSIGN_OR_RETURN(search::Objective objective, ParseMetricKey(key));

@@ -76,10 +76,6 @@ class Reporter {
       : store_(store), clock_(clock), started_ms_(clock.NowMs()) {}
 
   Result<Progress> GetProgress(const search::Study& study);
-  // Somebody is at work with the studies; whoever asks for progress or a front is, too.
-  void NoteVisit();
-  // Whether somebody was within the last `span`.
-  bool WasVisited(Milliseconds span) const;
   // Of a study that was deleted, or whose trials are tried again.
   void Forget(int64_t study_id);
   // By the study's own objectives if `metrics` is empty.
@@ -104,8 +100,7 @@ class Reporter {
   storage::Store& store_;
   const Clock& clock_;
   const int64_t started_ms_;
-  mutable Mutex mutex_;
-  std::optional<int64_t> visited_ms_ VOXBIT_GUARDED_BY(mutex_);  // monotonic, the last time
+  Mutex mutex_;
   std::map<int64_t, Summary> summaries_ VOXBIT_GUARDED_BY(mutex_);
 };
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 
 #include "common/rng.h"
@@ -352,19 +351,6 @@ TEST_F(ReporterTest, ASearchThatIsOverKeepsItsSpeedOverARestart) {
   EXPECT_EQ(Speed(), before);
   ASSERT_TRUE(store_->MoveStudy(study_, search::StudyState::kCompleted, "").ok());
   EXPECT_EQ(Speed(), before);
-}
-
-TEST_F(ReporterTest, KnowsWhetherSomebodyWatches) {
-  NewStudy(kMiouAndMacs, 16);
-  const std::vector<std::function<void()>> visits = {
-      [&] { Progress(); }, [&] { FrontHypervolume(); }, [&] { reporter_->NoteVisit(); }};
-  for (const auto& visit : visits) {
-    EXPECT_FALSE(reporter_->WasVisited(Milliseconds(3'000)));
-    visit();
-    clock_.Advance(Milliseconds(3'000));
-    EXPECT_TRUE(reporter_->WasVisited(Milliseconds(3'000)));
-    clock_.Advance(Milliseconds(1));
-  }
 }
 
 TEST(ReportTest, MetricKeysNameMetricAndTarget) {
