@@ -35,6 +35,11 @@ Status LeadsNowhere(const std::string& pointer, const std::string& why) {
   return InvalidArgument("--set " + pointer + ": " + why);
 }
 
+Status LeadsToNoList(const std::string& pointer, const std::string& list) {
+  return LeadsNowhere(
+      pointer, list + " is not there; give the whole list, as in --set '" + list + "=[...]'");
+}
+
 std::string Entries(const std::string& at, size_t size) {
   if (size == 0) return at + " is an empty list";
   return at + " has " + std::to_string(size) + (size == 1 ? " entry" : " entries") +
@@ -94,11 +99,7 @@ Status ApplyOverride(const ConfigOverride& change, Json& config) {
       const bool is_new = !node->contains(token);
       const bool wants_list =
           !is_last && (IndexOf(tokens[i + 1]).has_value() || tokens[i + 1] == kAppend);
-      if (is_new && wants_list) {
-        const std::string list = at + "/" + token;
-        return LeadsNowhere(change.pointer, list + " is not there; give the whole list, as in " +
-                                                "--set '" + list + "=[...]'");
-      }
+      if (is_new && wants_list) return LeadsToNoList(change.pointer, at.append("/").append(token));
       if (is_new && !is_last) (*node)[token] = Json::object();
       node = &(*node)[token];
     } else {

@@ -17,10 +17,6 @@ class NamesTest : public ::testing::Test {
   void SetUp() override {
     Json study = SmallStudy("endless", 8);
     study["train"]["steps"] = 1'000'000;
-    Serve(study);
-  }
-
-  void Serve(const Json& study) {
     server_ = StartServer(dir_, WriteConfig(dir_, study, "127.0.0.1:0", 0));
     address_ = AddressOf(dir_, *server_);
     ASSERT_NE(address_, "");
@@ -121,7 +117,14 @@ class ForgedNamesTest : public NamesTest {
   void SetUp() override {
     Json study = SmallStudy("forged", 2);
     study["objectives"].push_back({{"metric", "latency_ms"}, {"target", target_}});
-    Serve(study);
+    const std::string config = WriteConfig(dir_, study, "127.0.0.1:0", 0);
+    server_ = std::make_unique<Process>(
+        Process::Options{.arguments = {"search-server", "--config", config},
+                         .output = dir_.path() + "/server.log",
+                         .max_file_bytes = {},
+                         .as_nobody = false});
+    address_ = AddressOf(dir_, *server_);
+    ASSERT_NE(address_, "");
   }
 
   const std::string target_ = "a\n=1\x1b[31m";

@@ -121,7 +121,7 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
       std::string path = root;
       path.append("/").append(name).append(".txt");
       VOXBIT_RETURN_IF_ERROR(WriteFileAtomically(path, table));
-      lists[split].push_back("shape_data/" + name);
+      lists[split].push_back(name.insert(0, "shape_data/"));
     }
   }
   for (size_t split = 0; split < 3; ++split) {
