@@ -1,6 +1,7 @@
 #include "client/format/data_report.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 #include <vector>
@@ -101,14 +102,19 @@ Table SplitTable(const std::vector<Json>& splits, const std::string& counted) {
   return table;
 }
 
+std::array<Column, 2> CountColumns(const std::string& split, const std::string& counted) {
+  return {Column{split + ".count", split + " " + counted, true, 1, 0},
+          Column{split + ".share", split + " share", true, 0, 0}};
+}
+
 // A count and a share for each split.
 Table CountTable(const std::vector<Json>& rows, const std::vector<Json>& splits,
                  const std::string& title, const std::string& counted) {
   std::vector<Column> columns = {{"name", title, false, 0, 12}};
   for (const Json& split : splits) {
-    const std::string name = Word(split, "name");
-    columns.push_back({name + ".count", name + " " + counted, true, 1, 0});
-    columns.push_back({name + ".share", name + " share", true, 0, 0});
+    for (Column& column : CountColumns(Word(split, "name"), counted)) {
+      columns.push_back(std::move(column));
+    }
   }
   Table table(std::move(columns));
   for (const Json& row : rows) {

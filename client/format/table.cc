@@ -85,7 +85,7 @@ std::string Aligned(std::string_view text, const Column& column, size_t width, b
 std::string CsvField(const Json& value) {
   if (value.is_null()) return "";
   const std::string raw = value.is_string() ? value.get<std::string>() : CanonicalJson(value);
-  const std::string text = PrintableLines(raw);
+  std::string text = PrintableLines(raw);
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
@@ -189,6 +189,7 @@ Result<Table> SelectColumns(const Table& table, const std::vector<std::string>& 
   Table selected(std::move(columns));
   for (const std::vector<Cell>& row : table.rows()) {
     std::vector<Cell> cells;
+    cells.reserve(chosen.size());
     for (const size_t i : chosen) cells.push_back(row[i]);
     selected.AddRow(std::move(cells));
   }

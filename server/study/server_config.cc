@@ -99,7 +99,8 @@ Result<StudyEntry> ReadStudy(const Json& entry, const std::string& file, const s
                   .as_new = as_new,
                   .notes = {},
                   .implies_target = ImpliesTarget(json)};
-  for (const std::string& note : (*plan)->notes()) read.notes.push_back(where + ": " + note);
+  const std::string before = where + ": ";
+  for (const std::string& note : (*plan)->notes()) read.notes.push_back(before + note);
   return read;
 }
 

@@ -297,7 +297,7 @@ Status StudyRunner::Append(const std::vector<search::Proposal>& asked) {
     }
     trials.push_back(std::move(trial));
   }
-  const Status appended = store_.Write([&]() -> Status {
+  Status appended = store_.Write([&]() -> Status {
     VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(study_id_));
     // Tried again while the algorithm was asked: the next step asks anew.
     if (study.resumed_ms != resumed_ms_) return OkStatus();

@@ -122,7 +122,7 @@ class ObjectListTest : public ::testing::Test {
     dataset_ = std::move(dataset).value();
   }
   std::string Write(const std::string& name, const std::string& rows) const {
-    const std::string path = folder_.path() + "/" + name;
+    std::string path = folder_.path() + "/" + name;
     WriteText(path, rows);
     return path;
   }

@@ -318,7 +318,7 @@ TEST(PrepareTest, DropsPointsBeyondTheRangeWhenAsked) {
 TEST(PrepareTest, TheRangeOfACentredScanCountsFromItsMiddleWhateverStrays) {
   Scan scan = Line(101);
   for (size_t i = 0; i < scan.points.size(); i += 4) scan.points[i] += 5000;
-  scan.points[4 * 3] = 3e38F;
+  scan.points[12] = 3e38F;  // x of the fourth point
   LidarSettings settings = Plain(1);
   settings.center = true;
   settings.keep_range_m = 200;

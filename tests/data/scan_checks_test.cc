@@ -43,7 +43,7 @@ TEST(ScanChecksTest, TheStepIsThatOfFloat32WhereMostPointsLie) {
 TEST(ScanChecksTest, StrayInvalidAndMissingPointsDoNotChangeTheStep) {
   Scan scan = OffsetScan(771250, 0);
   scan.points.insert(scan.points.end(), {3e38F, 0, 0, 0, NAN, 0, 0, 0});
-  scan.points.insert(scan.points.end(), 4 * 100, 0);
+  scan.points.insert(scan.points.end(), 400, 0);
   EXPECT_EQ(CoarsestStep(scan).step_m, 0.0625);
 }
 
@@ -57,7 +57,7 @@ TEST(ScanChecksTest, WarnsOfAStepThatIsATenthOfAVoxel) {
 
 TEST(ScanChecksTest, WarnsOfPointsAtTheOriginWithTheirShareAndTheWayOut) {
   Scan scan = OffsetScan(10, 0, 60);
-  scan.points.resize(4 * 100, 0);
+  scan.points.resize(400, 0);
   EXPECT_EQ(ShareAtOrigin(scan), 0.4);
   LidarSettings settings;
   EXPECT_THAT(Kinds(scan, settings), ::testing::ElementsAre("origin"));

@@ -14,7 +14,6 @@ namespace voxbit::data {
 namespace {
 
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A folder with one scan each for training and validation.
@@ -97,7 +96,7 @@ TEST_F(SuggestTest, IntensitiesOfAnyRangeEndNearOne) {
 
 TEST_F(SuggestTest, PulsesWithoutReturnAreDroppedAndSaid) {
   std::vector<float> points = Tile(0, 0, 1);
-  points.insert(points.end(), 4 * 10'000, 0.0F);
+  points.insert(points.end(), 40'000, 0.0F);
   WriteScans(points);
   const Suggestion suggestion = Suggested();
   EXPECT_EQ(suggestion.dataset.at("drop_origin"), true);
