@@ -36,11 +36,15 @@ TEST(ReadTableTest, LeavesOutCommentsBlankLinesAndAByteOrderMark) {
   EXPECT_THAT(table->lines, ElementsAre(3, 6, 8, 9));
 }
 
+// A comment, a blank line and two rows, with `end` behind each but the last.
+std::string RowsEndingIn(const std::string& end, const std::string& last) {
+  return "# a" + end + end + "1 2" + end + "3 4" + last;
+}
+
 TEST(ReadTableTest, TakesEveryEndOfALine) {
   for (const std::string end : {"\n", "\r\n", "\r"}) {
     for (const std::string last : {"", "\n", "\r\n"}) {
-      const auto table =
-          ReadTableOf("# a" + end + end + "1 2" + end + "3 4" + (end == "\r" ? "" : last));
+      const auto table = ReadTableOf(RowsEndingIn(end, end == "\r" ? "" : last));
       ASSERT_TRUE(table.ok()) << table.status();
       EXPECT_THAT(table->values, ElementsAre(1, 2, 3, 4));
       EXPECT_THAT(table->lines, ElementsAre(3, 4));
@@ -59,10 +63,8 @@ TEST(ReadTableTest, TakesNumbersWithAPlusAndSuchAsAreTooSmall) {
 }
 
 TEST(ReadTableTest, RefusesWhatIsNoFiniteNumberNamingTheLine) {
-  for (const std::string word :
-       {"1e39", "-1e39", "1e400", "nan", "+inf", "+-1", "++1", "+", "1.2.3", "0x10", "1e", "one",
-        "1\xC2\xA0"
-        "2"}) {
+  for (const std::string word : {"1e39", "-1e39", "1e400", "nan", "+inf", "+-1", "++1", "+",
+                                 "1.2.3", "0x10", "1e", "one", "1\xC2\xA0-2"}) {
     const auto table = ReadTableOf("# x y\n1 2\n3 " + word + "\n");
     ASSERT_FALSE(table.ok()) << word;
     EXPECT_EQ(table.status().code(), StatusCode::kInvalidArgument);
