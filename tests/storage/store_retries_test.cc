@@ -21,7 +21,6 @@ using search::Verdict;
 using testing::SpecOf;
 using testing::StudyNamed;
 using testing::Take;
-using testing::WorkerNamed;
 
 class StoreRetriesTest : public testing::StoreTest {
  protected:

@@ -82,7 +82,7 @@ TEST_F(IdleWorkersTest, NothingIsSaidWhereNothingIsHeldBack) {
     const search::Study study = study_;
     const storage::TrialCounts counts = counts_;
     change();
-    const std::string text = Idle();
+    std::string text = Idle();
     study_ = study;
     counts_ = counts;
     return text;
