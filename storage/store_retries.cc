@@ -105,17 +105,16 @@ Status BeginAnew(Database& database, int64_t study_id) {
 
 // The first task of another study whose result is this training's, and which has none of its own.
 Result<std::optional<search::Task>> FindHeir(Database& database, int64_t task_id) {
-  return ReadOne(
-      database.Prepare(
-          std::string("SELECT ") + kTaskColumns +
-              " FROM tasks WHERE kind = 'train_supernet' AND state = 'done' AND id <> ?1 AND "
-              "spec_digest = (SELECT spec_digest FROM tasks WHERE id = ?1) AND "
-              "result = (SELECT result FROM tasks WHERE id = ?1 AND kind = 'train_supernet') AND "
-              "EXISTS (SELECT 1 FROM attempts WHERE task_id = ?1 AND outcome = 'done') AND "
-              "NOT EXISTS (SELECT 1 FROM attempts WHERE task_id = tasks.id AND outcome = 'done') "
-              "ORDER BY id LIMIT 1",
-          task_id),
-      &ReadTask);
+  std::string query = "SELECT ";
+  query.append(kTaskColumns)
+      .append(
+          " FROM tasks WHERE kind = 'train_supernet' AND state = 'done' AND id <> ?1 AND "
+          "spec_digest = (SELECT spec_digest FROM tasks WHERE id = ?1) AND "
+          "result = (SELECT result FROM tasks WHERE id = ?1 AND kind = 'train_supernet') AND "
+          "EXISTS (SELECT 1 FROM attempts WHERE task_id = ?1 AND outcome = 'done') AND "
+          "NOT EXISTS (SELECT 1 FROM attempts WHERE task_id = tasks.id AND outcome = 'done') "
+          "ORDER BY id LIMIT 1");
+  return ReadOne(database.Prepare(query, task_id), &ReadTask);
 }
 
 Status DeleteTask(Database& database, int64_t task_id) {

@@ -152,7 +152,7 @@ TEST(BadInputTest, APausedStudyThatIsWaitedForSaysHowItGoesOn) {
   Process again({.arguments = {"search-server", "--config", config, "--until-done"},
                  .output = log,
                  .max_file_bytes = {},
-                 .as_nobody = false});
+                 .bound_by_modes = false});
   EXPECT_TRUE(Eventually([&] {
     return ReadText(log).find(
                "study a is paused, and --until-done waits for it; resume it with: "
@@ -224,7 +224,7 @@ TEST(BadInputTest, ReadOnlyStoreFolderIsNamed) {
   const Finished finished = RunToEnd({.arguments = {"search-server", "--config", config},
                                       .output = "",
                                       .max_file_bytes = {},
-                                      .as_nobody = true});
+                                      .bound_by_modes = true});
   EXPECT_EQ(finished.code, 1) << finished.output;
   EXPECT_NE(finished.output.find(dir.path() + "/store"), std::string::npos) << finished.output;
   EXPECT_TRUE(std::filesystem::is_empty(dir.path() + "/store"));
@@ -295,7 +295,7 @@ TEST(BadInputTest, FullDiskStopsNothingForGood) {
     Process server({.arguments = {"search-server", "--config", config, "--until-done"},
                     .output = log,
                     .max_file_bytes = 160 * 1024,
-                    .as_nobody = false});
+                    .bound_by_modes = false});
     EXPECT_TRUE(Eventually([&] {
       return ReadText(log).find("no space left for the store") != std::string::npos;
     })) << ReadText(log);

@@ -25,8 +25,10 @@ std::string DeployFile(const std::string& name) {
 
 Process::Options Python(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "/usr/bin/python3");
-  return {
-      .arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false};
+  return {.arguments = std::move(arguments),
+          .output = "",
+          .max_file_bytes = {},
+          .bound_by_modes = false};
 }
 
 // Every part of the form: a search of bits, one of architectures, one of bits for these, networks

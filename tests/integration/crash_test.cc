@@ -164,7 +164,7 @@ TEST(CrashTest, SameSeedProposesTheSameAlsoAfterAKill) {
                                                    "json", "study", "show", "repeat"},
                                      .output = "",
                                      .max_file_bytes = {},
-                                     .as_nobody = false});
+                                     .bound_by_modes = false});
         return shown.output.find("\"trials_proposed\": 16") != std::string::npos ||
                shown.output.find("\"trials_proposed\":16") != std::string::npos;
       },

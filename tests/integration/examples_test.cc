@@ -23,7 +23,7 @@ void ExpectPassesCheck(const std::string& config) {
                                                     "--set", "/server/local_workers=0"},
                                       .output = "",
                                       .max_file_bytes = {},
-                                      .as_nobody = false});
+                                      .bound_by_modes = false});
   EXPECT_EQ(finished.code, 0) << config << "\n" << finished.output;
 }
 

@@ -21,7 +21,7 @@ TEST(InteropTest, PythonClientCreatesAStudyWaitsAndReadsTheFront) {
   Process server({.arguments = {"search-server", "--config", config},
                   .output = dir.path() + "/server.log",
                   .max_file_bytes = {},
-                  .as_nobody = false});
+                  .bound_by_modes = false});
   const std::string address = AddressOf(dir, server);
   ASSERT_NE(address, "");
   const std::string study = dir.path() + "/study.json";
@@ -34,7 +34,7 @@ TEST(InteropTest, PythonClientCreatesAStudyWaitsAndReadsTheFront) {
                      address, study},
        .output = "",
        .max_file_bytes = {},
-       .as_nobody = false},
+       .bound_by_modes = false},
       Milliseconds(180'000));
   EXPECT_EQ(finished.code, 0) << finished.output << ReadText(dir.path() + "/server.log");
 }

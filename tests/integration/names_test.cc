@@ -35,7 +35,7 @@ class NamesTest : public ::testing::Test {
     return std::make_unique<Process>(Process::Options{.arguments = std::move(arguments),
                                                       .output = Log(log),
                                                       .max_file_bytes = {},
-                                                      .as_nobody = false});
+                                                      .bound_by_modes = false});
   }
   std::string Log(const std::string& log) const { return dir_.path() + "/" + log + ".log"; }
   // The name under which the worker has registered.
@@ -55,7 +55,7 @@ class NamesTest : public ::testing::Test {
         {.arguments = {"search-client", "--server", address_, "-o", "json", "worker", "list"},
          .output = "",
          .max_file_bytes = {},
-         .as_nobody = false});
+         .bound_by_modes = false});
     return Json::parse(listed.output).size();
   }
 
@@ -103,7 +103,7 @@ TEST_F(NamesTest, ArgumentsThatAreNotUtf8AreWrongUsage) {
       {"search-worker", "--server", address_, "--name", "x\xff"}};
   for (const auto& line : lines) {
     const Finished finished =
-        RunToEnd({.arguments = line, .output = "", .max_file_bytes = {}, .as_nobody = false});
+        RunToEnd({.arguments = line, .output = "", .max_file_bytes = {}, .bound_by_modes = false});
     EXPECT_EQ(finished.code, 2) << finished.output;
     EXPECT_NE(finished.output.find("is not UTF-8 text: \"x\\xff\""), std::string::npos)
         << finished.output;
@@ -122,7 +122,7 @@ class ForgedNamesTest : public NamesTest {
         Process::Options{.arguments = {"search-server", "--config", config},
                          .output = dir_.path() + "/server.log",
                          .max_file_bytes = {},
-                         .as_nobody = false});
+                         .bound_by_modes = false});
     address_ = AddressOf(dir_, *server_);
     ASSERT_NE(address_, "");
   }
@@ -146,8 +146,8 @@ TEST_F(ForgedNamesTest, NothingForgesLinesOrSteersTheTerminal) {
   for (const auto& question : questions) {
     std::vector<std::string> arguments = {"search-client", "--server", address_, "--wide"};
     arguments.insert(arguments.end(), question.begin(), question.end());
-    const Finished finished =
-        RunToEnd({.arguments = arguments, .output = "", .max_file_bytes = {}, .as_nobody = false});
+    const Finished finished = RunToEnd(
+        {.arguments = arguments, .output = "", .max_file_bytes = {}, .bound_by_modes = false});
     EXPECT_EQ(finished.code, 0) << finished.output;
     EXPECT_NE(finished.output.find("=1\\x1b[31m"), std::string::npos) << finished.output;
     told += finished.output;

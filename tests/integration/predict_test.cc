@@ -37,7 +37,7 @@ class PredictIntegrationTest : public ::testing::Test {
     Process server({.arguments = {"search-server", "--config", config},
                     .output = dir_.path() + "/server.log",
                     .max_file_bytes = {},
-                    .as_nobody = false});
+                    .bound_by_modes = false});
     const std::string address = AddressOf(dir_, server);
     ASSERT_NE(address, "") << ReadText(dir_.path() + "/server.log");
     const Finished watched = RunProgram(

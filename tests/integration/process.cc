@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -47,9 +49,6 @@ Process::Process(const Options& options) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  // Opened before root is given up: a clone may lie below a folder that only root can enter.
-  const int program = ::open(argv.front(), O_PATH | O_CLOEXEC);
-  VOXBIT_CHECK(program >= 0, "cannot open " + arguments.front());
   const std::string output = options.output.empty() ? "/dev/null" : options.output;
   const int descriptor = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   VOXBIT_CHECK(descriptor >= 0, "cannot open " + output);
@@ -63,12 +62,13 @@ Process::Process(const Options& options) {
       const rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
       ::setrlimit(RLIMIT_FSIZE, &limit);
     }
-    if (options.as_nobody && ::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(127);
-    ::fexecve(program, argv.data(), environ);
+    // Root without this capability is bound by modes like any other owner.
+    const bool drops = options.bound_by_modes && ::geteuid() == 0;
+    if (drops && ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0) ::_exit(127);
+    ::execv(argv.front(), argv.data());
     ::_exit(127);
   }
   ::close(descriptor);
-  ::close(program);
 }
 
 Process::~Process() { Kill(); }
@@ -114,9 +114,11 @@ Finished RunToEnd(Process::Options options, Milliseconds limit) {
 }
 
 Finished RunProgram(std::vector<std::string> arguments, Milliseconds limit) {
-  return RunToEnd(
-      {.arguments = std::move(arguments), .output = "", .max_file_bytes = {}, .as_nobody = false},
-      limit);
+  return RunToEnd({.arguments = std::move(arguments),
+                   .output = "",
+                   .max_file_bytes = {},
+                   .bound_by_modes = false},
+                  limit);
 }
 
 std::string ReadText(const std::string& path) {

@@ -24,7 +24,7 @@ class Process {
         arguments;       // program first; a name without '/' is looked up in BinDir()
     std::string output;  // file for standard output and error, appended
     std::optional<int64_t> max_file_bytes;  // RLIMIT_FSIZE
-    bool as_nobody = false;                 // gives up root
+    bool bound_by_modes = false;            // may not write what its mode forbids, root or not
   };
   explicit Process(const Options& options);
   ~Process();

@@ -43,7 +43,7 @@ std::unique_ptr<Process> StartServer(const TempDir& dir, const std::string& conf
       Process::Options{.arguments = {"search-server", "--config", config, "--until-done"},
                        .output = dir.path() + "/server.log",
                        .max_file_bytes = {},
-                       .as_nobody = false});
+                       .bound_by_modes = false});
 }
 
 std::unique_ptr<Process> StartWorker(const TempDir& dir, const std::string& address,
@@ -54,7 +54,7 @@ std::unique_ptr<Process> StartWorker(const TempDir& dir, const std::string& addr
                                      dir.path() + "/cache-" + name, "--log-format", "json"},
                        .output = dir.path() + "/" + name + ".log",
                        .max_file_bytes = {},
-                       .as_nobody = false});
+                       .bound_by_modes = false});
 }
 
 std::string AddressOf(const TempDir& dir, Process& server) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/files.h"
+#include "worker/data/files/source_files.h"
 #include "worker/data/objects/object_categories.h"
 #include "worker/data/objects/objects.h"
 
@@ -115,7 +116,7 @@ Status WriteShapeNetPartFolder(const Dataset& dataset, const std::string& root) 
       VOXBIT_ASSIGN_OR_RETURN(const Scan object, dataset.Load(kSplits[split], i));
       VOXBIT_ASSIGN_OR_RETURN(const std::string table, ObjectTable(object));
       const std::string& synset = categories[static_cast<size_t>(object.category)].synset;
-      VOXBIT_RETURN_IF_ERROR(MakeFolders(root + "/" + synset));
+      VOXBIT_RETURN_IF_ERROR(MakeFolders(Join({root, "/", synset})));
       std::string name = synset;
       name.append("/").append(object.name.substr(object.name.rfind('/') + 1));
       std::string path = root;
