@@ -4,7 +4,7 @@
 #   voxbit_library(NAME [TORCH] [PLUGINS] SOURCES ... [DEPS voxbit targets] [LIBS external targets])
 #     PLUGINS: files written alike (each its own ConfigFields, Open, kName): never merged into one
 #   voxbit_binary(NAME [TORCH] SOURCES ... [DEPS ...] [LIBS ...])
-#   voxbit_test(NAME [TORCH] SOURCES ... [DEPS ...] [LIBS ...] [LABELS ...] [TIMEOUT seconds])
+#   voxbit_test(NAME [TORCH] SOURCES ... [DEPS ...] [LIBS ...] [LABELS ...])
 #   voxbit_bench(NAME [TORCH] SOURCES ... [DEPS ...])
 
 # Preset release merges the files of a target, 16 at a time (CMAKE_UNITY_BUILD): most of the time of
@@ -174,8 +174,15 @@ function(voxbit_binary name)
   target_compile_definitions(${name} PRIVATE VOXBIT_VERSION="${PROJECT_VERSION}")
 endfunction()
 
+# Seconds after which a test hangs, however busy the machine is; a suite takes some minutes at most on
+# two idle cores. Instrumented programs are several times slower.
+set(VOXBIT_TEST_TIMEOUT 1800)
+if(VOXBIT_SANITIZE)
+  set(VOXBIT_TEST_TIMEOUT 6000)
+endif()
+
 function(voxbit_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPS;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LIBS;LABELS" ${ARGN})
   set(torch "")
   if(ARG_TORCH)
     set(torch TORCH)
@@ -183,17 +190,11 @@ function(voxbit_test name)
   voxbit_binary(${name} ${torch} TEST SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS}
                 LIBS ${ARG_LIBS} GTest::gmock GTest::gtest_main)
   target_compile_options(${name} PRIVATE ${VOXBIT_TEST_FLAGS})
-  if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
-  endif()
-  if(VOXBIT_SANITIZE)
-    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")  # instrumented programs are several times slower
-  endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${VOXBIT_TEST_TIMEOUT} LABELS "${ARG_LABELS}"
     ENVIRONMENT "VOXBIT_SOURCE_DIR=${CMAKE_SOURCE_DIR};VOXBIT_BIN_DIR=${CMAKE_BINARY_DIR}/bin")
 endfunction()
 
