@@ -84,7 +84,7 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
       ->transform(CLI::AsSizeValue(true))
       ->capture_default_str();
   app.add_option("--connect-timeout", serve.connect_timeout_s,
-                 "seconds to wait for the server at the start; 0: for ever")
+                 "seconds to wait for the server's first answer; 0: for ever")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")

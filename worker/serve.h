@@ -20,7 +20,7 @@ struct ServeFlags {
   std::vector<std::string> targets;  // none: by the hardware
   std::string cache;                 // "": the user's cache folder
   int64_t cache_bytes = int64_t{20} << 30;
-  double connect_timeout_s = 60;  // 0: for ever
+  double connect_timeout_s = 0;  // for the first answer of the server; 0: for ever
 };
 
 // Empty fields filled in. INVALID_ARGUMENT for an address that is no HOST:PORT, for a device that

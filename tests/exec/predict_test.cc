@@ -79,6 +79,25 @@ class PredictTest : public ExecTest {
     EXPECT_EQ(RecordedScores(*bundle).at(scores->front().metric), scores->front().value);
   }
 
+  // Whom a prediction of scans from files was told of, and what it said of the others.
+  struct Told {
+    std::vector<int64_t> done;
+    std::vector<int64_t> failed;
+    std::vector<std::string> why;
+    PredictCalls calls() {
+      return {.done =
+                  [this](const Prediction& prediction) {
+                    done.push_back(prediction.index);
+                    return OkStatus();
+                  },
+              .failed =
+                  [this](int64_t index, const Status& status) {
+                    failed.push_back(index);
+                    why.push_back(status.message());
+                  }};
+    }
+  };
+
   // Every point of the scan has a class.
   static void Check(const data::Dataset& dataset, const Prediction& prediction) {
     const auto scan = dataset.Load(data::Split::kVal, prediction.index);
@@ -153,21 +172,16 @@ TEST_F(PredictTest, GoesOnAfterAScanThatCannotBeUsed) {
   const auto files = data::OpenFiles(data::BuiltinDatasets(), bundle->dataset,
                                      {{folder_.path() + "/a.bin", folder_.path() + "/b.bin"}, ""});
   ASSERT_TRUE(files.ok()) << files.status();
-  std::vector<int64_t> done;
-  std::vector<std::string> failed;
-  PredictCalls calls;
-  calls.done = [&](const Prediction& prediction) {
-    done.push_back(prediction.index);
-    return OkStatus();
-  };
-  EXPECT_THAT(Predict(*bundle, **files, data::Split::kVal, {}, calls).status().message(),
+  Told told;
+  PredictCalls strict = told.calls();
+  strict.failed = nullptr;
+  EXPECT_THAT(Predict(*bundle, **files, data::Split::kVal, {}, strict).status().message(),
               HasSubstr("a.bin: 50 bytes"));
-  calls.failed = [&](int64_t, const Status& status) { failed.push_back(status.message()); };
-  const auto scores = Predict(*bundle, **files, data::Split::kVal, {}, calls);
+  const auto scores = Predict(*bundle, **files, data::Split::kVal, {}, told.calls());
   ASSERT_TRUE(scores.ok()) << scores.status();
   EXPECT_TRUE(scores->empty()) << "nothing is labelled";
-  EXPECT_THAT(done, ::testing::ElementsAre(1));
-  EXPECT_THAT(failed, ::testing::ElementsAre(HasSubstr("a.bin: 50 bytes")));
+  EXPECT_THAT(told.done, ::testing::ElementsAre(1));
+  EXPECT_THAT(told.why, ::testing::ElementsAre(HasSubstr("a.bin: 50 bytes")));
 }
 
 TEST_F(PredictTest, AScanThatTheNetworkCannotTakeLeavesTheOthersOfItsBatchAlone) {
@@ -192,21 +206,12 @@ TEST_F(PredictTest, AScanThatTheNetworkCannotTakeLeavesTheOthersOfItsBatchAlone)
   }
   const auto files = data::OpenFiles(data::BuiltinDatasets(), bundle->dataset, {paths, ""});
   ASSERT_TRUE(files.ok()) << files.status();
-  std::vector<int64_t> done;
-  std::vector<std::string> failed;
-  PredictCalls calls;
-  calls.done = [&](const Prediction& prediction) {
-    done.push_back(prediction.index);
-    return OkStatus();
-  };
-  calls.failed = [&](int64_t index, const Status& status) {
-    EXPECT_EQ(index, 1);
-    failed.push_back(status.message());
-  };
-  const auto scores = Predict(*bundle, **files, data::Split::kVal, {.batch = 3}, calls);
+  Told told;
+  const auto scores = Predict(*bundle, **files, data::Split::kVal, {.batch = 3}, told.calls());
   ASSERT_TRUE(scores.ok()) << scores.status();
-  EXPECT_THAT(done, ::testing::ElementsAre(0, 2));
-  EXPECT_THAT(failed, ::testing::ElementsAre(HasSubstr("b.bin: a logit is no finite number")));
+  EXPECT_THAT(told.done, ::testing::ElementsAre(0, 2));
+  EXPECT_THAT(told.failed, ::testing::ElementsAre(1));
+  EXPECT_THAT(told.why, ::testing::ElementsAre(HasSubstr("b.bin: a logit is no finite number")));
   EXPECT_EQ(scores->front().samples, 2);
 }
 

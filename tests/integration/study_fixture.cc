@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+#include <utility>
+
 #include "common/files.h"
 
 namespace voxbit::testing {
@@ -68,7 +71,8 @@ std::string AddressOf(const TempDir& dir, Process& server) {
 
 StoppedStore::StoppedStore(const TempDir& dir) {
   auto store = storage::Store::Open(dir.path() + "/store", clock_);
-  EXPECT_TRUE(store.ok()) << store.status();
+  if (!store.ok())
+    throw std::runtime_error("the store cannot be read: " + store.status().ToString());
   store_ = std::move(store).value();
 }
 

@@ -76,4 +76,16 @@ inline search::TaskResult ResultWithMiou(double value) {
   return result;
 }
 
+// `work`, and an artifact beside what it measures: the text "weights".
+inline FakeExecutor::Work Stores(const std::string& artifact, FakeExecutor::Work work) {
+  return [artifact, work = std::move(work)](
+             const search::TaskSpec& task, worker::ArtifactAccess& artifacts,
+             const worker::ProgressSink& progress,
+             const std::stop_token& stop) -> Result<search::TaskResult> {
+    VOXBIT_ASSIGN_OR_RETURN(search::TaskResult result, work(task, artifacts, progress, stop));
+    VOXBIT_ASSIGN_OR_RETURN(result.artifacts[artifact], artifacts.Put("weights"));
+    return result;
+  };
+}
+
 }  // namespace voxbit::testing

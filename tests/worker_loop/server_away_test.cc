@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker_loop/worker_loop_fixture.h"
+#include "worker/serve.h"
 
 namespace voxbit::worker {
 namespace {
@@ -20,6 +21,17 @@ TEST_F(WorkerLoopTest, KeepsTryingToRegisterWithGrowingPauses) {
   EXPECT_LE(Step().count(), 4'000);
   EXPECT_EQ(Step().count(), 0);
   EXPECT_EQ(server_.registrations(), 5U);
+}
+
+TEST_F(WorkerLoopTest, KeepsTryingForDaysAndMissesNoServerThatIsUpForASecond) {
+  settings_.backoff = WorkerLoop::Settings().backoff;
+  Make(Returns(0.5));
+  server_.RefuseRegister(Unavailable("away"));
+  for (int64_t waited_ms = 0; waited_ms < int64_t{3} * 86'400'000; waited_ms += 600'000) {
+    EXPECT_LE(Step().count(), 500);
+    clock_.Advance(Milliseconds(600'000));
+  }
+  EXPECT_EQ(ServeFlags().connect_timeout_s, 0);
 }
 
 TEST_F(WorkerLoopTest, GoesOnComputingWhileTheServerIsAway) {

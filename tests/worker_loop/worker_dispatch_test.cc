@@ -23,6 +23,7 @@ using testing::DirectServer;
 using testing::FakeExecutor;
 using testing::Gate;
 using testing::ResultWithMiou;
+using testing::Stores;
 using testing::TempDir;
 
 constexpr Milliseconds kPatience{60'000};
@@ -298,15 +299,8 @@ TEST_F(WorkerDispatchTest, AResultSurvivesARestartAndAForgottenRegistration) {
 
 TEST_F(WorkerDispatchTest, ArtifactsArriveBeforeTheResult) {
   AddTrials(1);
-  Worker worker(*this, "w",
-                [](const TaskSpec& spec, ArtifactAccess& artifacts, const ProgressSink&,
-                   const std::stop_token&) -> Result<TaskResult> {
-                  TaskResult result = ResultWithMiou(static_cast<double>(spec.seed));
-                  VOXBIT_ASSIGN_OR_RETURN(result.artifacts["finetuned_weights"],
-                                          artifacts.Put("weights"));
-                  return result;
-                },
-                7, {.lose_call = 0.3, .lose_answer = 0.3});
+  Worker worker(*this, "w", Stores("finetuned_weights", Evaluates()), 7,
+                {.lose_call = 0.3, .lose_answer = 0.3});
   for (int turn = 0; turn < 1'000 && !AllFinal(); ++turn) {
     worker.Step();
     ASSERT_TRUE(worker.loop->WaitForTask(kPatience));

@@ -131,12 +131,7 @@ TEST_F(WorkerLoopTest, IgnoresProgressThatCannotTravel) {
 TEST_F(WorkerLoopTest, UploadsArtifactsBeforeItReportsTheResult) {
   server_.FailUpload(Unavailable("away"));
   server_.FailUpload(ResourceExhausted("disk full", "STORE_DISK_FULL"));
-  Make([](const TaskSpec&, ArtifactAccess& artifacts, const ProgressSink&,
-          const std::stop_token&) -> Result<TaskResult> {
-    TaskResult result;
-    VOXBIT_ASSIGN_OR_RETURN(result.artifacts["checkpoint"], artifacts.Put("weights"));
-    return result;
-  });
+  Make(testing::Stores("checkpoint", Returns(0.5)));
   Step();
   server_.Answer(RunTask(7, "token"));
   StepThroughTask();

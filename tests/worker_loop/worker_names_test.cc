@@ -12,7 +12,7 @@ namespace {
 using search::Desired;
 
 TEST_F(WorkerLoopTest, PausesMoreAndMoreWhenAnotherWorkerTakesItsName) {
-  settings_.backoff = {Milliseconds(1'000), Milliseconds(64'000)};
+  settings_.register_backoff = {Milliseconds(1'000), Milliseconds(64'000)};
   Make(Returns(0.5));
   for (int64_t pause = 500; pause <= 4'000; pause *= 2) {
     Step();

@@ -16,6 +16,9 @@ constexpr int64_t kSettledAfterMs = 60'000;
 // Between two questions whether a name is free.
 constexpr Milliseconds kNamePause{1'000};
 
+// Between two lines of the log about a server that stays away.
+constexpr int64_t kTellAwayEveryMs = 60'000;
+
 // Registration would end the same way however often it is tried.
 bool IsRefusal(const Status& status) {
   return status.code() == StatusCode::kInvalidArgument ||
@@ -51,7 +54,7 @@ WorkerLoop::WorkerLoop(Coordinator& coordinator, TaskExecutor& executor, const C
       given_name_(info_.name),
       settings_(settings),
       away_backoff_(settings.backoff, JitterSeed(info_)),
-      register_backoff_(settings.backoff, JitterSeed(info_)),
+      register_backoff_(settings.register_backoff, JitterSeed(info_)),
       runner_(executor, artifacts, [this] { Wake(); }) {}
 
 Status WorkerLoop::Run(const std::stop_token& stop) {
@@ -335,12 +338,11 @@ void WorkerLoop::Leave() {
 }
 
 Milliseconds WorkerLoop::NoteAway(const Status& status) {
-  const nlohmann::json fields = {{"why", status.ToString()}};
-  if (away_) {
-    log::Debug("the server is still away", fields);
-  } else {
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (!away_ || now_ms - away_told_ms_ >= kTellAwayEveryMs) {
     log::Warning(answered_once_ ? "the server is away; going on" : "waiting for the server",
-                 fields);
+                 {{"why", status.ToString()}});
+    away_told_ms_ = now_ms;
   }
   away_ = true;
   return away_backoff_.Next();

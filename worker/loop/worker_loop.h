@@ -29,13 +29,16 @@ namespace voxbit::worker {
 class WorkerLoop {
  public:
   struct Settings {
-    Backoff::Settings backoff{};          // between calls while the server is away
-    Milliseconds connect_timeout{0};      // for the first registration; 0: for ever
-    Milliseconds min_idle_interval{100};  // between two idle calls that were not held open
-    Milliseconds finish_grace{2'000};     // a leaving worker lets its task finish for this long,
-    Milliseconds stop_budget{10'000};     // then waits this long for it to stop,
-    Milliseconds leave_budget{5'000};     // then tries this long to hand in the outcome
-    Milliseconds hung_after{600'000};     // a dropped task that runs on for this long has hung
+    // Between calls while the server is away: short, so that a server that is up for a second has
+    // this worker and what it has to hand in.
+    Backoff::Settings backoff{Milliseconds(250), Milliseconds(500)};
+    Backoff::Settings register_backoff{};  // between registrations that the server soon forgets
+    Milliseconds connect_timeout{0};       // for the first registration; 0: for ever
+    Milliseconds min_idle_interval{100};   // between two idle calls that were not held open
+    Milliseconds finish_grace{2'000};      // a leaving worker lets its task finish for this long,
+    Milliseconds stop_budget{10'000};      // then waits this long for it to stop,
+    Milliseconds leave_budget{5'000};      // then tries this long to hand in the outcome
+    Milliseconds hung_after{600'000};      // a dropped task that runs on for this long has hung
     // The name is taken by a process of which nobody here knows whether it lives: wait for so long
     // for the server to find it silent.
     Milliseconds name_wait{10'000};
@@ -110,7 +113,8 @@ class WorkerLoop {
   std::optional<int64_t> name_taken_since_ms_;  // while it waits for the name
   bool answered_once_ = false;                  // by the server
   int64_t registered_ms_ = 0;
-  bool away_ = false;  // the last call did not get through
+  bool away_ = false;         // the last call did not get through
+  int64_t away_told_ms_ = 0;  // when the log last said so
   bool leaving_ = false;
   Backoff away_backoff_;
   Backoff register_backoff_;
