@@ -108,13 +108,13 @@ class WorkerLoop {
   std::optional<Lease> lease_;
   std::optional<search::FinishedTask> finished_;
   Status refused_;                              // why the server does not want this worker
-  int suffix_ = 1;                              // of the name; 1: none
   std::string replaces_;                        // the ended process whose name this one has
   std::optional<int64_t> name_taken_since_ms_;  // while it waits for the name
-  bool answered_once_ = false;                  // by the server
   int64_t registered_ms_ = 0;
-  bool away_ = false;         // the last call did not get through
-  int64_t away_told_ms_ = 0;  // when the log last said so
+  int64_t away_told_ms_ = 0;    // when the log last said that the server is away
+  int suffix_ = 1;              // of the name; 1: none
+  bool answered_once_ = false;  // by the server
+  bool away_ = false;           // the last call did not get through
   bool leaving_ = false;
   Backoff away_backoff_;
   Backoff register_backoff_;
