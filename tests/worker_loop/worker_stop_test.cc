@@ -12,7 +12,6 @@ namespace {
 using search::Desired;
 using search::FailureKind;
 using search::SyncRequest;
-using search::TaskResult;
 using search::TaskSpec;
 using search::Verdict;
 using testing::ResultWithMiou;
