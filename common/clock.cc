@@ -12,16 +12,31 @@ int64_t SystemClock::MonotonicMs() const {
   return std::chrono::duration_cast<Milliseconds>(since_start).count();
 }
 
-int64_t ManualClock::NowMs() const {
-  MutexLock lock(mutex_);
-  return now_ms_;
+int64_t SystemClock::SteadyMs() const {
+  static const int64_t start_ms = NowMs() - MonotonicMs();
+  return start_ms + MonotonicMs();
 }
 
-int64_t ManualClock::MonotonicMs() const { return NowMs(); }
+int64_t ManualClock::NowMs() const {
+  MutexLock lock(mutex_);
+  return steady_ms_ + step_ms_;
+}
+
+int64_t ManualClock::MonotonicMs() const { return SteadyMs(); }
+
+int64_t ManualClock::SteadyMs() const {
+  MutexLock lock(mutex_);
+  return steady_ms_;
+}
 
 void ManualClock::Advance(Milliseconds span) {
   MutexLock lock(mutex_);
-  now_ms_ += span.count();
+  steady_ms_ += span.count();
+}
+
+void ManualClock::Step(Milliseconds span) {
+  MutexLock lock(mutex_);
+  step_ms_ += span.count();
 }
 
 }  // namespace voxbit

@@ -1,6 +1,7 @@
 #include "common/json.h"
 
 #include <algorithm>
+#include <exception>
 #include <set>
 #include <vector>
 
@@ -9,14 +10,19 @@
 namespace voxbit {
 namespace {
 
-// Watches a text being parsed, and remembers the first key that an object has twice.
-class DuplicateKeys {
+// Ends the parsing of a text that is nested too deeply.
+class TooDeep : public std::exception {};
+
+// Watches a text being parsed, and remembers the first key that an object has twice. Throws
+// TooDeep.
+class Watch {
  public:
   bool operator()(Json::parse_event_t event, Json& value) {
     switch (event) {
       case Json::parse_event_t::object_start:
       case Json::parse_event_t::array_start:
         StepInList();
+        if (open_.size() == kMaxJsonDepth) throw TooDeep();
         open_.emplace_back().is_list = event == Json::parse_event_t::array_start;
         break;
       case Json::parse_event_t::object_end:
@@ -34,7 +40,7 @@ class DuplicateKeys {
   }
 
   // JSON pointer; "" where every key is there once.
-  const std::string& found() const { return found_; }
+  const std::string& duplicate() const { return duplicate_; }
 
  private:
   struct Level {
@@ -51,7 +57,7 @@ class DuplicateKeys {
   void AddKey(const std::string& key) {
     open_.back().key = key;
     const bool fresh = open_.back().keys.insert(key).second;
-    if (fresh || !found_.empty()) return;
+    if (fresh || !duplicate_.empty()) return;
     Json::json_pointer pointer;
     for (const Level& level : open_) {
       if (level.is_list) {
@@ -60,26 +66,29 @@ class DuplicateKeys {
         pointer /= level.key;
       }
     }
-    found_ = pointer.to_string();
+    duplicate_ = pointer.to_string();
   }
 
   std::vector<Level> open_;
-  std::string found_;
+  std::string duplicate_;
 };
 
 }  // namespace
 
 Result<Json> ParseJson(std::string_view text) {
   try {
-    DuplicateKeys duplicates;
+    Watch watch;
     Json json = Json::parse(
         text,
-        [&duplicates](int /*depth*/, Json::parse_event_t event, Json& value) {
-          return duplicates(event, value);
+        [&watch](int /*depth*/, Json::parse_event_t event, Json& value) {
+          return watch(event, value);
         },
         /*allow_exceptions=*/true, /*ignore_comments=*/true);
-    if (duplicates.found().empty()) return json;
-    return InvalidArgument(duplicates.found() + ": this key is given twice; keep one of the two");
+    if (watch.duplicate().empty()) return json;
+    return InvalidArgument(watch.duplicate() + ": this key is given twice; keep one of the two");
+  } catch (const TooDeep&) {
+    return InvalidArgument("not valid JSON: nested more than " + std::to_string(kMaxJsonDepth) +
+                           " levels deep");
   } catch (const Json::parse_error& error) {
     const size_t end = std::min(error.byte, text.size());
     const std::string_view before = text.substr(0, end == 0 ? 0 : end - 1);

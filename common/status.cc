@@ -115,6 +115,14 @@ Status FromErrno(int error, std::string_view what) {
     case EDQUOT:
       code = StatusCode::kResourceExhausted;
       break;
+    // A moment later it may work.
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      code = StatusCode::kUnavailable;
+      break;
     default:
       break;
   }

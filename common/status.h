@@ -71,8 +71,9 @@ Status DataLoss(std::string message, std::string reason = "");
 Status Cancelled(std::string message, std::string reason = "");
 Status Infeasible(std::string message, std::string reason = "");
 Status Internal(std::string message, std::string reason = "");
-// Status for a failed system call: ENOENT, EACCES/EROFS and ENOSPC/EFBIG/EDQUOT have codes of
-// their own; the message is "<what>: <strerror>".
+// Status for a failed system call: ENOENT, EACCES/EROFS, ENOSPC/EFBIG/EDQUOT, and what a moment
+// later may not be so (EAGAIN, EMFILE, ENOMEM: UNAVAILABLE) have codes of their own; the message is
+// "<what>: <strerror>".
 Status FromErrno(int error, std::string_view what);
 
 // A value, or the status that says why there is none.

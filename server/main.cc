@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/file_limit.h"
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/text.h"
@@ -283,7 +284,9 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
     log::Warning("this version has no dashboard: nothing listens on /server/http",
                  {{"http", settings.http}});
   }
-  log::Info("listening", {{"grpc", rpc->address()}, {"store", settings.store}});
+  log::Info(
+      "listening",
+      {{"grpc", rpc->address()}, {"store", settings.store}, {"open_files", RaiseFileLimit()}});
   std::cout << "listening on " << rpc->address() << std::endl;
 
   std::unique_ptr<LocalWorkers> workers;
@@ -310,7 +313,8 @@ Result<int> Serve(const Flags& flags, const ServerConfig& config, const Plugins&
     log::Info("stopping: running tasks are handed back");
     workers.reset();  // while the server still answers, so that tasks are handed back
     rpc->Shutdown();
-    return kInterrupted;
+    // A service that is told to end has done what it should; one that waits for an end has not.
+    return signals.signal() == SIGTERM && !flags.until_done ? kDone : kInterrupted;
   }
   const int64_t close_ms = clock.MonotonicMs() + kLinger.count();
   VOXBIT_ASSIGN_OR_RETURN(const int code, PrintResults(config, *store, reporter));

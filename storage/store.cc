@@ -33,6 +33,8 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const Cloc
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
+int64_t Store::commits() const { return impl_->commits(); }
+
 Status Store::Write(const std::function<Status()>& body) {
   return impl_->Write([&](Database&) { return body(); });
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,8 +95,8 @@ struct AttemptRow {
   std::string worker;
   int64_t started_ms = 0;
   int64_t ended_ms = 0;
-  std::string outcome;  // running, done, failed, infeasible, transient, released, lost, superseded,
-                        // cancelled
+  std::string outcome;  // running, done, failed, infeasible, out_of_memory, transient, released,
+                        // lost, superseded, cancelled
   std::string message;
 };
 
@@ -123,6 +124,9 @@ class Store {
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // How many transactions were committed: while it stays, nothing has changed.
+  int64_t commits() const;
 
   // Runs `body` in one write transaction; verbs that it calls join it. An error rolls back all.
   Status Write(const std::function<Status()>& body);
@@ -205,6 +209,8 @@ class Store {
   // worker did not fail last. One UPDATE ... RETURNING raises attempt and lease token.
   Result<std::optional<search::Task>> ClaimTask(const search::WorkerInfo& worker,
                                                 const LeasePolicy& policy);
+  // Whether ClaimTask has a task for the worker; takes and writes nothing.
+  Result<bool> HasTaskFor(const search::WorkerInfo& worker, const LeasePolicy& policy) const;
   // The task that the worker holds a live lease on, if any.
   Result<std::optional<search::Task>> LeasedBy(const std::string& worker) const;
   // Extends the lease and keeps the progress. kSuperseded when the token is not the current one
@@ -222,15 +228,27 @@ class Store {
   // As CompleteTask, for an attempt without a result: queues the task again with back-off, or,
   // when the policy's attempts are used up or the failure is final, ends it, and with it its
   // trial (infeasible, failed). Broken data is final for the task; that it is final for the study
-  // is for the caller to say.
+  // is for the caller to say. With `has_other`, another living worker may still try: then one
+  // worker's failures do not use up the task, and one worker's memory does not decide for all. A
+  // candidate is infeasible when three workers had too little memory for it.
   Result<search::Verdict> FailTask(int64_t task_id, const std::string& token,
-                                   const search::TaskFailure& failure, const LeasePolicy& policy);
+                                   const search::TaskFailure& failure, const LeasePolicy& policy,
+                                   bool has_other = false);
+  // Queued tasks that some workers may not claim any more: they ran out of memory, or used up its
+  // failures. By id.
+  Result<std::vector<search::Task>> ListRefused(const LeasePolicy& policy) const;
+  // Ends such a task, and its trial, when nobody is left who may claim it.
+  Status GiveUpRefused(int64_t task_id);
   // Queues again every task whose lease has expired; returns them. A lease that was granted before
   // this object opened the store and not renewed since is not charged: its attempt ends as
   // released.
   Result<std::vector<search::Task>> ExpireLeases(const LeasePolicy& policy);
-  // After a restart of the server: every live lease gets a full duration from now.
+  // After a restart of the server: every live lease gets a full duration from now, and no back-off
+  // is longer than the longest one, whatever the clock said when it began.
   Status RefreshLeases(const LeasePolicy& policy);
+  // The system's time was set by this much: when workers were last seen and answers kept moves with
+  // it. Leases and back-offs need nothing, they are counted by Clock::SteadyMs.
+  Status MoveClock(Milliseconds by);
   // Earliest moment at which ExpireLeases or a back-off has something to do.
   Result<std::optional<int64_t>> NextDeadlineMs() const;
 
@@ -248,8 +266,8 @@ class Store {
   };
   Result<Worker> GetWorker(const std::string& name) const;  // NOT_FOUND
   Result<std::vector<Worker>> ListWorkers() const;
-  // Notes that the worker was heard of, to about a second.
-  Status TouchWorker(const std::string& name);
+  // When workers were last heard of, by name. Names that are not registered are passed over.
+  Status NoteSeen(const std::map<std::string, int64_t>& last_seen_ms);
   Status DrainWorker(const std::string& name, bool draining);  // NOT_FOUND
 
   // Forgets answers of RunOnce that are older than 24 hours.

@@ -34,9 +34,17 @@ Status Store::Impl::Open(const Options& options) {
           write_->Prepare("SELECT lease_token FROM tasks WHERE state = 'leased'"),
           +[](const Statement& row) -> Result<std::string> { return row.Text(0); }));
   inherited_leases_.insert(inherited.begin(), inherited.end());
+  VOXBIT_RETURN_IF_ERROR(ForgetTheFuture());
   VOXBIT_RETURN_IF_ERROR(RemoveOrphanedStates());
   // The name of a new database must survive a power cut, too.
   return WithStoreReason(SyncFolder(folder_));
+}
+
+// The system's time may have been set back since.
+Status Store::Impl::ForgetTheFuture() {
+  VOXBIT_RETURN_IF_ERROR(
+      write_->Run("UPDATE workers SET last_seen_ms = ?1 WHERE last_seen_ms > ?1", Now()));
+  return write_->Run("UPDATE requests SET created_ms = ?1 WHERE created_ms > ?1", Now());
 }
 
 Status Store::Impl::Usable() const {
@@ -67,6 +75,7 @@ Status Store::Impl::Transaction::Commit() {
   VOXBIT_RETURN_IF_ERROR(impl_.Usable());
   // On an error the destructor rolls back.
   VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "RELEASE verb"));
+  if (is_outer_) ++impl_.commits_;
   is_open_ = is_outer_;
   return OkStatus();
 }

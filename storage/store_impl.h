@@ -18,6 +18,12 @@
 
 namespace voxbit::storage {
 
+// Now, for what is recorded and for what is due.
+struct Moment {
+  int64_t wall_ms = 0;
+  int64_t steady_ms = 0;
+};
+
 struct Store::Impl {
  public:
   Impl(std::string folder, const Clock& clock) : folder_(std::move(folder)), clock_(clock) {}
@@ -26,7 +32,11 @@ struct Store::Impl {
 
   Status Open(const Options& options);
 
+  int64_t commits() const { return commits_; }
   int64_t Now() const { return clock_.NowMs(); }
+  // Leases and back-offs: no step of the system's time lengthens or ends them.
+  int64_t Steady() const { return clock_.SteadyMs(); }
+  Moment Present() const { return {Now(), Steady()}; }
 
   // Whether a live lease was granted by an earlier server process and not renewed in this one: the
   // restart, not the work or its worker, may have ended it. Inside a write transaction.
@@ -103,6 +113,7 @@ struct Store::Impl {
 
   // Removes the files of states that no row names: what a crash left behind.
   Status RemoveOrphanedStates();
+  Status ForgetTheFuture();
   // An error when SQLite has rolled the transaction back by itself: going on would commit halves.
   Status Usable() const;
   Result<std::unique_ptr<Database>> BorrowReader();
@@ -117,6 +128,7 @@ struct Store::Impl {
   Mutex write_mutex_;
   std::atomic<std::thread::id> writer_{};
   std::unique_ptr<Database> write_;
+  std::atomic<int64_t> commits_ = 0;
   std::set<std::string> inherited_leases_;  // tokens; belongs to the writing thread like write_
 
   Mutex readers_mutex_;
@@ -151,7 +163,7 @@ Status CancelTask(Database& database, int64_t task_id, const std::string& messag
 // back-off, or, when the attempts are used up, fails it and its trial. With `is_inherited` the
 // restart of the server ended it: the attempt is released and the task queued at once.
 Status LoseLease(Database& database, int64_t task_id, const std::string& message, bool is_inherited,
-                 const LeasePolicy& policy, int64_t now_ms);
+                 const LeasePolicy& policy, const Moment& now);
 
 Result<int64_t> InsertTask(Database& database, int64_t study_id, int64_t trial_number,
                            const search::TaskSpec& spec, int64_t now_ms);

@@ -15,6 +15,9 @@ using search::TaskKind;
 using search::TrialState;
 using search::Verdict;
 
+// So many workers without the memory for a candidate show that it is too large.
+constexpr int64_t kTooLargeFor = 3;
+
 // Why an attempt was released by the server and not by its worker.
 constexpr char kServerRestarted[] = "the server was restarted";
 
@@ -128,21 +131,30 @@ Status GiveUp(Database& database, const Lease& lease, TrialState trial_state,
   return FinishTrial(database, lease.study_id, lease.trial_number, trial_state, message, now_ms);
 }
 
+// How many workers ended an attempt at the task so.
+Result<int64_t> CountWorkers(Database& database, int64_t task_id, const std::string& outcome) {
+  return database.Number(
+      "SELECT count(DISTINCT worker) FROM attempts WHERE task_id = ? AND outcome = ?", task_id,
+      outcome);
+}
+
 // Queues a task again with the counts in `lease`, or gives up when they are used up.
 Status Retry(Database& database, const Lease& lease, const std::string& message,
-             const LeasePolicy& policy, int64_t now_ms) {
-  if (lease.failed_attempts >= policy.max_failed_attempts ||
-      lease.lost_attempts >= policy.max_lost_attempts) {
+             const LeasePolicy& policy, bool has_other, const Moment& now) {
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t failed_by, CountWorkers(database, lease.task_id, "failed"));
+  const bool has_failed =
+      lease.failed_attempts >= policy.max_failed_attempts && (failed_by > 1 || !has_other);
+  if (has_failed || lease.lost_attempts >= policy.max_lost_attempts) {
     const std::string why = "given up after " + std::to_string(lease.failed_attempts) +
                             " failed and " + std::to_string(lease.lost_attempts) +
                             " lost attempts; the last: " + message;
-    return GiveUp(database, lease, TrialState::kFailed, why, now_ms);
+    return GiveUp(database, lease, TrialState::kFailed, why, now.wall_ms);
   }
   const int64_t delay = BackoffMs(policy, lease.failed_attempts + lease.lost_attempts);
   return database.Run(
       "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = ?, "
       "avoid_worker = ?, lost_attempts = ?, failed_attempts = ? WHERE id = ?",
-      message, now_ms + delay, lease.worker, lease.lost_attempts, lease.failed_attempts,
+      message, now.steady_ms + delay, lease.worker, lease.lost_attempts, lease.failed_attempts,
       lease.task_id);
 }
 
@@ -232,28 +244,56 @@ Status Release(Database& database, int64_t task_id, const std::string& message, 
       task_id);
 }
 
+std::string TooLarge(int64_t workers, const std::string& message) {
+  return "out of memory on " + std::to_string(workers) + (workers == 1 ? " worker" : " workers") +
+         "; the last: " + message;
+}
+
+// A training says nothing of candidates: it waits for a worker that has the memory, or for this one
+// to have it.
+Status EndTooLarge(Database& database, Lease& lease, const std::string& why,
+                   const LeasePolicy& policy, bool has_other, const Moment& now) {
+  if (lease.trial_number == 0) {
+    VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "transient", why, now.wall_ms));
+    ++lease.lost_attempts;
+    return Retry(database, lease, why, policy, has_other, now);
+  }
+  VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "out_of_memory", why, now.wall_ms));
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t workers,
+                          CountWorkers(database, lease.task_id, "out_of_memory"));
+  if (workers >= kTooLargeFor || !has_other) {
+    return GiveUp(database, lease, TrialState::kInfeasible, TooLarge(workers, why), now.wall_ms);
+  }
+  return database.Run(
+      "UPDATE tasks SET state = 'queued', message = ?, not_before_ms = 0 "
+      "WHERE id = ?",
+      why, lease.task_id);
+}
+
 Status EndWithFailure(Database& database, Lease& lease, const search::TaskFailure& failure,
-                      const LeasePolicy& policy, int64_t now_ms) {
+                      const LeasePolicy& policy, bool has_other, const Moment& now) {
   const std::string& why = failure.message;
   switch (failure.kind) {
     case FailureKind::kInfeasible:
-      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "infeasible", why, now_ms));
-      return GiveUp(database, lease, TrialState::kInfeasible, why, now_ms);
+      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "infeasible", why, now.wall_ms));
+      return GiveUp(database, lease, TrialState::kInfeasible, why, now.wall_ms);
+    case FailureKind::kOutOfMemory:
+      return EndTooLarge(database, lease, why, policy, has_other, now);
     case FailureKind::kFailed:
-      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now_ms));
+      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now.wall_ms));
       ++lease.failed_attempts;
-      return Retry(database, lease, why, policy, now_ms);
+      return Retry(database, lease, why, policy, has_other, now);
     case FailureKind::kData:
-      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now_ms));
+      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "failed", why, now.wall_ms));
       ++lease.failed_attempts;
-      return GiveUp(database, lease, TrialState::kFailed, why, now_ms);
+      return GiveUp(database, lease, TrialState::kFailed, why, now.wall_ms);
     case FailureKind::kReleased:
-      return Release(database, lease.task_id, why, now_ms);
+      return Release(database, lease.task_id, why, now.wall_ms);
     case FailureKind::kTransient:
     case FailureKind::kCancelled:  // nobody asked for it: the task is live
-      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "transient", why, now_ms));
+      VOXBIT_RETURN_IF_ERROR(EndAttempt(database, lease.task_id, "transient", why, now.wall_ms));
       ++lease.lost_attempts;
-      return Retry(database, lease, why, policy, now_ms);
+      return Retry(database, lease, why, policy, has_other, now);
   }
   return Internal("a failure of no known kind");
 }
@@ -277,12 +317,12 @@ Status CancelTask(Database& database, int64_t task_id, const std::string& messag
 }
 
 Status LoseLease(Database& database, int64_t task_id, const std::string& message, bool is_inherited,
-                 const LeasePolicy& policy, int64_t now_ms) {
-  if (is_inherited) return Release(database, task_id, kServerRestarted, now_ms);
+                 const LeasePolicy& policy, const Moment& now) {
+  if (is_inherited) return Release(database, task_id, kServerRestarted, now.wall_ms);
   VOXBIT_ASSIGN_OR_RETURN(Lease lease, FindLease(database, task_id));
-  VOXBIT_RETURN_IF_ERROR(EndAttempt(database, task_id, "lost", message, now_ms));
+  VOXBIT_RETURN_IF_ERROR(EndAttempt(database, task_id, "lost", message, now.wall_ms));
   ++lease.lost_attempts;
-  return Retry(database, lease, message, policy, now_ms);
+  return Retry(database, lease, message, policy, /*has_other=*/false, now);
 }
 
 Status CheckMeasurements(const std::vector<search::Measurement>& measurements) {
@@ -310,7 +350,7 @@ Result<Verdict> Store::RenewLease(int64_t task_id, const std::string& token, con
     impl_->TakeOver(token);
     VOXBIT_RETURN_IF_ERROR(database.Run(
         "UPDATE tasks SET lease_expires_ms = ?, progress = ? WHERE id = ?",
-        impl_->Now() + policy.lease_duration.count(), CanonicalJson(progress), task_id));
+        impl_->Steady() + policy.lease_duration.count(), CanonicalJson(progress), task_id));
     return Verdict::kNone;
   });
 }
@@ -345,7 +385,8 @@ Result<Verdict> Store::CompleteTask(int64_t task_id, const std::string& token,
 }
 
 Result<Verdict> Store::FailTask(int64_t task_id, const std::string& token,
-                                const search::TaskFailure& failure, const LeasePolicy& policy) {
+                                const search::TaskFailure& failure, const LeasePolicy& policy,
+                                bool has_other) {
   return impl_->WriteFor<Verdict>([&](Database& database) -> Result<Verdict> {
     VOXBIT_ASSIGN_OR_RETURN(Lease lease, FindLease(database, task_id));
     VOXBIT_ASSIGN_OR_RETURN(const Attempt attempt, FindAttempt(database, lease, token));
@@ -363,28 +404,58 @@ Result<Verdict> Store::FailTask(int64_t task_id, const std::string& token,
         break;
     }
     VOXBIT_RETURN_IF_ERROR(Resume(database, lease, attempt));
-    VOXBIT_RETURN_IF_ERROR(EndWithFailure(database, lease, failure, policy, impl_->Now()));
+    VOXBIT_RETURN_IF_ERROR(
+        EndWithFailure(database, lease, failure, policy, has_other, impl_->Present()));
     return Verdict::kRecorded;
+  });
+}
+
+Result<std::vector<search::Task>> Store::ListRefused(const LeasePolicy& policy) const {
+  return impl_->Read<std::vector<search::Task>>([&](Database& database) {
+    return ReadAll(
+        database.Prepare(std::string("SELECT ") + kTaskColumns +
+                             " FROM tasks WHERE state = 'queued' AND (failed_attempts >= ? OR "
+                             "EXISTS (SELECT 1 FROM attempts WHERE task_id = tasks.id AND "
+                             "outcome = 'out_of_memory')) ORDER BY id",
+                         policy.max_failed_attempts),
+        &ReadTask);
+  });
+}
+
+Status Store::GiveUpRefused(int64_t task_id) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_ASSIGN_OR_RETURN(const search::Task task, FindTask(database, task_id));
+    if (task.state != search::TaskState::kQueued) return OkStatus();
+    VOXBIT_ASSIGN_OR_RETURN(const Lease lease, FindLease(database, task_id));
+    VOXBIT_ASSIGN_OR_RETURN(const int64_t workers,
+                            CountWorkers(database, task_id, "out_of_memory"));
+    if (workers == 0) {
+      return GiveUp(database, lease, TrialState::kFailed,
+                    "given up: no other worker is there to try it; the last: " + task.message,
+                    impl_->Now());
+    }
+    return GiveUp(database, lease, TrialState::kInfeasible, TooLarge(workers, task.message),
+                  impl_->Now());
   });
 }
 
 Result<std::vector<search::Task>> Store::ExpireLeases(const LeasePolicy& policy) {
   return impl_->WriteFor<std::vector<search::Task>>(
       [&](Database& database) -> Result<std::vector<search::Task>> {
-        const int64_t now_ms = impl_->Now();
+        const Moment now = impl_->Present();
         VOXBIT_ASSIGN_OR_RETURN(
             const std::vector<int64_t> expired,
             ReadAll(
                 database.Prepare("SELECT id FROM tasks WHERE state = 'leased' AND "
                                  "lease_expires_ms <= ? ORDER BY id",
-                                 now_ms),
+                                 now.steady_ms),
                 +[](const Statement& row) -> Result<int64_t> { return row.Int(0); }));
         std::vector<search::Task> tasks;
         for (const int64_t id : expired) {
           VOXBIT_ASSIGN_OR_RETURN(const search::Task before, FindTask(database, id));
           VOXBIT_RETURN_IF_ERROR(LoseLease(database, id,
                                            "the lease of worker " + before.worker + " expired",
-                                           impl_->IsInherited(before.lease_token), policy, now_ms));
+                                           impl_->IsInherited(before.lease_token), policy, now));
           VOXBIT_ASSIGN_OR_RETURN(search::Task after, FindTask(database, id));
           tasks.push_back(std::move(after));
         }
@@ -393,9 +464,23 @@ Result<std::vector<search::Task>> Store::ExpireLeases(const LeasePolicy& policy)
 }
 
 Status Store::RefreshLeases(const LeasePolicy& policy) {
-  return impl_->Write([&](Database& database) {
-    return database.Run("UPDATE tasks SET lease_expires_ms = ? WHERE state = 'leased'",
-                        impl_->Now() + policy.lease_duration.count());
+  return impl_->Write([&](Database& database) -> Status {
+    const int64_t now_ms = impl_->Steady();
+    VOXBIT_RETURN_IF_ERROR(
+        database.Run("UPDATE tasks SET lease_expires_ms = ? WHERE state = 'leased'",
+                     now_ms + policy.lease_duration.count()));
+    const int64_t longest_ms = now_ms + policy.max_backoff.count();
+    return database.Run(
+        "UPDATE tasks SET not_before_ms = ?1 WHERE state = 'queued' AND not_before_ms > ?1",
+        longest_ms);
+  });
+}
+
+Status Store::MoveClock(Milliseconds by) {
+  return impl_->Write([&](Database& database) -> Status {
+    VOXBIT_RETURN_IF_ERROR(
+        database.Run("UPDATE workers SET last_seen_ms = last_seen_ms + ?", by.count()));
+    return database.Run("UPDATE requests SET created_ms = created_ms + ?", by.count());
   });
 }
 
@@ -408,7 +493,7 @@ Result<std::optional<int64_t>> Store::NextDeadlineMs() const {
                              "SELECT min(lease_expires_ms) AS at FROM tasks WHERE state = 'leased' "
                              "UNION ALL SELECT min(not_before_ms) FROM tasks "
                              "WHERE state = 'queued' AND not_before_ms > ?)",
-                             impl_->Now()));
+                             impl_->Steady()));
         VOXBIT_RETURN_IF_ERROR(row.Step().status());
         return row.IsNull(0) ? std::nullopt : std::optional<int64_t>(row.Int(0));
       });

@@ -19,7 +19,7 @@ Status QueueAgain(Database& database, int64_t task_id) {
   VOXBIT_RETURN_IF_ERROR(database.Run(
       "UPDATE attempts SET outcome = 'released', message = 'forgiven when the study was tried "
       "again; was ' || outcome || ': ' || message WHERE task_id = ? AND "
-      "outcome IN ('failed', 'transient', 'lost', 'superseded')",
+      "outcome IN ('failed', 'out_of_memory', 'transient', 'lost', 'superseded')",
       task_id));
   return database.Run(
       "UPDATE tasks SET state = 'queued', message = '', finished_ms = 0, not_before_ms = 0, "

@@ -13,12 +13,6 @@ using search::TaskSpec;
 
 const std::string kSelectTask = std::string("SELECT ") + kTaskColumns + " FROM tasks ";
 
-// The settings' "kind"; "" when they have none, which any worker can serve.
-std::string KindOf(const Json& settings) {
-  const auto it = settings.find("kind");
-  return it != settings.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 // A trial's number as it is kept: NULL for a task of the study as a whole.
 std::optional<int64_t> TrialColumn(int64_t trial_number) {
   return trial_number == 0 ? std::nullopt : std::optional<int64_t>(trial_number);
@@ -67,7 +61,8 @@ Result<std::optional<std::string>> SharedResult(Database& database, const TaskSp
 
 // One statement finds the task, raises its attempt and gives it a new token. Two searches instead
 // of one sorted by "failed by this worker": each ends at the first row that fits. Of equal
-// trainings one is handed out at a time: its result will serve all.
+// trainings one is handed out at a time: its result will serve all. Nobody gets a task again that
+// its memory was too small for, or whose failures it has used up.
 #define VOXBIT_CLAIMABLE(extra)                                                                 \
   "(SELECT t.id FROM tasks t JOIN studies s ON s.id = t.study_id WHERE t.state = 'queued' "     \
   "AND t.not_before_ms <= ?5 AND (s.state = 'active' OR t.kind = 'export') "                    \
@@ -79,14 +74,33 @@ Result<std::optional<std::string>> SharedResult(Database& database, const TaskSp
   "o.state = 'leased' AND o.kind = 'train_supernet' AND o.spec_digest = t.spec_digest)) " extra \
   " ORDER BY t.id LIMIT 1)"
 
+#define VOXBIT_ENDED(outcomes)                                           \
+  "AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.task_id = t.id AND " \
+  "a.worker = ?6 AND a.outcome IN (" outcomes "))"
+
+#define VOXBIT_BEST \
+  "coalesce(" VOXBIT_CLAIMABLE("AND t.avoid_worker <> ?6 " VOXBIT_ENDED(                     \
+      "'out_of_memory', 'failed'")) ", " VOXBIT_CLAIMABLE("AND t.failed_attempts < ?7 "      \
+                                                          VOXBIT_ENDED("'out_of_memory'")) ")"
+
 const std::string kClaim =
     std::string(
-        "UPDATE tasks SET state = 'leased', attempt = attempt + 1, lease_token = ?7, worker = ?6, "
-        "lease_expires_ms = ?8, progress = '{}' WHERE id = coalesce(" VOXBIT_CLAIMABLE(
-            "AND t.avoid_worker <> ?6") ", " VOXBIT_CLAIMABLE("") ") RETURNING ") +
+        "UPDATE tasks SET state = 'leased', attempt = attempt + 1, lease_token = ?8, worker = ?6, "
+        "lease_expires_ms = ?9, progress = '{}' WHERE id = " VOXBIT_BEST " RETURNING ") +
     kTaskColumns;
 
+const std::string kHasTask = "SELECT " VOXBIT_BEST " IS NOT NULL";
+
+#undef VOXBIT_BEST
+#undef VOXBIT_ENDED
 #undef VOXBIT_CLAIMABLE
+
+std::string KindsText(const search::WorkerInfo& worker) {
+  std::vector<std::string> kinds;
+  kinds.reserve(worker.task_kinds.size());
+  for (const search::TaskKind kind : worker.task_kinds) kinds.emplace_back(Name(kind));
+  return ListText(kinds);
+}
 
 }  // namespace
 
@@ -111,9 +125,9 @@ Result<int64_t> InsertTask(Database& database, int64_t study_id, int64_t trial_n
       "INSERT INTO tasks (study_id, trial_number, kind, supernet_kind, dataset_kind, target, "
       "spec, spec_digest, state, result, created_ms, finished_ms) "
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      study_id, TrialColumn(trial_number), Name(spec.kind), KindOf(spec.supernet),
-      KindOf(spec.dataset), spec.target, JsonText(spec), digest, result ? "done" : "queued", result,
-      now_ms, result ? now_ms : 0));
+      study_id, TrialColumn(trial_number), Name(spec.kind), search::KindOf(spec.supernet),
+      search::KindOf(spec.dataset), spec.target, JsonText(spec), digest, result ? "done" : "queued",
+      result, now_ms, result ? now_ms : 0));
   return database.last_insert_id();
 }
 
@@ -179,23 +193,21 @@ Result<std::vector<WaitingWork>> Store::ListWaiting() const {
 
 Result<std::optional<Task>> Store::ClaimTask(const search::WorkerInfo& worker,
                                              const LeasePolicy& policy) {
-  std::vector<std::string> kinds;
-  for (const search::TaskKind kind : worker.task_kinds) kinds.emplace_back(Name(kind));
   return impl_->WriteFor<std::optional<Task>>(
       [&](Database& database) -> Result<std::optional<Task>> {
-        const int64_t now_ms = impl_->Now();
+        const Moment now = impl_->Present();
         VOXBIT_ASSIGN_OR_RETURN(
             std::optional<Task> task,
-            ReadOne(
-                database.Prepare(kClaim, ListText(kinds), ListText(worker.supernets),
-                                 ListText(worker.datasets), ListText(worker.targets), now_ms,
-                                 worker.name, NewUuid(), now_ms + policy.lease_duration.count()),
-                &ReadTask));
+            ReadOne(database.Prepare(kClaim, KindsText(worker), ListText(worker.supernets),
+                                     ListText(worker.datasets), ListText(worker.targets),
+                                     now.steady_ms, worker.name, policy.max_failed_attempts,
+                                     NewUuid(), now.steady_ms + policy.lease_duration.count()),
+                    &ReadTask));
         if (!task.has_value()) return task;
         VOXBIT_RETURN_IF_ERROR(database.Run(
             "INSERT INTO attempts (task_id, attempt, lease_token, worker, started_ms, outcome) "
             "VALUES (?, ?, ?, ?, ?, 'running')",
-            task->id, task->attempt, task->lease_token, worker.name, now_ms));
+            task->id, task->attempt, task->lease_token, worker.name, now.wall_ms));
         VOXBIT_RETURN_IF_ERROR(database.Run(
             "UPDATE trials SET state = 'running' WHERE study_id = ? AND number = ? AND "
             "state = 'pending'",
@@ -204,11 +216,22 @@ Result<std::optional<Task>> Store::ClaimTask(const search::WorkerInfo& worker,
       });
 }
 
+Result<bool> Store::HasTaskFor(const search::WorkerInfo& worker, const LeasePolicy& policy) const {
+  return impl_->Read<bool>([&](Database& database) -> Result<bool> {
+    VOXBIT_ASSIGN_OR_RETURN(
+        const int64_t found,
+        database.Number(kHasTask, KindsText(worker), ListText(worker.supernets),
+                        ListText(worker.datasets), ListText(worker.targets), impl_->Steady(),
+                        worker.name, policy.max_failed_attempts));
+    return found != 0;
+  });
+}
+
 Result<std::optional<Task>> Store::LeasedBy(const std::string& worker) const {
   return impl_->Read<std::optional<Task>>([&](Database& database) {
     return ReadOne(database.Prepare(kSelectTask + "WHERE state = 'leased' AND worker = ? AND "
                                                   "lease_expires_ms > ? ORDER BY id LIMIT 1",
-                                    worker, impl_->Now()),
+                                    worker, impl_->Steady()),
                    &ReadTask);
   });
 }

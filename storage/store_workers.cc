@@ -21,7 +21,7 @@ Status Store::RegisterWorker(const search::WorkerInfo& worker, const std::string
                              const LeasePolicy& policy) {
   if (worker.name.empty()) return InvalidArgument("a worker needs a name");
   return impl_->Write([&](Database& database) -> Status {
-    const int64_t now_ms = impl_->Now();
+    const Moment now = impl_->Present();
     VOXBIT_ASSIGN_OR_RETURN(
         const std::vector<HeldLease> held,
         ReadAll(
@@ -34,12 +34,12 @@ Status Store::RegisterWorker(const search::WorkerInfo& worker, const std::string
     for (const HeldLease& lease : held) {
       VOXBIT_RETURN_IF_ERROR(LoseLease(database, lease.task_id,
                                        "worker " + worker.name + " was started anew",
-                                       impl_->IsInherited(lease.token), policy, now_ms));
+                                       impl_->IsInherited(lease.token), policy, now));
     }
     return database.Run(
         "INSERT OR REPLACE INTO workers (name, info, session, draining, registered_ms, "
         "last_seen_ms) VALUES (?, ?, ?, 0, ?, ?)",
-        worker.name, JsonText(worker), session, now_ms, now_ms);
+        worker.name, JsonText(worker), session, now.wall_ms, now.wall_ms);
   });
 }
 
@@ -59,12 +59,13 @@ Result<std::vector<Store::Worker>> Store::ListWorkers() const {
   });
 }
 
-Status Store::TouchWorker(const std::string& name) {
-  return impl_->Write([&](Database& database) {
-    return database.Run(
-        "UPDATE workers SET last_seen_ms = ?2 WHERE name = ?1 AND "
-        "(last_seen_ms <= ?3 OR last_seen_ms > ?2)",
-        name, impl_->Now(), impl_->Now() - kSeenResolutionMs);
+Status Store::NoteSeen(const std::map<std::string, int64_t>& last_seen_ms) {
+  return impl_->Write([&](Database& database) -> Status {
+    for (const auto& [name, seen_ms] : last_seen_ms) {
+      VOXBIT_RETURN_IF_ERROR(
+          database.Run("UPDATE workers SET last_seen_ms = ? WHERE name = ?", seen_ms, name));
+    }
+    return OkStatus();
   });
 }
 

@@ -9,14 +9,25 @@
 namespace voxbit::convert {
 namespace {
 
+// What one field may have. A study brings its latency table along; an answer with a whole trial
+// must stay below the 4 MiB of a message.
+constexpr size_t kMaxJsonBytes = size_t{2} << 20;
+constexpr size_t kMaxDetailBytes = size_t{256} << 10;
+constexpr size_t kMaxProgressBytes = size_t{64} << 10;
+constexpr size_t kMaxFailureBytes = size_t{16} << 10;
+
 // Valid UTF-8, with U+FFFD in the place of bytes that are not.
 std::string Utf8(const std::string& text) {
   const std::string quoted = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
   return Json::parse(quoted).get<std::string>();
 }
 
-Result<Json> ObjectFrom(const std::string& text, const char* field) {
+Result<Json> ObjectFrom(const std::string& text, const char* field, size_t max_bytes) {
   if (text.empty()) return Json::object();
+  if (text.size() > max_bytes) {
+    return InvalidArgument(std::string(field) + ": " + std::to_string(text.size()) +
+                           " bytes, at most " + std::to_string(max_bytes) + " are taken");
+  }
   Result<Json> json = ParseJson(text);
   if (!json.ok()) return json.status().Annotate(field);
   if (!json->is_object()) {
@@ -94,7 +105,8 @@ Result<search::Measurement> FromProto(const v1::Measurement& message) {
   VOXBIT_RETURN_IF_ERROR(CheckFinite(measurement.value, measurement.metric));
   VOXBIT_RETURN_IF_ERROR(CheckFinite(measurement.spread, measurement.metric + " (spread)"));
   VOXBIT_RETURN_IF_ERROR(CheckNotNegative(measurement.samples, "samples"));
-  VOXBIT_ASSIGN_OR_RETURN(measurement.detail, ObjectFrom(message.detail_json(), "detail_json"));
+  VOXBIT_ASSIGN_OR_RETURN(measurement.detail,
+                          ObjectFrom(message.detail_json(), "detail_json", kMaxDetailBytes));
   return measurement;
 }
 
@@ -127,7 +139,8 @@ v1::Study ToProto(const search::Study& study) {
 
 Result<search::Study> FromProto(const v1::Study& message) {
   search::Study study;
-  VOXBIT_ASSIGN_OR_RETURN(const Json json, ObjectFrom(message.config_json(), "config_json"));
+  VOXBIT_ASSIGN_OR_RETURN(const Json json,
+                          ObjectFrom(message.config_json(), "config_json", kMaxJsonBytes));
   Result<search::StudyConfig> config = search::ParseStudyConfig(json, "");
   if (!config.ok()) return config.status().Annotate("config_json");
   study.config = *std::move(config);
@@ -199,9 +212,12 @@ v1::TaskSpec ToProto(const search::TaskSpec& spec) {
 Result<search::TaskSpec> FromProto(const v1::TaskSpec& message) {
   search::TaskSpec spec;
   VOXBIT_ASSIGN_OR_RETURN(spec.kind, FromProto(message.kind()));
-  VOXBIT_ASSIGN_OR_RETURN(spec.supernet, ObjectFrom(message.supernet_json(), "supernet_json"));
-  VOXBIT_ASSIGN_OR_RETURN(spec.dataset, ObjectFrom(message.dataset_json(), "dataset_json"));
-  VOXBIT_ASSIGN_OR_RETURN(spec.settings, ObjectFrom(message.settings_json(), "settings_json"));
+  VOXBIT_ASSIGN_OR_RETURN(spec.supernet,
+                          ObjectFrom(message.supernet_json(), "supernet_json", kMaxJsonBytes));
+  VOXBIT_ASSIGN_OR_RETURN(spec.dataset,
+                          ObjectFrom(message.dataset_json(), "dataset_json", kMaxJsonBytes));
+  VOXBIT_ASSIGN_OR_RETURN(spec.settings,
+                          ObjectFrom(message.settings_json(), "settings_json", kMaxJsonBytes));
   spec.space_digest = message.space_digest();
   VOXBIT_ASSIGN_OR_RETURN(spec.candidate, FromProto(message.candidate()));
   spec.checkpoint = message.checkpoint();
@@ -230,7 +246,8 @@ Result<search::TaskResult> FromProto(const v1::TaskResult& message) {
     result.measurements.push_back(std::move(one));
   }
   result.artifacts = ArtifactsFrom(message.artifacts());
-  VOXBIT_ASSIGN_OR_RETURN(result.detail, ObjectFrom(message.detail_json(), "detail_json"));
+  VOXBIT_ASSIGN_OR_RETURN(result.detail,
+                          ObjectFrom(message.detail_json(), "detail_json", kMaxJsonBytes));
   return result;
 }
 
@@ -244,7 +261,7 @@ v1::TaskFailure ToProto(const search::TaskFailure& failure) {
 Result<search::TaskFailure> FromProto(const v1::TaskFailure& message) {
   search::TaskFailure failure;
   VOXBIT_ASSIGN_OR_RETURN(failure.kind, FromProto(message.kind()));
-  failure.message = message.message();
+  failure.message = message.message().substr(0, kMaxFailureBytes);
   return failure;
 }
 
@@ -342,8 +359,8 @@ Result<search::SyncRequest> FromProto(const v1::SyncRequest& message) {
     search::RunningTask& running = request.running.emplace();
     running.task_id = message.running().task_id();
     running.lease_token = message.running().lease_token();
-    VOXBIT_ASSIGN_OR_RETURN(running.progress,
-                            ObjectFrom(message.running().progress_json(), "progress_json"));
+    VOXBIT_ASSIGN_OR_RETURN(running.progress, ObjectFrom(message.running().progress_json(),
+                                                         "progress_json", kMaxProgressBytes));
   }
   if (message.has_finished()) {
     search::FinishedTask& finished = request.finished.emplace();

@@ -3,7 +3,9 @@
 // ToProto never fails: text that is not UTF-8 has the offending bytes replaced, because a message
 // that carried them could not be read. FromProto answers INVALID_ARGUMENT, naming the field, for
 // unspecified or unknown enum values, text that is not a JSON object, numbers that are not finite,
-// negative counts and spans, and repeated keys. An empty ..._json field is the empty object.
+// negative counts and spans, repeated keys, and JSON that is too large (2 MiB, 256 KiB in the
+// detail of a measurement, 64 KiB in a progress) or nested too deeply. An empty ..._json field is
+// the empty object; of the message of a failure 16 KiB are kept.
 #pragma once
 
 #include <string>

@@ -53,8 +53,9 @@ constexpr Table<search::TaskState, v1::TaskState, 5> kTaskStates{{
     {search::TaskState::kCancelled, v1::TASK_STATE_CANCELLED},
 }};
 
-constexpr Table<search::FailureKind, v1::FailureKind, 6> kFailureKinds{{
+constexpr Table<search::FailureKind, v1::FailureKind, 7> kFailureKinds{{
     {search::FailureKind::kInfeasible, v1::FAILURE_KIND_INFEASIBLE},
+    {search::FailureKind::kOutOfMemory, v1::FAILURE_KIND_OUT_OF_MEMORY},
     {search::FailureKind::kTransient, v1::FAILURE_KIND_TRANSIENT},
     {search::FailureKind::kFailed, v1::FAILURE_KIND_FAILED},
     {search::FailureKind::kReleased, v1::FAILURE_KIND_RELEASED},

@@ -24,8 +24,9 @@ constexpr std::array<NameRow<TaskState>, 5> kTaskStates = {{
     {TaskState::kCancelled, "cancelled"},
 }};
 
-constexpr std::array<NameRow<FailureKind>, 6> kFailures = {{
+constexpr std::array<NameRow<FailureKind>, 7> kFailures = {{
     {FailureKind::kInfeasible, "infeasible"},
+    {FailureKind::kOutOfMemory, "out_of_memory"},
     {FailureKind::kTransient, "transient"},
     {FailureKind::kFailed, "failed"},
     {FailureKind::kData, "data"},
@@ -95,6 +96,11 @@ const Fields<TaskFailure>& FailureFields() {
 
 std::string_view Name(TaskKind kind) { return NameIn(kKinds, kind); }
 std::string_view Name(TaskState state) { return NameIn(kTaskStates, state); }
+std::string KindOf(const Json& settings) {
+  const auto it = settings.find("kind");
+  return it != settings.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
 std::string_view Name(FailureKind kind) { return NameIn(kFailures, kind); }
 
 Result<TaskKind> ParseTaskKind(std::string_view name) { return ParseIn(kKinds, "task kind", name); }

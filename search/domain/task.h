@@ -56,14 +56,19 @@ Json ToJson(const TaskResult& result);
 // INVALID_ARGUMENT; with reason RESULT_NON_FINITE when a measurement is no finite number.
 Result<TaskResult> ParseTaskResult(const Json& json);
 
+// The "kind" of a supernet's or dataset's settings; "" when they have none, which any worker can
+// serve.
+std::string KindOf(const Json& settings);
+
 // Why an attempt gave no result.
 enum class FailureKind {
-  kInfeasible,  // the candidate cannot work (non-finite loss, out of memory): never retried
-  kTransient,   // the surroundings failed (disk, peer): retried elsewhere
-  kFailed,      // the work itself failed: retried once
-  kData,        // the study's data is broken: never retried, and the study ends
-  kReleased,    // the worker is leaving: queued again at once, no penalty
-  kCancelled,   // the server asked for it
+  kInfeasible,   // the candidate cannot work (non-finite loss): never retried
+  kOutOfMemory,  // this worker has too little memory for the candidate: another one is asked
+  kTransient,    // the surroundings failed (disk, peer): retried elsewhere
+  kFailed,       // the work itself failed: retried once, elsewhere if possible
+  kData,         // the study's data is broken: never retried, and the study ends
+  kReleased,     // the worker is leaving: queued again at once, no penalty
+  kCancelled,    // the server asked for it
 };
 std::string_view Name(FailureKind kind);
 Result<FailureKind> ParseFailureKind(std::string_view name);

@@ -1,5 +1,7 @@
 #include "search/domain/worker.h"
 
+#include <algorithm>
+
 #include "common/config.h"
 #include "search/domain/name_table.h"
 
@@ -61,6 +63,17 @@ const Fields<WorkerInfo>& InfoFields() {
 }
 
 }  // namespace
+
+bool CanDo(const WorkerInfo& worker, const TaskSpec& spec) {
+  const auto has = [](const auto& offered, const auto& wanted) {
+    return std::find(offered.begin(), offered.end(), wanted) != offered.end();
+  };
+  const auto serves = [&](const std::vector<std::string>& offered, const std::string& wanted) {
+    return wanted.empty() || has(offered, wanted);
+  };
+  return has(worker.task_kinds, spec.kind) && serves(worker.supernets, KindOf(spec.supernet)) &&
+         serves(worker.datasets, KindOf(spec.dataset)) && serves(worker.targets, spec.target);
+}
 
 std::string_view Name(Desired desired) { return NameIn(kDesired, desired); }
 std::string_view Name(Verdict verdict) { return NameIn(kVerdicts, verdict); }

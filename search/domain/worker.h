@@ -39,6 +39,9 @@ struct WorkerInfo {
 Json ToJson(const WorkerInfo& info);
 Result<WorkerInfo> ParseWorkerInfo(const Json& json);
 
+// Whether the worker serves what the task asks for: its kind, supernet, dataset and target.
+bool CanDo(const WorkerInfo& worker, const TaskSpec& spec);
+
 struct RegisterReply {
   std::string session;  // names this registration in every Sync; "": it was not made
   // Instance of the living process that works under this name, if that is why it was not made.
@@ -93,7 +96,7 @@ struct SyncReply {
 // A worker as listed.
 struct WorkerRow {
   WorkerInfo info;
-  std::string state;  // "idle", "busy", "draining", "lost"
+  std::string state;  // "idle", "busy", "quarantined", "draining", "lost"
   int64_t task_id = 0;
   std::string task_label;  // "evaluate study/12"
   int64_t last_seen_ms = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/log.h"
@@ -59,6 +60,11 @@ std::string Label(const search::Task& task, const std::string& study) {
   return label;
 }
 
+// So many attempts in a row that only this worker failed at are no accident.
+constexpr size_t kQuarantinedAfter = 3;
+
+std::string Seconds(Milliseconds span) { return std::to_string(span.count() / 1000) + " s"; }
+
 // A task that the store does not know ends like one that somebody else has taken over.
 Result<Verdict> UnknownIsSuperseded(Result<Verdict> verdict) {
   if (!verdict.ok() && verdict.status().code() == StatusCode::kNotFound) {
@@ -70,8 +76,11 @@ Result<Verdict> UnknownIsSuperseded(Result<Verdict> verdict) {
 // One turn of the conversation, inside one transaction of the store.
 class Turn {
  public:
-  Turn(storage::Store& store, const DispatchSettings& settings, const SyncRequest& request)
-      : store_(store), settings_(settings), request_(request) {}
+  Turn(Dispatcher& dispatcher, storage::Store& store, const SyncRequest& request)
+      : dispatcher_(dispatcher),
+        store_(store),
+        settings_(dispatcher.settings()),
+        request_(request) {}
 
   Result<std::optional<SyncReply>> Take() {
     if (request_.finished.has_value()) {
@@ -79,7 +88,6 @@ class Turn {
     }
     VOXBIT_ASSIGN_OR_RETURN(const std::optional<storage::Store::Worker> worker, Identify());
     if (!worker.has_value()) return std::optional(reply_);
-    VOXBIT_RETURN_IF_ERROR(store_.TouchWorker(request_.worker));
     if (request_.draining && !worker->draining) {
       VOXBIT_RETURN_IF_ERROR(store_.DrainWorker(request_.worker, true));
     }
@@ -98,6 +106,7 @@ class Turn {
     if (finished.failure.has_value()) return Fail(finished, *finished.failure);
     Result<Verdict> verdict = UnknownIsSuperseded(
         store_.CompleteTask(finished.task_id, finished.lease_token, *finished.result));
+    if (verdict.ok()) dispatcher_.NoteOutcome(request_.worker, finished.task_id, false);
     if (verdict.ok() || verdict.status().code() != StatusCode::kInvalidArgument) return verdict;
     // A result that no store can keep would be offered for ever: the attempt has failed.
     log::Warning("refused a result", {{"task", finished.task_id},
@@ -108,13 +117,27 @@ class Turn {
   }
 
   Result<Verdict> Fail(const FinishedTask& finished, const search::TaskFailure& failure) {
-    Result<Verdict> verdict = UnknownIsSuperseded(
-        store_.FailTask(finished.task_id, finished.lease_token, failure, settings_.lease));
+    VOXBIT_ASSIGN_OR_RETURN(const bool has_other, HasOther(finished.task_id, failure.kind));
+    Result<Verdict> verdict = UnknownIsSuperseded(store_.FailTask(
+        finished.task_id, finished.lease_token, failure, settings_.lease, has_other));
     const bool is_told = verdict.ok() && *verdict == Verdict::kRecorded;
+    const bool has_failed = failure.kind == search::FailureKind::kFailed ||
+                            failure.kind == search::FailureKind::kTransient;
+    if (is_told && has_failed) dispatcher_.NoteOutcome(request_.worker, finished.task_id, true);
     if (is_told && failure.kind == search::FailureKind::kData) {
       VOXBIT_RETURN_IF_ERROR(EndStudy(finished.task_id, failure.message));
     }
     return verdict;
+  }
+
+  // Whether it is worth while to ask another worker, which is looked for only if the answer counts.
+  Result<bool> HasOther(int64_t task_id, search::FailureKind kind) const {
+    if (kind != search::FailureKind::kFailed && kind != search::FailureKind::kOutOfMemory) {
+      return false;
+    }
+    const Result<search::Task> task = store_.GetTask(task_id);
+    if (!task.ok()) return false;
+    return dispatcher_.HasOther(*task, request_.worker);
   }
 
   // Every further task would read the same broken data.
@@ -209,7 +232,7 @@ class Turn {
       // The answer that handed it out was lost; the lease counts from now.
       VOXBIT_RETURN_IF_ERROR(
           store_.RenewLease(task->id, task->lease_token, task->progress, settings_.lease).status());
-    } else {
+    } else if (!dispatcher_.IsQuarantined(info.name)) {
       VOXBIT_ASSIGN_OR_RETURN(task, store_.ClaimTask(info, settings_.lease));
     }
     if (!task.has_value()) {
@@ -227,6 +250,7 @@ class Turn {
     return std::optional(reply_);
   }
 
+  Dispatcher& dispatcher_;
   storage::Store& store_;
   const DispatchSettings& settings_;
   const SyncRequest& request_;
@@ -255,6 +279,8 @@ Result<search::RegisterReply> Dispatcher::Register(const search::WorkerInfo& wor
     reply.session = NewUuid();
     VOXBIT_RETURN_IF_ERROR(store_.RegisterWorker(worker, reply.session, settings_.lease));
     NoteHeard(worker.name, false);
+    const MutexLock lock(mutex_);
+    failed_.erase(worker.name);
     return OkStatus();
   }));
   if (reply.taken_by.has_value()) {
@@ -280,30 +306,37 @@ Result<std::optional<std::string>> Dispatcher::HolderOfName(const search::Worker
 bool Dispatcher::IsAlive(const storage::Store::Worker& worker) const {
   const MutexLock lock(mutex_);
   const int64_t now_ms = clock_.MonotonicMs();
-  const auto heard = heard_ms_.find(worker.info.name);
-  if (heard == heard_ms_.end()) {
+  const auto heard = heard_.find(worker.info.name);
+  if (heard == heard_.end()) {
     return now_ms - started_ms_ < settings_.settle.count() &&
            clock_.NowMs() - worker.last_seen_ms <= settings_.lost_after.count();
   }
   // A drained worker calls once in a sync interval.
   const Milliseconds silence =
       settings_.alive_for + (worker.draining ? settings_.sync_interval : Milliseconds(0));
-  return heard->second.has_value() && now_ms - *heard->second <= silence.count();
+  return !heard->second.has_left && now_ms - heard->second.at_ms <= silence.count();
 }
 
 void Dispatcher::NoteHeard(const std::string& worker, bool is_leaving) {
   const MutexLock lock(mutex_);
-  heard_ms_[worker] = is_leaving ? std::nullopt : std::optional(clock_.MonotonicMs());
+  heard_[worker] = {clock_.MonotonicMs(), is_leaving};
 }
 
 Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
   VOXBIT_RETURN_IF_ERROR(CheckRequest(request));
+  if (request.running.has_value()) {
+    VOXBIT_RETURN_IF_ERROR(EndIfTooLong(request.worker, *request.running));
+  }
   std::optional<SyncReply> reply = Heartbeat(request);
   if (reply.has_value()) {
     NoteHeard(request.worker, false);
     return reply;
   }
-  Turn turn(store_, settings_, request);
+  if (HasToWait(request)) {
+    NoteHeard(request.worker, false);
+    return std::optional<SyncReply>();
+  }
+  Turn turn(*this, store_, request);
   VOXBIT_RETURN_IF_ERROR(store_.Write([&]() -> Status {
     VOXBIT_ASSIGN_OR_RETURN(reply, turn.Take());
     return OkStatus();
@@ -329,6 +362,54 @@ Result<std::optional<SyncReply>> Dispatcher::Sync(const SyncRequest& request) {
   return reply;
 }
 
+std::string Dispatcher::WhyTooLong(const std::string& worker, const RunningTask& running) {
+  const int64_t now_ms = clock_.MonotonicMs();
+  const MutexLock lock(mutex_);
+  Watch& watch = watches_[worker];
+  if (watch.lease_token != running.lease_token) {
+    watch = {running.lease_token, running.progress, now_ms, now_ms};
+  }
+  if (watch.progress != running.progress) {
+    watch.progress = running.progress;
+    watch.changed_ms = now_ms;
+  }
+  const auto exceeds = [&](int64_t since_ms, Milliseconds limit) {
+    return limit.count() > 0 && now_ms - since_ms >= limit.count();
+  };
+  if (exceeds(watch.began_ms, settings_.attempt_limit)) {
+    return "it has run for " + Seconds(settings_.attempt_limit) + ", the longest that is allowed";
+  }
+  if (exceeds(watch.changed_ms, settings_.stall_limit)) {
+    return "its progress has stood still for " + Seconds(settings_.stall_limit);
+  }
+  return "";
+}
+
+// The worker learns it from the answer: its lease is gone.
+Status Dispatcher::EndIfTooLong(const std::string& worker, const RunningTask& running) {
+  const std::string why = WhyTooLong(worker, running);
+  if (why.empty()) return OkStatus();
+  const Result<Verdict> verdict =
+      UnknownIsSuperseded(store_.FailTask(running.task_id, running.lease_token,
+                                          {search::FailureKind::kTransient, why}, settings_.lease));
+  if (verdict.ok() && *verdict == Verdict::kRecorded) {
+    log::Warning("an attempt is ended",
+                 {{"task", running.task_id}, {"worker", worker}, {"why", why}});
+  }
+  return verdict.status();
+}
+
+bool Dispatcher::HasToWait(const SyncRequest& request) const {
+  if (request.running.has_value() || request.finished.has_value() || request.draining) return false;
+  const auto worker = store_.GetWorker(request.worker);
+  if (!worker.ok() || worker->session != request.session || worker->draining) return false;
+  const auto held = store_.LeasedBy(request.worker);
+  if (!held.ok() || held->has_value()) return false;
+  if (IsQuarantined(request.worker)) return true;
+  const auto has_task = store_.HasTaskFor(worker->info, settings_.lease);
+  return has_task.ok() && !*has_task;
+}
+
 std::optional<SyncReply> Dispatcher::Heartbeat(const SyncRequest& request) const {
   if (!request.running.has_value() || request.draining) return std::nullopt;
   const auto worker = store_.GetWorker(request.worker);
@@ -339,7 +420,7 @@ std::optional<SyncReply> Dispatcher::Heartbeat(const SyncRequest& request) const
     return std::nullopt;
   }
   const int64_t renewed_ms = task->lease_expires_ms - settings_.lease.lease_duration.count();
-  const int64_t since_ms = clock_.NowMs() - renewed_ms;
+  const int64_t since_ms = clock_.SteadyMs() - renewed_ms;
   if (since_ms < 0 || since_ms >= settings_.sync_interval.count()) return std::nullopt;
   SyncReply reply;
   reply.desired = Desired::kKeep;
@@ -354,8 +435,32 @@ SyncReply Dispatcher::IdleReply() const { return SyncReply{}; }
 
 Status Dispatcher::Drain(const std::string& worker) { return store_.DrainWorker(worker, true); }
 
-Result<std::vector<search::WorkerRow>> Dispatcher::ListWorkers() const {
+Result<std::vector<storage::Store::Worker>> Dispatcher::Workers() const {
   VOXBIT_ASSIGN_OR_RETURN(std::vector<storage::Store::Worker> workers, store_.ListWorkers());
+  const int64_t ahead_ms = clock_.NowMs() - clock_.MonotonicMs();
+  const MutexLock lock(mutex_);
+  for (storage::Store::Worker& worker : workers) {
+    const auto heard = heard_.find(worker.info.name);
+    if (heard != heard_.end()) worker.last_seen_ms = heard->second.at_ms + ahead_ms;
+  }
+  return workers;
+}
+
+Status Dispatcher::WriteSeen() {
+  const int64_t ahead_ms = clock_.NowMs() - clock_.MonotonicMs();
+  std::map<std::string, int64_t> seen_ms;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, heard] : heard_) {
+      if (heard.at_ms > written_ms_) seen_ms[name] = heard.at_ms + ahead_ms;
+    }
+    written_ms_ = clock_.MonotonicMs();
+  }
+  return seen_ms.empty() ? OkStatus() : store_.NoteSeen(seen_ms);
+}
+
+Result<std::vector<search::WorkerRow>> Dispatcher::ListWorkers() const {
+  VOXBIT_ASSIGN_OR_RETURN(std::vector<storage::Store::Worker> workers, Workers());
   return Rows(std::move(workers));
 }
 
@@ -378,6 +483,7 @@ Result<std::vector<search::WorkerRow>> Dispatcher::Rows(
       row.task_label = Label(*task, name);
     }
     row.state = task.has_value() ? "busy" : "idle";
+    if (IsQuarantined(worker.info.name)) row.state = "quarantined";
     if (worker.draining) row.state = "draining";
     if (now_ms - worker.last_seen_ms > settings_.lost_after.count()) row.state = "lost";
     row.last_seen_ms = worker.last_seen_ms;
@@ -385,6 +491,59 @@ Result<std::vector<search::WorkerRow>> Dispatcher::Rows(
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+Result<bool> Dispatcher::HasOther(const search::Task& task, const std::string& but) const {
+  VOXBIT_ASSIGN_OR_RETURN(const auto workers, Workers());
+  VOXBIT_ASSIGN_OR_RETURN(const auto attempts, store_.ListAttempts(task.id));
+  std::set<std::string> tried = {but};
+  for (const storage::AttemptRow& attempt : attempts) {
+    const bool counts = attempt.outcome == "failed" || attempt.outcome == "out_of_memory";
+    if (counts) tried.insert(attempt.worker);
+  }
+  const int64_t now_ms = clock_.NowMs();
+  return std::any_of(workers.begin(), workers.end(), [&](const storage::Store::Worker& worker) {
+    return !worker.draining && now_ms - worker.last_seen_ms <= settings_.lost_after.count() &&
+           !tried.contains(worker.info.name) && search::CanDo(worker.info, task.spec);
+  });
+}
+
+void Dispatcher::NoteOutcome(const std::string& worker, int64_t task_id, bool has_failed) {
+  const MutexLock lock(mutex_);
+  std::deque<int64_t>& tasks = failed_[worker];
+  if (!has_failed) tasks.clear();
+  if (has_failed) tasks.push_back(task_id);
+  if (tasks.size() > kQuarantinedAfter) tasks.pop_front();
+}
+
+bool Dispatcher::IsQuarantined(const std::string& worker) const {
+  std::deque<int64_t> tasks;
+  {
+    const MutexLock lock(mutex_);
+    const auto failed = failed_.find(worker);
+    if (failed == failed_.end() || failed->second.size() < kQuarantinedAfter) return false;
+    tasks = failed->second;
+  }
+  return std::all_of(tasks.begin(), tasks.end(), [&](int64_t id) {
+    const Result<search::Task> task = store_.GetTask(id);
+    return task.ok() && task->state == search::TaskState::kDone && task->worker != worker;
+  });
+}
+
+Status Dispatcher::GiveUpRefused() {
+  VOXBIT_ASSIGN_OR_RETURN(const auto tasks, store_.ListRefused(settings_.lease));
+  if (tasks.empty()) return OkStatus();
+  VOXBIT_ASSIGN_OR_RETURN(const auto rows, ListWorkers());
+  const bool is_anybody_here = std::any_of(
+      rows.begin(), rows.end(), [](const search::WorkerRow& row) { return row.state != "lost"; });
+  if (!is_anybody_here) return OkStatus();
+  for (const search::Task& task : tasks) {
+    VOXBIT_ASSIGN_OR_RETURN(const bool has_other, HasOther(task, ""));
+    if (has_other) continue;
+    log::Warning("given up: no other worker may try it", {{"task", task.id}});
+    VOXBIT_RETURN_IF_ERROR(store_.GiveUpRefused(task.id));
+  }
+  return OkStatus();
 }
 
 Result<int64_t> Dispatcher::Sweep() {

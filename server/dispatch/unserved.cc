@@ -64,14 +64,6 @@ std::string WhyUnserved(const WaitingWork& work, std::vector<WorkerInfo> workers
 
 }  // namespace
 
-Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, const Clock& clock,
-                                               const DispatchSettings& settings) {
-  VOXBIT_ASSIGN_OR_RETURN(const auto waiting, store.ListWaiting());
-  if (waiting.empty()) return std::vector<UnservedWork>();
-  VOXBIT_ASSIGN_OR_RETURN(const auto registered, store.ListWorkers());
-  return FindUnserved(waiting, registered, clock.NowMs(), settings);
-}
-
 std::vector<UnservedWork> FindUnserved(const std::vector<WaitingWork>& waiting,
                                        const std::vector<storage::Store::Worker>& registered,
                                        int64_t now_ms, const DispatchSettings& settings) {

@@ -25,10 +25,7 @@ struct UnservedWork {
 };
 
 // Queued tasks that no worker serves which is alive and not draining; one entry for each study,
-// kind and target, by study.
-Result<std::vector<UnservedWork>> FindUnserved(const storage::Store& store, const Clock& clock,
-                                               const DispatchSettings& settings);
-// The same for those who have asked the store already.
+// kind and target, by study. `waiting` is the store's, `registered` the dispatcher's.
 std::vector<UnservedWork> FindUnserved(const std::vector<storage::WaitingWork>& waiting,
                                        const std::vector<storage::Store::Worker>& registered,
                                        int64_t now_ms, const DispatchSettings& settings);

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <list>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -37,13 +38,16 @@ class ParkedCalls {
 
  private:
   class Call;
+  class Every;
 
   // Tries once. True: the call is finished.
   bool TryAnswer(Call& call);
   void FinishIdle(Call& call);
   void Cancel(Call* call);
   void Run(const std::stop_token& stop);
-  void LookAtLeases();
+  bool LookAtLeases();
+  void GoThrough(const std::list<Call*>& calls, bool is_news);
+  void LookAtClock();
   // Logs once for each study, kind and target that no worker serves (any more).
   void TellOfUnserved();
 
@@ -54,8 +58,10 @@ class ParkedCalls {
   Mutex mutex_;
   std::list<Call*> parked_ VOXBIT_GUARDED_BY(mutex_);
   bool closed_ VOXBIT_GUARDED_BY(mutex_) = false;
-  int64_t leases_seen_ms_ = 0;  // wall clock, which goes on in a suspend; of the thread alone
-  std::set<std::string> told_;  // what nobody serves; of the thread alone
+  int64_t leases_seen_ms_ = 0;     // monotonic; of the thread alone
+  std::optional<int64_t> due_ms_;  // steady: when the next lease or back-off ends; likewise
+  int64_t wall_ahead_ms_ = 0;      // how far the system's time is from the steady one; likewise
+  std::set<std::string> told_;     // what nobody serves; of the thread alone
   std::jthread thread_;
 };
 

@@ -120,6 +120,8 @@ DispatchSettings ServerSettings::Dispatch() const {
   settings.lease.max_backoff = std::max(settings.lease.max_backoff, settings.lease.first_backoff);
   settings.sync_interval = Milliseconds(sync_interval_ms);
   settings.lost_after = Milliseconds(lease_duration_ms);
+  settings.attempt_limit = Milliseconds(attempt_limit_ms);
+  settings.stall_limit = Milliseconds(stall_limit_ms);
   return settings;
 }
 
@@ -155,6 +157,11 @@ Fields<ServerSettings> ServerFields() {
            "attempts", "a task that failed by itself this often is given up")
       .Int("first_backoff_ms", &ServerSettings::first_backoff_ms, {.min = 0, .max = 3'600'000},
            "ms", "wait before a task is tried again; doubles each time")
+      .Int("attempt_limit_ms", &ServerSettings::attempt_limit_ms, {.min = 0, .max = 31'536'000'000},
+           "ms", "a task that its worker is at for this long is given to another; 0: never")
+      .Int("stall_limit_ms", &ServerSettings::stall_limit_ms, {.min = 0, .max = 31'536'000'000},
+           "ms",
+           "a task whose progress has not changed for this long is given to another; 0: never")
       .Bool("allow_network_filesystem", &ServerSettings::allow_network_filesystem,
             "accept a store on NFS or the like, where SQLite's locks are not reliable");
   return fields;

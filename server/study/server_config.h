@@ -20,6 +20,8 @@ struct ServerSettings {
   int64_t max_lost_attempts = 20;
   int64_t max_failed_attempts = 2;
   int64_t first_backoff_ms = 1'000;
+  int64_t attempt_limit_ms = 0;
+  int64_t stall_limit_ms = 7'200'000;
   bool allow_network_filesystem = false;
 
   static constexpr int64_t kAutoWorkers = -1;  // one per GPU, or one for the CPU

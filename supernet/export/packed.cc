@@ -23,7 +23,6 @@ constexpr std::string_view kMagic = "VXBP";
 constexpr size_t kPrefixBytes = 16;
 constexpr size_t kSealBytes = 32;
 constexpr size_t kMaxHeaderText = size_t{4} << 20;
-constexpr int kMaxDepth = 64;  // of the header's JSON: what copies and prints it is recursive
 constexpr int64_t kMaxValues = int64_t{1} << 40;
 constexpr size_t kMaxRank = 8;
 constexpr size_t kMaxName = 255;
@@ -237,34 +236,12 @@ Result<std::string> Inflate(std::string_view stream, size_t text_bytes) {
   return text;
 }
 
-bool IsTooDeep(std::string_view text) {
-  int depth = 0;
-  bool in_text = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (in_text) {
-      if (text[i] == '\\')
-        ++i;
-      else if (text[i] == '"')
-        in_text = false;
-    } else if (text[i] == '"') {
-      in_text = true;
-    } else if (text[i] == '[' || text[i] == '{') {
-      if (++depth > kMaxDepth) return true;
-    } else if (text[i] == ']' || text[i] == '}') {
-      --depth;
-    }
-  }
-  return false;
-}
-
 Result<Json> ParseHeader(std::string_view text) {
-  if (IsTooDeep(text)) {
-    return Broken("its header is nested more than " + std::to_string(kMaxDepth) + " deep");
-  }
-  Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object() || header.size() != 2 || !header.contains("metadata") ||
-      !header["metadata"].is_object() || !header.contains("tensors") ||
-      !header["tensors"].is_object()) {
+  Result<Json> header = ParseJson(text);
+  if (!header.ok()) return Broken("its header: " + header.status().message());
+  if (!header->is_object() || header->size() != 2 || !header->contains("metadata") ||
+      !(*header)["metadata"].is_object() || !header->contains("tensors") ||
+      !(*header)["tensors"].is_object()) {
     return Broken("its header is not the JSON of two objects, \"metadata\" and \"tensors\"");
   }
   return header;

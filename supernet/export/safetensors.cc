@@ -140,7 +140,9 @@ Result<Safetensors> Safetensors::Parse(std::string bytes) {
                   std::to_string(bytes.size()));
   }
   const std::string_view text(bytes.data() + kPrefixBytes, static_cast<size_t>(header_bytes));
-  const Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Result<Json> parsed = ParseJson(text);
+  if (!parsed.ok()) return Broken("the header: " + parsed.status().message());
+  const Json& header = *parsed;
   if (!header.is_object()) return Broken("the header is not a JSON object");
   Safetensors file;
   const size_t data_begin = kPrefixBytes + static_cast<size_t>(header_bytes);

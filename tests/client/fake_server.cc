@@ -24,6 +24,7 @@ class SteppingClock final : public Clock {
   explicit SteppingClock(int64_t step_ms) : step_ms_(step_ms) {}
   int64_t NowMs() const override { return 1'700'000'000'000; }
   int64_t MonotonicMs() const override { return monotonic_ms_ += step_ms_; }
+  int64_t SteadyMs() const override { return NowMs(); }
 
  private:
   int64_t step_ms_;

@@ -31,5 +31,20 @@ TEST(JsonTest, WhatIsNoJsonNamesLineAndColumn) {
   EXPECT_FALSE(ParseJson("{\"a\": 1e999}").ok());
 }
 
+TEST(JsonTest, TextThatIsNestedTooDeeplyIsRefused) {
+  const auto nested = [](size_t levels) {
+    return std::string(levels, '[') + std::string(levels, ']');
+  };
+  EXPECT_TRUE(ParseJson(nested(kMaxJsonDepth)).ok());
+  for (const size_t levels : {kMaxJsonDepth + 1, size_t{1'000'000}}) {
+    const Status status = ParseJson(nested(levels)).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), "not valid JSON: nested more than 64 levels deep");
+  }
+  std::string objects;
+  for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+  EXPECT_EQ(ParseJson(objects).status().message(), ParseJson(nested(65)).status().message());
+}
+
 }  // namespace
 }  // namespace voxbit

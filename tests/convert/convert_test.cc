@@ -53,6 +53,25 @@ TEST(ConvertTest, MeasurementRoundTrip) {
   }
 }
 
+TEST(ConvertTest, JsonOfOthersIsBoundedInSizeAndDepth) {
+  v1::Measurement measurement = ToProto(RandomDomain(1).Measurement());
+  v1::SyncRequest running;
+  running.mutable_running();
+  const auto why = [&](const std::string& text) {
+    measurement.set_detail_json(text);
+    running.mutable_running()->set_progress_json(text);
+    const Status detail = FromProto(measurement).status();
+    EXPECT_EQ(detail.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(FromProto(running).status().code(), StatusCode::kInvalidArgument);
+    return detail.message();
+  };
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  EXPECT_EQ(why("{\"a\":" + deep + "}"),
+            "detail_json: not valid JSON: nested more than 64 levels deep");
+  EXPECT_EQ(why("{\"a\":\"" + std::string(300'000, 'x') + "\"}"),
+            "detail_json: 300008 bytes, at most 262144 are taken");
+}
+
 TEST(ConvertTest, CandidateRoundTrip) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

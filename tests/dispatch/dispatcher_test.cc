@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "tests/support/store_fixture.h"
@@ -152,6 +153,69 @@ TEST_F(DispatcherTest, BrokenDataEndsAPausedStudyToo) {
   EXPECT_EQ(Take(store_->GetStudy(study_)).state, StudyState::kFailed);
 }
 
+TEST_F(DispatcherTest, ASmallWorkerHandsACandidateToOthersAndIsNotAskedAgain) {
+  const std::string other = Register("w2");
+  const SyncReply run = Run();
+  const SyncReply next = Answer(Failed(run, FailureKind::kOutOfMemory));
+  EXPECT_EQ(Get(run).state, TaskState::kQueued);
+  EXPECT_NE(next.task_id, run.task_id);
+  ASSERT_EQ(Take(dispatcher_->Sync({"w2", other, false, std::nullopt, std::nullopt}))->task_id,
+            run.task_id);
+}
+
+TEST_F(DispatcherTest, ACandidateIsInfeasibleWhenNobodyElseIsHere) {
+  const SyncReply alone = Run();
+  Answer(Failed(alone, FailureKind::kOutOfMemory));
+  EXPECT_EQ(Take(store_->GetTrial(study_, 1)).state, search::TrialState::kInfeasible);
+  Register("w2");
+  const SyncReply second = Run();
+  EXPECT_EQ(Sync(Failed(second, FailureKind::kOutOfMemory))->verdict, Verdict::kRecorded);
+  ASSERT_TRUE(dispatcher_->GiveUpRefused().ok());
+  EXPECT_EQ(Get(second).state, TaskState::kQueued);
+  clock_.Advance(settings_.lost_after + Milliseconds(1));
+  ASSERT_TRUE(dispatcher_->GiveUpRefused().ok());
+  EXPECT_EQ(Get(second).state, TaskState::kQueued) << "nobody is here at all";
+  EXPECT_FALSE(Sync(Idle()).has_value());
+  ASSERT_TRUE(dispatcher_->GiveUpRefused().ok());
+  EXPECT_EQ(Take(store_->GetTrial(study_, 2)).state, search::TrialState::kInfeasible);
+}
+
+TEST_F(DispatcherTest, AWorkerThatAloneFailsAgainAndAgainIsQuarantined) {
+  AddTrials(study_, 10, 4);
+  const std::string other = Register("w2");
+  const SyncRequest other_idle = {"w2", other, false, std::nullopt, std::nullopt};
+  const auto state = [&] { return Take(dispatcher_->ListWorkers()).at(0).state; };
+  for (int failures = 0; failures < 3; ++failures) {
+    EXPECT_EQ(state(), "idle");
+    const SyncReply run = Run();
+    Sync(Failed(run, FailureKind::kTransient));
+    // What else the answer gave it goes back, and the other worker does what it failed at.
+    if (const auto held = Take(store_->LeasedBy("w1"))) {
+      ASSERT_TRUE(
+          store_
+              ->FailTask(held->id, held->lease_token, {FailureKind::kReleased, ""}, settings_.lease)
+              .ok());
+    }
+    clock_.Advance(settings_.lease.max_backoff - Milliseconds(1));
+    SyncReply done = *Take(dispatcher_->Sync(other_idle));
+    ASSERT_EQ(done.task_id, run.task_id);
+    SyncRequest finished = other_idle;
+    finished.finished = {done.task_id, done.lease_token, ResultOf("miou", 0.5), std::nullopt};
+    ASSERT_EQ(Take(dispatcher_->Sync(finished))->verdict, Verdict::kRecorded);
+    if (const auto held = Take(store_->LeasedBy("w2"))) {
+      ASSERT_TRUE(
+          store_
+              ->FailTask(held->id, held->lease_token, {FailureKind::kReleased, ""}, settings_.lease)
+              .ok());
+    }
+  }
+  EXPECT_EQ(state(), "quarantined");
+  EXPECT_EQ(Sync(Idle()), std::nullopt);
+  session_ = Register("w1");
+  EXPECT_EQ(state(), "idle");
+  EXPECT_EQ(Run().desired, Desired::kRun);
+}
+
 // Somebody else has the task by then, and may have read it well.
 TEST_F(DispatcherTest, BrokenDataOfAStaleLeaseEndsNothing) {
   const SyncReply run = Run();
@@ -194,6 +258,35 @@ TEST_F(DispatcherTest, HoldsAnIdleWorkerThatHasNothingToDo) {
   EXPECT_EQ(dispatcher_->IdleReply().next_sync, Milliseconds(0));
 }
 
+TEST_F(DispatcherTest, AnIdleWorkerWritesNothing) {
+  for (int i = 0; i < 2; ++i) Answer(Failed(Run(), FailureKind::kInfeasible));
+  const auto log_bytes = [this] {
+    return std::filesystem::file_size(folder_.File("store") + "/voxbit.db-wal");
+  };
+  const auto before = log_bytes();
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(Milliseconds(30'000));
+    EXPECT_EQ(Sync(Idle()), std::nullopt);
+  }
+  EXPECT_EQ(log_bytes(), before);
+  EXPECT_EQ(Take(dispatcher_->ListWorkers()).at(0).last_seen_ms, clock_.NowMs());
+  ASSERT_TRUE(dispatcher_->WriteSeen().ok());
+  EXPECT_EQ(Take(store_->GetWorker("w1")).last_seen_ms, clock_.NowMs());
+}
+
+TEST_F(DispatcherTest, AClockThatIsSetMakesNobodyLost) {
+  const SyncReply run = Run();
+  for (const int64_t step : {-3'600'000, 86'400'000}) {
+    clock_.Step(Milliseconds(step));
+    EXPECT_EQ(Take(dispatcher_->ListWorkers()).at(0).state, "busy");
+    EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
+  }
+  clock_.Step(Milliseconds(-3'600'000));
+  clock_.Advance(settings_.lost_after + Milliseconds(1));
+  EXPECT_EQ(Take(dispatcher_->ListWorkers()).at(0).state, "lost");
+  EXPECT_EQ(Take(dispatcher_->Sweep()), 1);
+}
+
 TEST_F(DispatcherTest, LetsARunningWorkerGoOn) {
   const SyncReply run = Run();
   for (int i = 0; i < 10; ++i) {
@@ -220,6 +313,40 @@ TEST_F(DispatcherTest, WritesTheLeaseOfARunningWorkerOncePerSyncInterval) {
   EXPECT_EQ(Answer(Running(run)).desired, Desired::kKeep);
   EXPECT_EQ(Get(run).lease_expires_ms, expires_ms + settings_.sync_interval.count());
   EXPECT_EQ(Get(run).progress, Json({{"step", 3}}));
+}
+
+TEST_F(DispatcherTest, AnAttemptThatStandsStillGoesToAnotherWorker) {
+  settings_.stall_limit = Milliseconds(60'000);
+  Restart();
+  const SyncReply run = Run();
+  SyncRequest request = Running(run);
+  for (int step = 0; step < 10; ++step) {
+    request.running->progress["step"] = step;
+    clock_.Advance(Milliseconds(30'000));
+    EXPECT_EQ(Answer(request).desired, Desired::kKeep);
+  }
+  clock_.Advance(Milliseconds(59'999));
+  EXPECT_EQ(Answer(request).desired, Desired::kKeep);
+  clock_.Advance(Milliseconds(1));
+  EXPECT_EQ(Answer(request).desired, Desired::kCancel);
+  EXPECT_EQ(Get(run).state, TaskState::kQueued);
+  EXPECT_EQ(Get(run).message, "its progress has stood still for 60 s");
+  EXPECT_EQ(Take(store_->ListAttempts(run.task_id)).back().outcome, "transient");
+}
+
+TEST_F(DispatcherTest, AnAttemptHasALongestDuration) {
+  settings_.attempt_limit = Milliseconds(100'000);
+  Restart();
+  const SyncReply run = Run();
+  SyncRequest request = Running(run);
+  for (int step = 0; step < 4; ++step) {
+    request.running->progress["step"] = step;
+    EXPECT_EQ(Answer(request).desired, Desired::kKeep);
+    clock_.Advance(Milliseconds(25'000));
+  }
+  request.running->progress["step"] = 5;
+  EXPECT_EQ(Answer(request).desired, Desired::kCancel);
+  EXPECT_EQ(Get(run).message, "it has run for 100 s, the longest that is allowed");
 }
 
 TEST_F(DispatcherTest, TellsARunningWorkerOfACancellationAtItsNextHeartbeat) {

@@ -30,7 +30,8 @@ class UnservedTest : public StoreTest {
   }
   std::vector<std::string> Why() {
     std::vector<std::string> lines;
-    for (const UnservedWork& work : Take(FindUnserved(*store_, clock_, settings_))) {
+    for (const UnservedWork& work : FindUnserved(
+             Take(store_->ListWaiting()), Take(store_->ListWorkers()), clock_.NowMs(), settings_)) {
       EXPECT_EQ(work.study, "lidar");
       EXPECT_EQ(work.study_id, study_);
       lines.push_back(work.why);

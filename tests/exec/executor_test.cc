@@ -168,11 +168,11 @@ TEST_F(ExecTest, RunsOnceMoreWithoutCachesWhenMemoryRunsOut) {
   EXPECT_TRUE(result.ok()) << result.status();
 }
 
-TEST_F(ExecTest, ACandidateThatDoesNotFitIsInfeasible) {
+TEST_F(ExecTest, ACandidateThatDoesNotFitHereIsForAnotherWorker) {
   Train();
   TightArtifacts artifacts(artifacts_, 2);
   const Status status = executor_->Execute(EvaluateSpec(), artifacts, nullptr, {}).status();
-  EXPECT_EQ(status.code(), StatusCode::kInfeasible) << status;
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
   EXPECT_EQ(status.reason(), "OUT_OF_MEMORY") << status;
   EXPECT_TRUE(Run(EvaluateSpec()).ok());
 }

@@ -192,6 +192,20 @@ TEST(BadInputTest, UnreachableServerEndsTheWorkerWithFour) {
   EXPECT_NE(finished.output.find(address), std::string::npos) << finished.output;
 }
 
+TEST(BadInputTest, AServerOpensAsManyFilesAsItMay) {
+  const TempDir dir;
+  const std::string config = WriteConfig(dir, SmallStudy("a", 8), "127.0.0.1:0", 0);
+  const std::string command =
+      "ulimit -Sn 100 && ulimit -Hn 3000 && exec " + BinDir() + "/search-server --config " + config;
+  Process server(Process::Options{.arguments = {"/bin/sh", "-c", command},
+                                  .output = dir.path() + "/server.log",
+                                  .max_file_bytes = {},
+                                  .bound_by_modes = false});
+  ASSERT_NE(AddressOf(dir, server), "");
+  EXPECT_NE(ReadText(dir.path() + "/server.log").find("open_files=3000"), std::string::npos)
+      << ReadText(dir.path() + "/server.log");
+}
+
 TEST(BadInputTest, PortInUseIsNamed) {
   const TempDir first;
   const TempDir second;
@@ -294,7 +308,7 @@ TEST(BadInputTest, FullDiskStopsNothingForGood) {
   {
     Process server({.arguments = {"search-server", "--config", config, "--until-done"},
                     .output = log,
-                    .max_file_bytes = 160 * 1024,
+                    .max_file_bytes = 320 * 1024,
                     .bound_by_modes = false});
     EXPECT_TRUE(Eventually([&] {
       return ReadText(log).find("no space left for the store") != std::string::npos;

@@ -45,6 +45,23 @@ TEST(ShutdownTest, InterruptAndTerminateTogetherLetTheServerDrain) {
   ExpectTheTaskWasHandedBack(dir);
 }
 
+TEST(ShutdownTest, AServerThatIsToldToEndHasDoneWhatItShould) {
+  for (const bool until_done : {false, true}) {
+    const TempDir dir;
+    const std::string log = dir.path() + "/server.log";
+    const std::string config = WriteConfig(dir, EndlessStudy("service"), "127.0.0.1:0", 0);
+    Process::Options options{.arguments = {"search-server", "--config", config},
+                             .output = log,
+                             .max_file_bytes = {},
+                             .bound_by_modes = false};
+    if (until_done) options.arguments.emplace_back("--until-done");
+    Process server(options);
+    ASSERT_NE(AddressOf(dir, server), "") << ReadText(log);
+    server.Signal(SIGTERM);
+    EXPECT_EQ(server.Wait(kPatience), until_done ? 130 : 0) << ReadText(log);
+  }
+}
+
 TEST(ShutdownTest, TerminatedWorkerHandsItsTaskBack) {
   const TempDir dir;
   const std::string log = dir.path() + "/leaving.log";

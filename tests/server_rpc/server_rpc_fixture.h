@@ -28,6 +28,7 @@ class ShiftedClock final : public Clock {
  public:
   int64_t NowMs() const override { return clock_.NowMs() + shift_; }
   int64_t MonotonicMs() const override { return clock_.MonotonicMs(); }
+  int64_t SteadyMs() const override { return clock_.SteadyMs(); }
   void Shift(Milliseconds span) { shift_ += span.count(); }
 
  private:

@@ -134,5 +134,38 @@ TEST_F(ServerRpcTest, NewerCallOfAWorkerReplacesTheHeldOne) {
   EXPECT_EQ(old.desired(), v1::DESIRED_IDLE);
 }
 
+TEST_F(ServerRpcTest, AHeldWorkerStaysKnownWhenTheClockIsSetBack) {
+  const std::string session = RegisterWorker("w");
+  v1::SyncResponse answer;
+  std::jthread held([&] { answer = Sync(IdleRequest("w", session, 20'000)); });
+  clock_.Shift(Milliseconds(-3'600'000));
+  const auto seen_ms = [this] { return store_->GetWorker("w").value().last_seen_ms; };
+  for (int i = 0; i < 500 && seen_ms() > clock_.NowMs(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_LE(seen_ms(), clock_.NowMs());
+  EXPECT_EQ(dispatcher_->ListWorkers().value().at(0).state, "idle");
+  Create("arriving");
+  held.join();
+  EXPECT_EQ(answer.desired(), v1::DESIRED_RUN);
+}
+
+TEST_F(ServerRpcTest, JsonThatIsNestedTooDeeplyIsRefused) {
+  v1::CreateStudyRequest request = CreateRequest("deep");
+  request.set_config_json(std::string(100'000, '[') + std::string(100'000, ']'));
+  v1::Study study;
+  const Status status = Call(*studies_, &v1::StudyService::Stub::CreateStudy, request, &study);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+  Create("deep");
+  const std::string session = RegisterWorker("w");
+  const v1::SyncResponse run = Sync(IdleRequest("w", session, 5000));
+  auto finished = FinishedRequest("w", session, run);
+  finished.mutable_finished()->mutable_result()->set_detail_json(request.config_json());
+  v1::SyncResponse response;
+  EXPECT_EQ(Call(*workers_, &v1::WorkerService::Stub::Sync, finished, &response).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetStudy("deep").state(), v1::STUDY_STATE_ACTIVE);
+}
+
 }  // namespace
 }  // namespace voxbit::testing

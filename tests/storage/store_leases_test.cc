@@ -189,6 +189,53 @@ TEST_F(StoreLeasesTest, NeverTriesAnInfeasibleTaskAgain) {
   EXPECT_EQ(Take(store_->GetTrial(study_, 1)).state, TrialState::kInfeasible);
 }
 
+TEST_F(StoreLeasesTest, TooLittleMemoryOfOneWorkerIsNotTheEndOfACandidate) {
+  const auto fail = [this](const Task& task, bool has_other) {
+    return Take(store_->FailTask(task.id, task.lease_token, {FailureKind::kOutOfMemory, "small"},
+                                 policy_, has_other));
+  };
+  const Task task = Claim("w1");
+  EXPECT_EQ(fail(task, true), Verdict::kRecorded);
+  EXPECT_EQ(Outcome(task), "out_of_memory");
+  EXPECT_FALSE(HasWork("w1"));
+  EXPECT_EQ(Take(store_->ListRefused(policy_)).size(), 1U);
+  EXPECT_EQ(fail(Claim("w2"), true), Verdict::kRecorded);
+  EXPECT_FALSE(HasWork("w2"));
+  EXPECT_EQ(Complete(Claim("w3")), Verdict::kRecorded);
+  EXPECT_EQ(Take(store_->GetTrial(study_, 1)).state, TrialState::kSucceeded);
+}
+
+TEST_F(StoreLeasesTest, ACandidateIsInfeasibleWhenThreeWorkersOrAllHaveTooLittleMemory) {
+  const auto fail = [this](const Task& task, bool has_other) {
+    return Take(store_->FailTask(task.id, task.lease_token, {FailureKind::kOutOfMemory, "small"},
+                                 policy_, has_other));
+  };
+  AddTrials(study_, 10, 1);
+  for (const char* worker : {"w1", "w2", "w3"}) fail(Claim(worker), true);
+  const search::Trial first = Take(store_->GetTrial(study_, 1));
+  EXPECT_EQ(first.state, TrialState::kInfeasible);
+  EXPECT_EQ(first.message, "out of memory on 3 workers; the last: small");
+  fail(Claim("w1"), false);
+  const search::Trial second = Take(store_->GetTrial(study_, 2));
+  EXPECT_EQ(second.state, TrialState::kInfeasible);
+  EXPECT_EQ(second.message, "out of memory on 1 worker; the last: small");
+}
+
+TEST_F(StoreLeasesTest, FailuresOfOneWorkerDoNotUseUpATask) {
+  const auto fail = [this](const Task& task) {
+    return Take(store_->FailTask(task.id, task.lease_token, {FailureKind::kFailed, "broken"},
+                                 policy_, /*has_other=*/true));
+  };
+  for (int64_t i = 0; i < policy_.max_failed_attempts; ++i) {
+    WaitForBackoff();
+    fail(Claim("w1"));
+  }
+  WaitForBackoff();
+  EXPECT_FALSE(HasWork("w1"));
+  EXPECT_EQ(Complete(Claim("w2")), Verdict::kRecorded);
+  EXPECT_EQ(Take(store_->GetTrial(study_, 1)).state, TrialState::kSucceeded);
+}
+
 TEST_F(StoreLeasesTest, GivesAReleasedTaskOutAgainAtOnceAndWithoutPenalty) {
   for (int64_t i = 0; i < 2 * policy_.max_lost_attempts; ++i) {
     const Task task = Claim("w1");
@@ -253,6 +300,33 @@ TEST_F(StoreLeasesTest, GivesEveryLeaseAFullDurationAfterARestart) {
   ASSERT_TRUE(store_->RefreshLeases(policy_).ok());
   EXPECT_TRUE(Take(store_->ExpireLeases(policy_)).empty());
   EXPECT_EQ(Get(task).lease_expires_ms, clock_.NowMs() + policy_.lease_duration.count());
+}
+
+TEST_F(StoreLeasesTest, AClockThatIsSetNeitherEndsNorLengthensALease) {
+  for (const int64_t hours : {-1, 1, 24 * 400}) {
+    SCOPED_TRACE(hours);
+    const Task task = Claim();
+    clock_.Step(hours * Milliseconds(3'600'000));
+    clock_.Advance(policy_.lease_duration - Milliseconds(1));
+    EXPECT_TRUE(Take(store_->ExpireLeases(policy_)).empty());
+    clock_.Advance(Milliseconds(1));
+    EXPECT_EQ(Take(store_->ExpireLeases(policy_)).size(), 1U);
+    EXPECT_FALSE(HasWork());
+    clock_.Advance(policy_.max_backoff);
+    EXPECT_TRUE(HasWork());
+  }
+}
+
+TEST_F(StoreLeasesTest, ARestartUnderAnEarlierClockKeepsNobodyWaiting) {
+  ASSERT_TRUE(store_->RegisterWorker(testing::WorkerNamed("w1"), "session", policy_).ok());
+  ASSERT_EQ(Fail(Claim("w1"), FailureKind::kTransient), Verdict::kRecorded);
+  ManualClock earlier(clock_.NowMs() - 86'400'000);
+  Reopen(earlier);
+  ASSERT_TRUE(store_->RefreshLeases(policy_).ok());
+  EXPECT_LE(Take(store_->GetWorker("w1")).last_seen_ms, earlier.NowMs());
+  earlier.Advance(policy_.max_backoff);
+  EXPECT_TRUE(HasWork());
+  Reopen();
 }
 
 TEST_F(StoreLeasesTest, DoesNotChargeAWorkerThatDiedWithItsServer) {

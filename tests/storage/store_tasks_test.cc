@@ -5,11 +5,13 @@
 namespace voxbit::storage {
 namespace {
 
+using search::FailureKind;
 using search::StudyState;
 using search::Task;
 using search::TaskKind;
 using search::TaskSpec;
 using search::TaskState;
+using search::Verdict;
 using search::WorkerInfo;
 using testing::SpecOf;
 using testing::Take;
@@ -234,11 +236,34 @@ TEST_F(StoreTasksTest, DrainsUntilTheWorkerStartsAnew) {
   EXPECT_EQ(Take(store_->GetWorker("w1")).session, "s2");
 }
 
-TEST_F(StoreTasksTest, NotesWhenAWorkerWasSeen) {
+TEST_F(StoreTasksTest, NotesWhenWorkersWereSeen) {
   ASSERT_TRUE(store_->RegisterWorker(WorkerNamed("w1"), "s1", policy_).ok());
-  clock_.Advance(Milliseconds(5000));
-  ASSERT_TRUE(store_->TouchWorker("w1").ok());
-  EXPECT_EQ(Take(store_->GetWorker("w1")).last_seen_ms, clock_.NowMs());
+  ASSERT_TRUE(store_->NoteSeen({{"nobody", 1}, {"w1", 2}}).ok());
+  EXPECT_EQ(Take(store_->GetWorker("w1")).last_seen_ms, 2);
+}
+
+TEST_F(StoreTasksTest, SeesWhetherThereIsATaskWithoutTakingIt) {
+  const int64_t study = NewStudy().id;
+  EXPECT_FALSE(Take(store_->HasTaskFor(WorkerNamed("w1"), policy_)));
+  AddTrials(study, 0, 1);
+  WorkerInfo other = WorkerNamed("w2");
+  other.supernets = {"another"};
+  EXPECT_FALSE(Take(store_->HasTaskFor(other, policy_)));
+  EXPECT_TRUE(Take(store_->HasTaskFor(WorkerNamed("w1"), policy_)));
+  ASSERT_EQ(Fail(Claim(), FailureKind::kTransient), Verdict::kRecorded);
+  EXPECT_FALSE(Take(store_->HasTaskFor(WorkerNamed("w1"), policy_))) << "it backs off";
+  clock_.Advance(policy_.first_backoff);
+  EXPECT_TRUE(Take(store_->HasTaskFor(WorkerNamed("w1"), policy_)));
+}
+
+TEST_F(StoreTasksTest, ASetClockLeavesTheAgeOfWhatWasSeen) {
+  ASSERT_TRUE(store_->RegisterWorker(WorkerNamed("w1"), "s1", policy_).ok());
+  clock_.Advance(Milliseconds(5'000));
+  for (const int64_t step : {-3'600'000, 86'400'000}) {
+    clock_.Step(Milliseconds(step));
+    ASSERT_TRUE(store_->MoveClock(Milliseconds(step)).ok());
+    EXPECT_EQ(clock_.NowMs() - Take(store_->GetWorker("w1")).last_seen_ms, 5'000);
+  }
 }
 
 TEST_F(StoreTasksTest, LosesTheLeaseOfAnEarlierSession) {

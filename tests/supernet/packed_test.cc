@@ -310,12 +310,12 @@ TEST(PackedTest, WrongHeadersAreDataLossWithTheReason) {
        {"", "no JSON", "[]", "{}", R"({"metadata":{},"tensors":[]})",
         R"({"metadata":1,"tensors":{}})", R"({"tensors":{}})",
         R"({"metadata":{},"tensors":{},"more":1})", "{\"metadata\":{\"\xFF\":1}"}) {
-    ExpectDataLoss(File(text, ""), "not the JSON");
+    ExpectDataLoss(File(text, ""), "its header");
   }
   for (const char* bracket : {"[", R"({"a":)"}) {
     std::string deep = R"({"tensors":{},"metadata":)";
     for (int i = 0; i < 500'000; ++i) deep += bracket;
-    ExpectDataLoss(File(deep, ""), "more than 64 deep");
+    ExpectDataLoss(File(deep, ""), "more than 64 levels deep");
   }
 }
 
@@ -326,7 +326,8 @@ TEST(PackedTest, WrongTensorsAreDataLossWithTheReason) {
   EXPECT_TRUE(PackedFile::Parse(WithTensor(R"({"shape":[1]})", four)).ok());
   ExpectDataLoss(WithTensor(good), "beyond the end");
   ExpectDataLoss(WithTensor(good, four + "y"), "1 bytes belong to no tensor");
-  ExpectDataLoss(WithTensors(R"("a":)" + good + R"(,"a":)" + good, four + four), "no tensor");
+  ExpectDataLoss(WithTensors(R"("a":)" + good + R"(,"a":)" + good, four + four),
+                 "/tensors/a: this key is given twice");
   ExpectDataLoss(WithTensor("1"), "an object");
   ExpectDataLoss(WithTensor(R"({"b":[1]})"), "an object");
   ExpectDataLoss(WithTensors(R"("shape":[1])", four), "printable");
@@ -415,7 +416,7 @@ TEST(PackedTest, WriterRefusesWhatWouldNotReadBack) {
   refused(model, "\"conv.kernel.more\": within another one");
   model = SmallModel();
   model.tensors[1].name = std::string("a") + std::string(100, '.');
-  refused(model, "more than 64 deep");
+  refused(model, "more than 64 levels deep");
   model = SmallModel();
   model.tensors[2].shape = {2, 3};
   refused(model, "");

@@ -77,9 +77,10 @@ class StoreTest : public ::testing::Test {
   void TearDown() override { ExpectSound(); }
 
   // Closes the store and opens it again, as a restart of the server does.
-  void Reopen() {
+  void Reopen() { Reopen(clock_); }
+  void Reopen(const Clock& clock) {
     store_.reset();
-    auto store = storage::Store::Open(folder_.File("store"), clock_);
+    auto store = storage::Store::Open(folder_.File("store"), clock);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = std::move(store).value();
   }

@@ -52,11 +52,7 @@ class Executor final : public TaskExecutor {
     }
     if (result.ok()) return result;
     Status status = result.status();
-    if (IsOutOfMemory(status)) {
-      context_.reset();  // the next task shall not pay for this one
-      // A candidate is too large for this task everywhere; a training says nothing of candidates.
-      if (!task.candidate.choices.empty()) status = Infeasible(status.message(), status.reason());
-    }
+    if (IsOutOfMemory(status)) context_.reset();  // the next task shall not pay for this one
     if (IsMissingHere(status, task)) status = Unavailable(status.message(), "DATASET_UNREADABLE");
     return status.Annotate(search::Name(task.kind));
   }

@@ -91,6 +91,7 @@ void TaskRunner::SetProgress(const Json& progress) {
 search::TaskFailure ToFailure(const Status& status, bool leaving) {
   using search::FailureKind;
   if (status.reason() == "DATASET_BROKEN") return {FailureKind::kData, status.message()};
+  if (status.reason() == "OUT_OF_MEMORY") return {FailureKind::kOutOfMemory, status.message()};
   switch (status.code()) {
     case StatusCode::kInfeasible:
       return {FailureKind::kInfeasible, status.message()};
