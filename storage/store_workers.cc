@@ -5,9 +5,6 @@
 namespace voxbit::storage {
 namespace {
 
-// Idle workers ask again after every change; not each of these calls is worth a write.
-constexpr int64_t kSeenResolutionMs = 1000;
-
 struct HeldLease {
   int64_t task_id = 0;
   std::string token;

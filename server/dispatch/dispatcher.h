@@ -127,7 +127,7 @@ class Dispatcher {
   // What a worker is at, as this process has seen it.
   struct Watch {
     std::string lease_token;
-    Json progress;
+    Json progress = Json::object();
     int64_t began_ms = 0;
     int64_t changed_ms = 0;  // the progress
   };
