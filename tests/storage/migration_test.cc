@@ -55,6 +55,7 @@ TEST_F(MigrationTest, OpensAStoreOfVersion1) {
   EXPECT_EQ(trial.candidate.choices, (std::vector<int32_t>{3, 0, 1}));
   EXPECT_EQ(trial.measured.at({"miou", ""}).value, 0.5);
   EXPECT_EQ(Take(store->GetTask(1)).result->measurements.size(), 1u);
+  EXPECT_EQ(Take(store->ListAttempts(1)).at(0).outcome, "done");
   EXPECT_EQ(Take(store->LoadAlgorithmState(1))->blob, std::string("\0\xff", 2));
   EXPECT_EQ(Take(store->GetWorker("w1")).session, "s1");
   EXPECT_EQ(Take(store->CheckInvariants()), std::vector<std::string>());
