@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "common/uuid.h"
+#include "server/dispatch/judge.h"
 
 namespace voxbit::server {
 namespace {
@@ -104,8 +105,7 @@ class Turn {
   // to register again.
   Result<Verdict> Record(const FinishedTask& finished) {
     if (finished.failure.has_value()) return Fail(finished, *finished.failure);
-    Result<Verdict> verdict = UnknownIsSuperseded(
-        store_.CompleteTask(finished.task_id, finished.lease_token, *finished.result));
+    Result<Verdict> verdict = Complete(finished);
     if (verdict.ok()) dispatcher_.NoteOutcome(request_.worker, finished.task_id, false);
     if (verdict.ok() || verdict.status().code() != StatusCode::kInvalidArgument) return verdict;
     // A result that no store can keep would be offered for ever: the attempt has failed.
@@ -114,6 +114,14 @@ class Turn {
                                       {"reason", verdict.status().message()}});
     return Fail(finished, {search::FailureKind::kFailed,
                            "its result was refused: " + verdict.status().message()});
+  }
+
+  Result<Verdict> Complete(const FinishedTask& finished) {
+    const Result<search::Task> task = store_.GetTask(finished.task_id);
+    if (!task.ok()) return UnknownIsSuperseded(task.status());
+    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(task->study_id));
+    VOXBIT_RETURN_IF_ERROR(JudgeResult(task->spec, study.config, *finished.result));
+    return store_.CompleteTask(finished.task_id, finished.lease_token, *finished.result);
   }
 
   Result<Verdict> Fail(const FinishedTask& finished, const search::TaskFailure& failure) {

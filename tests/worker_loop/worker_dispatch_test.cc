@@ -36,10 +36,12 @@ server::DispatchSettings Settings() {
   return settings;
 }
 
-// The seed of the task is its miou, so that a mix-up shows.
+// The seed of the task is its miou in thousandths, so that a mix-up shows.
+double MiouOf(const TaskSpec& spec) { return static_cast<double>(spec.seed) / 1000; }
+
 FakeExecutor::Work Evaluates() {
   return [](const TaskSpec& spec, ArtifactAccess&, const ProgressSink&, const std::stop_token&) {
-    return ResultWithMiou(static_cast<double>(spec.seed));
+    return ResultWithMiou(MiouOf(spec));
   };
 }
 
@@ -48,7 +50,7 @@ FakeExecutor::Work EvaluatesAfter(Gate& gate, Gate& started) {
              const std::stop_token& stop) -> Result<TaskResult> {
     started.Open();
     if (!gate.Wait(stop)) return Cancelled("stopped");
-    return ResultWithMiou(static_cast<double>(spec.seed));
+    return ResultWithMiou(MiouOf(spec));
   };
 }
 
@@ -131,7 +133,7 @@ class WorkerDispatchTest : public ::testing::Test {
       SCOPED_TRACE(trial.number);
       EXPECT_EQ(trial.state, search::TrialState::kSucceeded);
       ASSERT_EQ(trial.measured.count({"miou", ""}), 1U);
-      EXPECT_EQ(trial.measured.at({"miou", ""}).value, trial.candidate.choices.at(0));
+      EXPECT_EQ(trial.measured.at({"miou", ""}).value, trial.candidate.choices.at(0) / 1000.0);
       EXPECT_TRUE(sequences.insert(trial.sequence).second);
     }
     const auto violations = server_.store().CheckInvariants();
