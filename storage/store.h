@@ -195,6 +195,13 @@ class Store {
   // earlier try with other settings.
   Status RemoveRivals(int64_t task_id);
   Result<search::Task> GetTask(int64_t id) const;  // NOT_FOUND
+  // What a task is, without its JSON.
+  struct TaskHead {
+    int64_t study_id = 0;
+    search::TaskKind kind = search::TaskKind::kProfile;
+    std::string target;
+  };
+  Result<TaskHead> GetTaskHead(int64_t id) const;  // NOT_FOUND
   Result<std::vector<search::Task>> ListTasks(int64_t study_id,
                                               std::optional<search::TaskKind> kind,
                                               std::optional<search::TaskState> state) const;

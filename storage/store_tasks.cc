@@ -142,6 +142,18 @@ Result<Task> Store::GetTask(int64_t id) const {
   return impl_->Read<Task>([&](Database& database) { return FindTask(database, id); });
 }
 
+Result<Store::TaskHead> Store::GetTaskHead(int64_t id) const {
+  return impl_->Read<TaskHead>([&](Database& database) -> Result<TaskHead> {
+    VOXBIT_ASSIGN_OR_RETURN(
+        Statement row,
+        database.Prepare("SELECT study_id, kind, target FROM tasks WHERE id = ?", id));
+    VOXBIT_ASSIGN_OR_RETURN(const bool found, row.Step());
+    if (!found) return NotFound("there is no task " + std::to_string(id));
+    VOXBIT_ASSIGN_OR_RETURN(const search::TaskKind kind, search::ParseTaskKind(row.Text(1)));
+    return TaskHead{row.Int(0), kind, row.Text(2)};
+  });
+}
+
 Result<std::vector<Task>> Store::ListTasks(int64_t study_id, std::optional<search::TaskKind> kind,
                                            std::optional<search::TaskState> state) const {
   return impl_->Read<std::vector<Task>>([&](Database& database) {

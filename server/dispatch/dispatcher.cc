@@ -64,6 +64,9 @@ std::string Label(const search::Task& task, const std::string& study) {
 // So many attempts in a row that only this worker failed at are no accident.
 constexpr size_t kQuarantinedAfter = 3;
 
+// So many studies' configurations are kept read.
+constexpr size_t kMaxConfigs = 256;
+
 std::string Seconds(Milliseconds span) { return std::to_string(span.count() / 1000) + " s"; }
 
 // A task that the store does not know ends like one that somebody else has taken over.
@@ -117,10 +120,10 @@ class Turn {
   }
 
   Result<Verdict> Complete(const FinishedTask& finished) {
-    const Result<search::Task> task = store_.GetTask(finished.task_id);
+    const auto task = store_.GetTaskHead(finished.task_id);
     if (!task.ok()) return UnknownIsSuperseded(task.status());
-    VOXBIT_ASSIGN_OR_RETURN(const search::Study study, store_.GetStudy(task->study_id));
-    VOXBIT_RETURN_IF_ERROR(JudgeResult(task->spec, study.config, *finished.result));
+    VOXBIT_ASSIGN_OR_RETURN(const auto study, dispatcher_.ConfigOf(task->study_id));
+    VOXBIT_RETURN_IF_ERROR(JudgeResult(*task, *study, *finished.result));
     return store_.CompleteTask(finished.task_id, finished.lease_token, *finished.result);
   }
 
@@ -514,6 +517,20 @@ Result<bool> Dispatcher::HasOther(const search::Task& task, const std::string& b
     return !worker.draining && now_ms - worker.last_seen_ms <= settings_.lost_after.count() &&
            !tried.contains(worker.info.name) && search::CanDo(worker.info, task.spec);
   });
+}
+
+Result<std::shared_ptr<const search::StudyConfig>> Dispatcher::ConfigOf(int64_t study_id) {
+  {
+    const MutexLock lock(mutex_);
+    const auto known = configs_.find(study_id);
+    if (known != configs_.end()) return known->second;
+  }
+  VOXBIT_ASSIGN_OR_RETURN(search::Study study, store_.GetStudy(study_id));
+  auto config = std::make_shared<const search::StudyConfig>(std::move(study.config));
+  const MutexLock lock(mutex_);
+  if (configs_.size() >= kMaxConfigs) configs_.clear();
+  configs_[study_id] = config;
+  return config;
 }
 
 void Dispatcher::NoteOutcome(const std::string& worker, int64_t task_id, bool has_failed) {

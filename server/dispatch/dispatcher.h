@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +83,8 @@ class Dispatcher {
   // A worker whose last three attempts failed at tasks that others have done since gets no further
   // one until it registers again.
   bool IsQuarantined(const std::string& worker) const;
+  // The configuration of a study, which never changes.
+  Result<std::shared_ptr<const search::StudyConfig>> ConfigOf(int64_t study_id);
   // How an attempt of the worker ended: with a result, or failed (other than by the candidate).
   void NoteOutcome(const std::string& worker, int64_t task_id, bool has_failed);
 
@@ -122,6 +125,7 @@ class Dispatcher {
     bool has_left = false;
   };
   std::map<std::string, Heard> heard_ VOXBIT_GUARDED_BY(mutex_);  // by name, since the start
+  std::map<int64_t, std::shared_ptr<const search::StudyConfig>> configs_ VOXBIT_GUARDED_BY(mutex_);
   // The tasks of its last attempts, by worker, as long as each of them has failed.
   std::map<std::string, std::deque<int64_t>> failed_ VOXBIT_GUARDED_BY(mutex_);
   // What a worker is at, as this process has seen it.

@@ -33,7 +33,7 @@ Status Refuse(const Measurement& measurement, const std::string& why) {
   return InvalidArgument(measurement.metric + " " + why);
 }
 
-Status JudgeOne(const search::TaskSpec& task, const Measurement& measurement) {
+Status JudgeOne(const storage::Store::TaskHead& task, const Measurement& measurement) {
   VOXBIT_ASSIGN_OR_RETURN(const search::Metric metric, search::FindMetric(measurement.metric));
   if (metric.source != SourceOf(task.kind)) {
     return Refuse(measurement,
@@ -55,7 +55,7 @@ Status JudgeOne(const search::TaskSpec& task, const Measurement& measurement) {
 
 }  // namespace
 
-Status JudgeResult(const search::TaskSpec& task, const search::StudyConfig& study,
+Status JudgeResult(const storage::Store::TaskHead& task, const search::StudyConfig& study,
                    const search::TaskResult& result) {
   for (const Measurement& measurement : result.measurements) {
     VOXBIT_RETURN_IF_ERROR(JudgeOne(task, measurement));

@@ -10,11 +10,10 @@ namespace voxbit::server {
 namespace {
 
 using search::TaskKind;
-using testing::SpecOf;
 
 class JudgeTest : public ::testing::Test {
  protected:
-  std::string Why(const search::TaskSpec& task,
+  std::string Why(const storage::Store::TaskHead& task,
                   const std::vector<search::Measurement>& measurements) {
     search::TaskResult result;
     result.measurements = measurements;
@@ -24,14 +23,15 @@ class JudgeTest : public ::testing::Test {
   }
 
   search::StudyConfig study_ = testing::StudyNamed("toy");  // its objective is miou
-  const search::TaskSpec evaluate_ = SpecOf(TaskKind::kEvaluate);
-  const search::TaskSpec latency_ = SpecOf(TaskKind::kMeasureLatency, 0, "local");
+  const storage::Store::TaskHead evaluate_ = {1, TaskKind::kEvaluate, ""};
+  const storage::Store::TaskHead latency_ = {1, TaskKind::kMeasureLatency, "local"};
+  const storage::Store::TaskHead training_ = {1, TaskKind::kTrainSupernet, ""};
 };
 
 TEST_F(JudgeTest, TakesWhatTheTaskAskedFor) {
   EXPECT_EQ(Why(evaluate_, {{"miou", "", 1}, {"accuracy", "", 0}}), "");
   EXPECT_EQ(Why(latency_, {{"latency_ms", "local", 1e6}}), "");
-  EXPECT_EQ(Why(SpecOf(TaskKind::kTrainSupernet), {}), "");
+  EXPECT_EQ(Why(training_, {}), "");
 }
 
 TEST_F(JudgeTest, RefusesMetricsThatTheTaskDoesNotMeasure) {
@@ -39,7 +39,7 @@ TEST_F(JudgeTest, RefusesMetricsThatTheTaskDoesNotMeasure) {
             "macs is nothing that a task evaluate measures");
   EXPECT_EQ(Why(latency_, {{"miou", "", 0.5}}),
             "miou is nothing that a task measure_latency measures");
-  EXPECT_EQ(Why(SpecOf(TaskKind::kTrainSupernet), {{"miou", "", 0.5}}),
+  EXPECT_EQ(Why(training_, {{"miou", "", 0.5}}),
             "miou is nothing that a task train_supernet measures");
 }
 
