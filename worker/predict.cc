@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -210,17 +211,23 @@ Status OpenListed(const PredictFlags& flags, const data::DatasetRegistry& regist
   }
   job.dataset = std::move(dataset).value();
   job.names = NamesOf(job.files);
-  std::set<std::string> seen;
+  std::map<std::string, std::string> seen;  // the file of each name
   for (size_t i = 0; i < job.names.size(); ++i) {
-    if (!seen.insert(job.names[i]).second) {
-      return InvalidArgument(job.files[i] + ": another file has the same name but for its ending");
-    }
+    const auto [first, is_new] = seen.emplace(job.names[i], job.files[i]);
+    if (is_new) continue;
+    const bool is_same = Canonical(first->second) == Canonical(job.files[i]);
+    return InvalidArgument(
+        job.files[i] + (is_same ? ": is given twice"
+                                : ": " + first->second + " has the same name but for its ending"));
   }
   return OkStatus();
 }
 
 // Before hours are spent: nothing would be lost.
 Status CheckTargets(const PredictFlags& flags, const Job& job) {
+  if (!flags.out.empty()) {
+    VOXBIT_RETURN_IF_ERROR(CheckFolderWritable(flags.out).Annotate("--out"));
+  }
   if (ScoringOf(job) == data::Scoring::kObjects) {
     return flags.out.empty() ? OkStatus()
                              : CheckFree(flags.out + "/" + kPredictionTable, flags.force);

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/config.h"
+#include "common/files.h"
 #include "common/json.h"
 #include "common/set_value.h"
 #include "worker/data/dataset.h"
@@ -66,6 +67,7 @@ Status Synthesise(const SynthFlags& flags) {
   for (const std::string& setting : flags.settings) {
     VOXBIT_RETURN_IF_ERROR(ApplySetting(setting, config));
   }
+  VOXBIT_RETURN_IF_ERROR(CheckFolderWritable(flags.out).Annotate("--out"));
   VOXBIT_ASSIGN_OR_RETURN(const std::unique_ptr<data::Dataset> dataset,
                           data::OpenDataset(data::BuiltinDatasets(), config, ""));
   VOXBIT_RETURN_IF_ERROR(kind.write(*dataset, flags.out));

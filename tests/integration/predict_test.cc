@@ -119,6 +119,8 @@ TEST_F(PredictIntegrationTest, SaysWhatIsWrongAndGoesOn) {
       {{folder + "x.txt", "--out", out}, "x.txt: this network reads .bin files"},
       {{folder + "no.bin", "--out", out}, "no.bin: no such file"},
       {{folder}, "--out: missing"},
+      {{folder, "--out", "/proc/labels"}, "--out: /proc/labels cannot be written"},
+      {{folder + "cut.bin", folder + "./cut.bin", "--out", out}, "cut.bin: is given twice"},
       {{folder, "--split", "val"}, "found both"},
       {{"--split", "val", "--category", "Mug"}, "--category: needs FILE..."},
       {{folder, "--out", out, "--category", "Mug"}, "tells the class of each point of a scan"},

@@ -41,6 +41,17 @@ TEST_F(ServerConfigTest, OverridesReplaceOneValue) {
   EXPECT_EQ(Json::parse(config->studies[0].config_json)["search"]["trials"], 20);
 }
 
+TEST_F(ServerConfigTest, AnAddressInBracketsIsText) {
+  const auto config = Read({{"studies", Json::array()}}, {"/server/grpc=[::1]:50051"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->server.grpc, "[::1]:50051");
+  EXPECT_EQ(Read({{"studies", Json::array()}}, {"/studies=[1,]"})
+                .status()
+                .message()
+                .rfind("--set /studies: line 1, column 4: not valid JSON", 0),
+            0U);
+}
+
 TEST_F(ServerConfigTest, OverrideWithoutAPlaceIsRefused) {
   EXPECT_EQ(Read({{"studies", {}}}, {"store=runs/x"}).status().code(),
             StatusCode::kInvalidArgument);

@@ -58,7 +58,9 @@ Result<std::string> ReadText(const std::string& path) {
     return InvalidArgument(path + ": the text is UTF-16; expected UTF-8, save it as such");
   }
   if (std::string_view(text).substr(0, 3) == "\xEF\xBB\xBF") text.erase(0, 3);
-  if (text.find('\n') == std::string::npos) std::replace(text.begin(), text.end(), '\r', '\n');
+  for (size_t at = text.find('\r'); at != std::string::npos; at = text.find('\r', at + 1)) {
+    if (text[std::min(at + 1, text.size() - 1)] != '\n') text[at] = '\n';
+  }
   return text;
 }
 

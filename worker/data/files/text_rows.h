@@ -13,8 +13,8 @@
 
 namespace voxbit::data {
 
-// The text in the file at `path` without a byte order mark; lines that end with a carriage return
-// alone end with a line feed. INVALID_ARGUMENT for UTF-16; what ReadFile says otherwise.
+// The text in the file at `path` without a byte order mark; a carriage return that no line feed
+// follows has become one. INVALID_ARGUMENT for UTF-16; what ReadFile says otherwise.
 Result<std::string> ReadText(const std::string& path);
 
 // Walks through the lines of a text that say something: blank lines are left out, and so is what
