@@ -9,7 +9,8 @@
 namespace voxbit {
 
 // JSON, or text where it is none: 100 is a number, "100" (with the quotes), runs/a and [::1]:50051
-// are texts. INVALID_ARGUMENT for what stands in brackets as an object or a list and is not JSON.
+// are texts. INVALID_ARGUMENT for what begins as an object or a list and is neither JSON nor an
+// address.
 Result<Json> ParseSetValue(const std::string& text);
 
 }  // namespace voxbit
