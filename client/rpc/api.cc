@@ -136,6 +136,7 @@ class Api::Connection {
       const auto span =
           static_cast<int64_t>(static_cast<double>(pause.count()) * rng_.Uniform(0.5, 1.0));
       if (!Pause(Milliseconds(span))) return Cancelled("interrupted");
+      rpc::WaitForConnection(*channel_, rpc::kReconnectWait, options_.stop);
       pause = std::min(pause * 2, kLastPause);
     }
   }
@@ -150,17 +151,12 @@ class Api::Connection {
   // slow server.
   Status Connect() {
     if (connected_) return OkStatus();
-    const int64_t give_up = SystemClock().MonotonicMs() + options_.connect.count();
-    while (!channel_->WaitForConnected(std::chrono::system_clock::now() + Milliseconds(50))) {
-      if (options_.stop.stop_requested()) return Cancelled("interrupted");
-      if (SystemClock().MonotonicMs() >= give_up) {
-        return Unavailable("cannot reach a server at " + options_.server +
-                           "; start search-server, or name another address with --server or "
-                           "VOXBIT_SERVER");
-      }
-    }
-    connected_ = true;
-    return OkStatus();
+    connected_ = rpc::WaitForConnection(*channel_, options_.connect, options_.stop);
+    if (connected_) return OkStatus();
+    if (options_.stop.stop_requested()) return Cancelled("interrupted");
+    return Unavailable("cannot reach a server at " + options_.server +
+                       "; start search-server, or name another address with --server or "
+                       "VOXBIT_SERVER");
   }
 
   bool Pause(Milliseconds span) {

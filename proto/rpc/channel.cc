@@ -4,6 +4,8 @@
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpc/support/time.h>
 
+#include <algorithm>
+
 namespace voxbit::rpc {
 namespace {
 
@@ -13,15 +15,29 @@ constexpr int kMinPingIntervalMs = 15'000;  // half of what clients do: clocks a
 constexpr int kConnectTimeoutMs = 5'000;
 constexpr int kFirstReconnectMs = 200;
 constexpr int kMaxReconnectMs = 300;  // gRPC draws up to 20 % more
+constexpr Milliseconds kConnectionPoll{50};
+
+// gRPC's own clock: its deadlines are moments, ours are spans.
+gpr_timespec After(Milliseconds span) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_millis(span.count(), GPR_TIMESPAN));
+}
 
 }  // namespace
 
 Milliseconds TransferDeadline(int64_t bytes) { return Milliseconds(30'000 + bytes / 100); }
 
 void SetDeadline(grpc::ClientContext& context, Milliseconds span) {
-  // gRPC's own clock: its deadlines are moments, ours are spans.
-  context.set_deadline(
-      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(span.count(), GPR_TIMESPAN)));
+  context.set_deadline(After(span));
+}
+
+bool WaitForConnection(grpc::Channel& channel, Milliseconds span, const std::stop_token& stop) {
+  for (Milliseconds left = span; left.count() > 0; left -= kConnectionPoll) {
+    const Milliseconds slice = std::min(left, kConnectionPoll);
+    if (channel.WaitForConnected(After(slice))) return true;
+    if (stop.stop_requested()) return false;
+  }
+  return false;
 }
 
 grpc::ChannelArguments ClientArguments() {

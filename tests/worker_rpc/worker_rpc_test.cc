@@ -156,17 +156,23 @@ class FakeArtifactService final : public v1::ArtifactService::Service {
 class WorkerRpcTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    grpc::ServerBuilder builder;
-    rpc::ApplyServerArguments(builder);
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(&workers_);
-    builder.RegisterService(&artifacts_);
-    server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
+    Serve();
     client_ = std::make_unique<CoordinatorClient>(
         CoordinatorClient::Settings{.address = "127.0.0.1:" + std::to_string(port_)});
   }
   void TearDown() override { server_->Shutdown(); }
+
+  // On the port of an earlier server, if there was one.
+  void Serve() {
+    grpc::ServerBuilder builder;
+    rpc::ApplyServerArguments(builder);
+    builder.AddListeningPort("127.0.0.1:" + std::to_string(port_),
+                             grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&workers_);
+    builder.RegisterService(&artifacts_);
+    server_ = builder.BuildAndStart();
+    ASSERT_NE(server_, nullptr);
+  }
 
   std::string WriteLocal(const std::string& bytes) {
     const std::string path = folder_.path() + "/local";
@@ -223,6 +229,15 @@ TEST_F(WorkerRpcTest, DoesNotRepeatARefusalAndKeepsItsReason) {
 TEST_F(WorkerRpcTest, SaysUnavailableWhenNobodyListens) {
   server_->Shutdown();
   EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kUnavailable);
+}
+
+TEST_F(WorkerRpcTest, FindsAServerThatIsBackWithinAFewCalls) {
+  server_->Shutdown();
+  EXPECT_EQ(client_->Register({}, "").status().code(), StatusCode::kUnavailable);
+  ASSERT_NO_FATAL_FAILURE(Serve());
+  int calls = 1;
+  while (!client_->Register({}, "").ok() && calls < 100) ++calls;
+  EXPECT_LE(calls, 20);
 }
 
 TEST_F(WorkerRpcTest, OnlyAnIdleSyncMayBeHeld) {

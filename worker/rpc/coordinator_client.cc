@@ -32,10 +32,12 @@ Status CallOnce(Milliseconds deadline, const std::stop_token& stop,
   return rpc::FromGrpc(status, context);
 }
 
-Status CallTwice(Milliseconds deadline, const std::stop_token& stop,
+Status CallTwice(grpc::Channel& channel, Milliseconds deadline, const std::stop_token& stop,
                  const std::function<grpc::Status(grpc::ClientContext*)>& call) {
   Status status = CallOnce(deadline, stop, call);
-  if (!MayRepeat(status) || stop.stop_requested()) return status;
+  if (!MayRepeat(status)) return status;
+  rpc::WaitForConnection(channel, rpc::kReconnectWait, stop);
+  if (stop.stop_requested()) return status;
   return CallOnce(deadline, stop, call);
 }
 
@@ -70,9 +72,10 @@ Result<search::RegisterReply> CoordinatorClient::Register(const search::WorkerIn
   *request.mutable_worker() = convert::ToProto(worker);
   request.set_replaces(replaces);
   v1::RegisterResponse response;
-  VOXBIT_RETURN_IF_ERROR(CallTwice(impl_->control_deadline, {}, [&](grpc::ClientContext* context) {
-    return impl_->workers.Register(context, request, &response);
-  }));
+  VOXBIT_RETURN_IF_ERROR(
+      CallTwice(*impl_->channel, impl_->control_deadline, {}, [&](grpc::ClientContext* context) {
+        return impl_->workers.Register(context, request, &response);
+      }));
   return convert::FromProto(response);
 }
 
@@ -86,9 +89,10 @@ Result<search::SyncReply> CoordinatorClient::Sync(const search::SyncRequest& req
   message.set_wait_ms(wait.count());
   const Milliseconds deadline = idle ? wait + rpc::kIdleMargin : impl_->control_deadline;
   v1::SyncResponse response;
-  VOXBIT_RETURN_IF_ERROR(CallTwice(deadline, stop, [&](grpc::ClientContext* context) {
-    return impl_->workers.Sync(context, message, &response);
-  }));
+  VOXBIT_RETURN_IF_ERROR(
+      CallTwice(*impl_->channel, deadline, stop, [&](grpc::ClientContext* context) {
+        return impl_->workers.Sync(context, message, &response);
+      }));
   return convert::FromProto(response);
 }
 

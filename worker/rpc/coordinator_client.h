@@ -13,7 +13,8 @@ namespace voxbit::worker {
 
 // One channel for the life of the process; gRPC connects and reconnects it by itself. Thread-safe.
 // Every call has a deadline. Register and Sync are repeated once, with the same request_id, after
-// UNAVAILABLE or DEADLINE_EXCEEDED, which is safe because the server answers a request_id once.
+// UNAVAILABLE or DEADLINE_EXCEEDED, which is safe because the server answers a request_id once; a
+// connection that is away is waited for before (rpc::kReconnectWait).
 class CoordinatorClient final : public Coordinator {
  public:
   struct Settings {
