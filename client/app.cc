@@ -25,9 +25,11 @@ namespace {
 constexpr char kProgram[] = "search-client";
 
 constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed (study watch: or stopped), 2 wrong usage or configuration, 3 not "
-    "found,\n4 server unreachable, 130 interrupted. Environment: VOXBIT_SERVER, NO_COLOR, "
-    "COLUMNS.\n"
+    "Exit codes: 0 done, 1 failed (study watch, wait: or stopped), 2 wrong usage or "
+    "configuration,\n"
+    "3 not found, 4 server unreachable, 124 timed out, 130 interrupted. Environment: "
+    "VOXBIT_SERVER,\n"
+    "NO_COLOR, COLUMNS.\n"
     "Data goes to standard output, progress and errors to standard error.";
 
 const std::map<std::string, std::string>& Nouns() {
@@ -160,6 +162,7 @@ class CommandLine {
 ExitCode ExitCodeOf(const Status& status, bool interrupted) {
   if (status.ok()) return kExitDone;
   if (interrupted) return kExitInterrupted;
+  if (status.reason() == kTimedOut) return kExitTimedOut;
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
     case StatusCode::kInfeasible:  // no candidate can meet the constraints of the study file

@@ -16,8 +16,12 @@ enum ExitCode : int {
   kExitUsage = 2,  // wrong usage or configuration
   kExitNotFound = 3,
   kExitUnreachable = 4,  // no server there, or no answer in time
+  kExitTimedOut = 124,   // as timeout(1) has it
   kExitInterrupted = 130,
 };
+
+// Reason of a status that says that what was waited for did not come.
+inline constexpr char kTimedOut[] = "TIMED_OUT";
 
 ExitCode ExitCodeOf(const Status& status, bool interrupted);
 

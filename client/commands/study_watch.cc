@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "client/commands/command.h"
+#include "client/commands/study_poll.h"
 #include "client/view/study_view.h"
 #include "client/view/trial_view.h"
 #include "client/view/watch_view.h"
@@ -12,9 +13,6 @@ namespace {
 // Without a terminal, news come at most this often; a new phase comes at once.
 constexpr int64_t kPlainLineMs = 3'000;
 constexpr int64_t kWorkersMs = 5'000;
-// A server that restarts is waited for; one that never answered is not.
-constexpr int64_t kServerAwayMs = 60'000;
-constexpr int64_t kNotAway = -1;
 // Nobody working on an active study for so long is worth a hint.
 constexpr int64_t kIdleHintMs = 10'000;
 
@@ -42,13 +40,12 @@ class StudyWatch final : public Command {
     const Clock& clock = session.surroundings().clock;
     const Milliseconds interval(static_cast<int64_t>(interval_s_ * 1000));
     std::optional<int64_t> workers_at;
+    StudyPoll poll([&] { ClearLine(session); });
     while (true) {
       const int64_t now = clock.MonotonicMs();
-      Result<v1::Study> study = session.api().GetStudy(name_);
-      if (study.ok()) {
-        away_since_ms_ = kNotAway;
-        study_ = std::move(study).value();
-        seen_ = true;
+      VOXBIT_ASSIGN_OR_RETURN(auto study, poll.Ask(session, name_));
+      if (study.has_value()) {
+        study_ = std::move(*study);
         if (!workers_at.has_value() || now - *workers_at >= kWorkersMs) {
           const auto workers = session.api().ListWorkers();
           if (workers.ok()) view_.UpdateWorkers(*workers);
@@ -59,33 +56,10 @@ class StudyWatch final : public Command {
         HintWhenIdle(session, now);
         HintWhenPaused(session);
         if (IsFinal(study_.state())) return OkStatus();
-      } else {
-        VOXBIT_RETURN_IF_ERROR(ServerAway(session, study.status(), now));
       }
-      if (!session.Sleep(interval)) {
-        return Cancelled("interrupted; the study " + name_ + " goes on");
-      }
+      if (!session.Sleep(interval)) return Interrupted(name_);
     }
   }
-
-  // OK: try again.
-  Status ServerAway(Session& session, const Status& status, int64_t now) {
-    const bool away =
-        status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
-    if (!away || !seen_) {
-      if (session.interrupted()) return Cancelled("interrupted; the study " + name_ + " goes on");
-      return status;
-    }
-    if (away_since_ms_ == kNotAway) {
-      away_since_ms_ = now;
-      ClearLine(session);
-      session.Note("the server is away; waiting up to " + HumanWait() + " for it",
-                   {{"server", session.api().server()}});
-    }
-    return now - away_since_ms_ > kServerAwayMs ? status : OkStatus();
-  }
-
-  static std::string HumanWait() { return std::to_string(kServerAwayMs / 1000) + " s"; }
 
   void Show(Session& session, int64_t now) {
     if (live_) {
@@ -146,22 +120,17 @@ class StudyWatch final : public Command {
     } else if (study_.state() != v1::STUDY_STATE_FAILED) {
       return front.status();
     }
-    if (study_.state() == v1::STUDY_STATE_FAILED) {
-      return FailedPrecondition("study " + name_ + " failed" +
-                                (study_.message().empty() ? "" : ": " + study_.message()));
+    if (study_.state() != v1::STUDY_STATE_FAILED) {
+      session.Note(name_ + " " + StateName(study_.state()) + ": " + FrontSummary(*front) +
+                       (study_.message().empty() ? "" : "; " + study_.message()),
+                   view_.Fields());
     }
-    session.Note(name_ + " " + StateName(study_.state()) + ": " + FrontSummary(*front) +
-                     (study_.message().empty() ? "" : "; " + study_.message()),
-                 view_.Fields());
-    if (study_.state() == v1::STUDY_STATE_COMPLETED) return OkStatus();
-    return FailedPrecondition("study " + name_ + " was stopped before its end");
+    return HowItEnded(study_);
   }
 
   std::string name_;
   double interval_s_ = 1;
   bool live_ = false;
-  bool seen_ = false;
-  int64_t away_since_ms_ = kNotAway;
   v1::Study study_;
   WatchView view_;
   std::string last_news_;

@@ -555,6 +555,18 @@ bool Dispatcher::IsQuarantined(const std::string& worker) const {
   });
 }
 
+std::set<std::string> Dispatcher::Quarantined() const {
+  std::set<std::string> names;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, tasks] : failed_) {
+      if (tasks.size() >= kQuarantinedAfter) names.insert(name);
+    }
+  }
+  std::erase_if(names, [this](const std::string& name) { return !IsQuarantined(name); });
+  return names;
+}
+
 Status Dispatcher::GiveUpRefused() {
   VOXBIT_ASSIGN_OR_RETURN(const auto tasks, store_.ListRefused(settings_.lease));
   if (tasks.empty()) return OkStatus();

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,7 @@ class Dispatcher {
   // A worker whose last three attempts failed at tasks that others have done since gets no further
   // one until it registers again.
   bool IsQuarantined(const std::string& worker) const;
+  std::set<std::string> Quarantined() const;  // names
   // The configuration of a study, which never changes.
   Result<std::shared_ptr<const search::StudyConfig>> ConfigOf(int64_t study_id);
   // How an attempt of the worker ended: with a result, or failed (other than by the candidate).

@@ -66,13 +66,19 @@ std::string WhyUnserved(const WaitingWork& work, std::vector<WorkerInfo> workers
 
 std::vector<UnservedWork> FindUnserved(const std::vector<WaitingWork>& waiting,
                                        const std::vector<storage::Store::Worker>& registered,
-                                       int64_t now_ms, const DispatchSettings& settings) {
+                                       const std::set<std::string>& quarantined, int64_t now_ms,
+                                       const DispatchSettings& settings) {
   // A worker is noted to about a second: a shorter limit would call living ones lost.
   const int64_t silence_ms = std::max(settings.lost_after, kUnservedAfter).count();
   std::vector<WorkerInfo> workers;
+  std::vector<std::string> failing;
   for (const auto& worker : registered) {
     if (worker.draining || now_ms - worker.last_seen_ms > silence_ms) continue;
-    workers.push_back(worker.info);
+    if (quarantined.contains(worker.info.name)) {
+      failing.push_back(worker.info.name);
+    } else {
+      workers.push_back(worker.info);
+    }
   }
   std::vector<UnservedWork> unserved;
   for (const WaitingWork& work : waiting) {
@@ -83,6 +89,10 @@ std::vector<UnservedWork> FindUnserved(const std::vector<WaitingWork>& waiting,
     if (is_known) continue;
     std::string why = WhyUnserved(work, workers);
     if (why.empty()) continue;
+    if (!failing.empty()) {
+      why += "; quarantined, because others did what they failed at: " +
+             boost::algorithm::join(failing, ", ");
+    }
     unserved.push_back({work.study_id, work.study, work.kind, work.target, std::move(why)});
   }
   return unserved;

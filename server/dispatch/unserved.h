@@ -1,6 +1,7 @@
 // Work that waits for a worker that is not there: without a word it would wait for ever.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,12 @@ struct UnservedWork {
   std::string why;
 };
 
-// Queued tasks that no worker serves which is alive and not draining; one entry for each study,
-// kind and target, by study. `waiting` is the store's, `registered` the dispatcher's.
+// Queued tasks that no worker serves which is alive, not draining and not in `quarantined` (names);
+// one entry for each study, kind and target, by study. `waiting` is the store's, the others are the
+// dispatcher's.
 std::vector<UnservedWork> FindUnserved(const std::vector<storage::WaitingWork>& waiting,
                                        const std::vector<storage::Store::Worker>& registered,
-                                       int64_t now_ms, const DispatchSettings& settings);
+                                       const std::set<std::string>& quarantined, int64_t now_ms,
+                                       const DispatchSettings& settings);
 
 }  // namespace voxbit::server

@@ -155,8 +155,8 @@ void ParkedCalls::TellOfUnserved() {
     return;
   }
   std::set<std::string> now;
-  for (const UnservedWork& work :
-       FindUnserved(*waiting, *workers, clock_.NowMs(), dispatcher_.settings())) {
+  for (const UnservedWork& work : FindUnserved(*waiting, *workers, dispatcher_.Quarantined(),
+                                               clock_.NowMs(), dispatcher_.settings())) {
     const std::string key = work.study + "\n" + std::string(Name(work.kind)) + "\n" + work.target;
     now.insert(key);
     if (!told_.contains(key)) log::Warning("study " + work.study + " waits: " + work.why);

@@ -213,8 +213,8 @@ class StudyService final : public v1::StudyService::CallbackService {
     VOXBIT_ASSIGN_OR_RETURN(const auto waiting, context_.store.ListWaiting());
     for (const storage::WaitingWork& work : waiting) situation.queued.insert(work.study_id);
     VOXBIT_ASSIGN_OR_RETURN(auto workers, context_.dispatcher.Workers());
-    situation.unserved =
-        FindUnserved(waiting, workers, context_.clock.NowMs(), context_.dispatcher.settings());
+    situation.unserved = FindUnserved(waiting, workers, context_.dispatcher.Quarantined(),
+                                      context_.clock.NowMs(), context_.dispatcher.settings());
     VOXBIT_ASSIGN_OR_RETURN(situation.workers, context_.dispatcher.Rows(std::move(workers)));
     return situation;
   }

@@ -166,6 +166,48 @@ TEST_F(WatchTest, AStudyThatNobodyWorksOnGetsOneHint) {
   EXPECT_EQ(err.find("nothing is running", hint + 1), std::string::npos) << err;
 }
 
+class WaitTest : public WatchTest {
+ protected:
+  RunOutcome Wait(std::vector<std::string> more = {}, const RunSettings& settings = {}) {
+    std::vector<std::string> arguments = {"study", "wait", "first", "--interval", "0.01"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunLine(server_.address, std::move(arguments), settings);
+  }
+};
+
+TEST_F(WaitTest, SaysNothingUntilTheStudyHasEnded) {
+  Script(v1::STUDY_STATE_COMPLETED, "");
+  const RunOutcome run = Wait();
+  EXPECT_EQ(run.code, kExitDone);
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(run.err, "first completed\n");
+  EXPECT_EQ(Json::parse(Wait({"-o", "json"}).out)["state"], "completed");
+}
+
+TEST_F(WaitTest, ItsExitCodeSaysHowTheStudyEnded) {
+  Script(v1::STUDY_STATE_FAILED, "no sample in data/none");
+  const RunOutcome failed = Wait({"--quiet"});
+  EXPECT_EQ(failed.code, kExitFailed);
+  EXPECT_EQ(failed.err, "error: study first failed: no sample in data/none\n");
+  Script(v1::STUDY_STATE_STOPPED, "");
+  EXPECT_EQ(Wait().code, kExitFailed);
+  server_.on_get_study = nullptr;
+  EXPECT_EQ(Wait().code, kExitNotFound);
+}
+
+TEST_F(WaitTest, AStudyThatDoesNotEndInTimeIsCode124) {
+  server_.on_get_study = [](int /*call*/, v1::Study& study) {
+    study = MakeStudy("first", v1::STUDY_STATE_ACTIVE);
+    return grpc::Status::OK;
+  };
+  RunSettings settings;
+  settings.clock_step_ms = 1'000;
+  const RunOutcome run = Wait({"--timeout", "60"}, settings);
+  EXPECT_EQ(run.code, kExitTimedOut);
+  EXPECT_EQ(run.err, "error: study first has not ended in time; it is active (TIMED_OUT)\n");
+  EXPECT_EQ(Wait({"--timeout", "0"}).code, kExitTimedOut);
+}
+
 TEST(WatchViewTest, TrainingTimeIsForetoldFromItsOwnPace) {
   WatchView view;
   view.Update(Training(100), 50'000);

@@ -1,6 +1,8 @@
 // Attempts that end without a result that counts: whose fault it is, and who tries again.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/dispatch/dispatcher_fixture.h"
 
 namespace voxbit::server {
@@ -97,9 +99,11 @@ TEST_F(DispatcherTest, AWorkerThatAloneFailsAgainAndAgainIsQuarantined) {
     }
   }
   EXPECT_EQ(state(), "quarantined");
+  EXPECT_EQ(dispatcher_->Quarantined(), std::set<std::string>{"w1"});
   EXPECT_EQ(Sync(Idle()), std::nullopt);
   session_ = Register("w1");
   EXPECT_EQ(state(), "idle");
+  EXPECT_EQ(dispatcher_->Quarantined(), std::set<std::string>{});
   EXPECT_EQ(Run().desired, Desired::kRun);
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/support/store_fixture.h"
 
 namespace voxbit::server {
@@ -30,8 +32,9 @@ class UnservedTest : public StoreTest {
   }
   std::vector<std::string> Why() {
     std::vector<std::string> lines;
-    for (const UnservedWork& work : FindUnserved(
-             Take(store_->ListWaiting()), Take(store_->ListWorkers()), clock_.NowMs(), settings_)) {
+    for (const UnservedWork& work :
+         FindUnserved(Take(store_->ListWaiting()), Take(store_->ListWorkers()), quarantined_,
+                      clock_.NowMs(), settings_)) {
       EXPECT_EQ(work.study, "lidar");
       EXPECT_EQ(work.study_id, study_);
       lines.push_back(work.why);
@@ -40,6 +43,7 @@ class UnservedTest : public StoreTest {
   }
   using Lines = std::vector<std::string>;
 
+  std::set<std::string> quarantined_;
   DispatchSettings settings_;
   int64_t study_ = 0;
 };
@@ -84,6 +88,21 @@ TEST_F(UnservedTest, CountsNoWorkerThatIsLostOrDraining) {
   EXPECT_NE(Why(), nobody);
   clock_.Advance(settings_.lost_after + Milliseconds(1));
   EXPECT_EQ(Why(), nobody);
+}
+
+TEST_F(UnservedTest, NamesWorkersThatAreQuarantined) {
+  search::WorkerInfo able = WorkerNamed("w1");
+  able.targets = {"local"};
+  ASSERT_TRUE(store_->RegisterWorker(able, "session", settings_.lease).ok());
+  EXPECT_EQ(Why(), Lines{});
+  quarantined_ = {"w1"};
+  EXPECT_EQ(Why(),
+            Lines{"no worker serves measure_latency: none is connected, or all are draining; "
+                  "quarantined, because others did what they failed at: w1"});
+  Register(WorkerNamed("w2"));
+  EXPECT_EQ(Why(),
+            Lines{"no worker serves measure_latency on target \"local\"; workers here offer: "
+                  "cpu-avx512; quarantined, because others did what they failed at: w1"});
 }
 
 TEST_F(UnservedTest, SaysNothingOfFreshTasksAndOfStudiesThatAreNotActive) {
