@@ -1,6 +1,7 @@
 // search-server: wires store, dispatcher, study runners and gRPC together.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -18,6 +19,7 @@
 #include "common/usage.h"
 #include "search/agents/agents.h"
 #include "server/local_workers.h"
+#include "server/maintenance.h"
 #include "server/rpc/services.h"
 #include "server/study/report.h"
 #include "server/study/server_config.h"
@@ -332,9 +334,10 @@ int Main(int argc, char** argv) {
   CLI::App app{"Voxbit coordinator: runs studies, hands tasks to workers, keeps the results.",
                "search-server"};
   app.set_version_flag("--version", "search-server " VOXBIT_VERSION);
-  app.add_option("--config", flags.config, "JSON file with the server and its studies")
-      ->required()
-      ->type_name("FILE");
+  CLI::Option* config_option =
+      app.add_option("--config", flags.config, "JSON file with the server and its studies")
+          ->required()
+          ->type_name("FILE");
   app.add_option(
          "--set", flags.overrides,
          "overrides one value of the config, as in /studies/0/search/trials=100; a text of digits "
@@ -351,12 +354,23 @@ int Main(int argc, char** argv) {
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  const std::array<std::unique_ptr<Maintenance>, 2> commands = {MakeBackup(), MakeRestore()};
+  Maintenance* asked = nullptr;
+  for (const auto& command : commands) {
+    CLI::App& declared = command->Declare(app);
+    declared.excludes(config_option);
+    declared.preparse_callback([&asked, config_option, chosen = command.get()](size_t /*words*/) {
+      asked = chosen;
+      config_option->required(false);
+    });
+  }
+  app.require_subcommand(0, 1);
   app.footer("Keys of \"server\" in the config:\n" + HelpTable(ServerFields().Help()) +
              "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted.");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {
-    return app.exit(asked);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
   } catch (const CLI::ParseError& error) {
     std::cerr << "error: " << UsageError(app, error) << "\n";
     return kUsage;
@@ -366,9 +380,15 @@ int Main(int argc, char** argv) {
   // wins.
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   std::signal(SIGPIPE, SIG_IGN);  // who reads the log may go; the work stays
-  ShutdownSignals signals;
   log::Configure(flags.log_format == "json" ? log::Format::kJson : log::Format::kText,
                  log::Level::kInfo, "search-server");
+  if (asked != nullptr) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error, not the end
+    const Result<bool> is_good = asked->Run();
+    if (!is_good.ok()) return Report(flags, is_good.status());
+    return *is_good ? kDone : kFailed;
+  }
+  ShutdownSignals signals;
   rl::UseOneThread();  // the other cores are the workers'
   const Plugins plugins = BuiltinPlugins();
   const auto config = ReadServerConfig(flags.config, flags.overrides, plugins);

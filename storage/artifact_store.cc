@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -116,7 +117,7 @@ Result<std::string> ArtifactStore::Put(std::string_view bytes) {
   return writer->Commit("");
 }
 
-Result<std::string> ArtifactStore::PutFile(const std::string& path) {
+Result<std::string> ArtifactStore::PutFile(const std::string& path, const std::string& expected) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
   if (file == nullptr) return FromErrno(errno, path);
@@ -127,7 +128,7 @@ Result<std::string> ArtifactStore::PutFile(const std::string& path) {
     VOXBIT_RETURN_IF_ERROR(writer->Append({buffer.data(), got}));
   }
   if (std::ferror(file.get()) != 0) return FromErrno(errno, path);
-  return writer->Commit("");
+  return writer->Commit(expected);
 }
 
 bool ArtifactStore::Has(const std::string& sha256) const { return Path(sha256).ok(); }
@@ -150,16 +151,24 @@ Result<int64_t> ArtifactStore::SizeBytes(const std::string& sha256) const {
   return int64_t{info.st_size};
 }
 
-Status ArtifactStore::KeepOnly(const std::set<std::string>& sha256s) {
-  std::vector<std::string> others;
+Result<std::vector<std::string>> ArtifactStore::List() const {
+  std::vector<std::string> sha256s;
   std::error_code error;
   for (std::filesystem::recursive_directory_iterator it(folder_, error), end; !error && it != end;
        it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (IsSha256(name) && !sha256s.contains(name)) others.push_back(it->path().string());
+    std::string name = it->path().filename().string();
+    if (IsSha256(name) && it->path() == FinalPath(name)) sha256s.push_back(std::move(name));
   }
   if (error) return WithStoreReason(FromErrno(error.value(), folder_));
-  for (const std::string& path : others) {
+  std::sort(sha256s.begin(), sha256s.end());
+  return sha256s;
+}
+
+Status ArtifactStore::KeepOnly(const std::set<std::string>& sha256s) {
+  VOXBIT_ASSIGN_OR_RETURN(const auto all, List());
+  for (const std::string& sha256 : all) {
+    if (sha256s.contains(sha256)) continue;
+    const std::string path = FinalPath(sha256);
     if (::unlink(path.c_str()) != 0) return WithStoreReason(FromErrno(errno, path));
   }
   return OkStatus();

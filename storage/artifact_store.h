@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/digest.h"
 #include "common/status.h"
@@ -22,6 +24,9 @@ class ArtifactStore {
   // Creates the folder; removes temporary files that a crash left behind, none that a living
   // process is writing.
   static Result<std::unique_ptr<ArtifactStore>> Open(const std::string& folder);
+
+  // A folder that is only read, and may be missing.
+  static ArtifactStore ReadOnly(std::string folder) { return ArtifactStore(std::move(folder)); }
 
   // One blob being written. Destroyed without Commit: nothing remains. Thread-compatible;
   // may outlive the store.
@@ -48,12 +53,14 @@ class ArtifactStore {
   Result<std::unique_ptr<Writer>> NewWriter();
 
   Result<std::string> Put(std::string_view bytes);
-  // Copies a file in. NOT_FOUND.
-  Result<std::string> PutFile(const std::string& path);
+  // Copies a file in; `expected` as for Commit. NOT_FOUND.
+  Result<std::string> PutFile(const std::string& path, const std::string& expected = "");
   bool Has(const std::string& sha256) const;
   // Path of the blob; NOT_FOUND. The caller may read it, nothing else.
   Result<std::string> Path(const std::string& sha256) const;
   Result<int64_t> SizeBytes(const std::string& sha256) const;
+  // The digests of all blobs, in order.
+  Result<std::vector<std::string>> List() const;
   // Removes every other blob. Only for a folder that nobody else writes to.
   Status KeepOnly(const std::set<std::string>& sha256s);
 

@@ -79,7 +79,7 @@ Status WithStoreReason(const Status& status) {
 Result<std::unique_ptr<FolderGuard>> FolderGuard::Lock(const std::string& folder,
                                                        bool allow_network, Milliseconds patience) {
   if (!allow_network) VOXBIT_RETURN_IF_ERROR(CheckLocal(folder));
-  const std::string path = folder + "/voxbit.lock";
+  const std::string path = folder + "/" + kFile;
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return WithStoreReason(FromErrno(errno, path));
   std::unique_ptr<FolderGuard> guard(new FolderGuard(descriptor));

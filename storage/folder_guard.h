@@ -13,6 +13,8 @@ namespace voxbit::storage {
 // the process ends, however it ends.
 class FolderGuard {
  public:
+  static constexpr char kFile[] = "voxbit.lock";  // in the folder, for as long as it is there
+
   // Waits up to `patience` for a process that has the lock: one that was killed may still be
   // ending. FAILED_PRECONDITION, reason STORE_IN_USE, naming the process that has it;
   // FAILED_PRECONDITION, reason STORE_ON_NETWORK, unless `allow_network`;

@@ -1,8 +1,12 @@
 // Transactions and connections.
 #include "storage/store_impl.h"
 
+#include <unistd.h>
+
 #include "common/files.h"
+#include "storage/backup.h"
 #include "storage/migrations/migrate.h"
+#include "storage/sqlite/copy.h"
 
 namespace voxbit::storage {
 namespace {
@@ -10,9 +14,22 @@ namespace {
 // Enough for the server's threads; a reader that finds none free waits.
 constexpr int kMaxReaders = 8;
 
-std::string DatabasePath(const std::string& folder) { return folder + "/voxbit.db"; }
+// A database of an earlier version is copied before it changes, as voxbit.db.version-4.
+Status KeepEarlier(Database& database, const std::string& path) {
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t version, database.Number("PRAGMA user_version"));
+  if (version == 0 || version >= Migrations().back().version) return OkStatus();
+  if (!CheckIsStore(database).ok()) return OkStatus();  // Migrate refuses it
+  const Status copied = CopyDatabase(database, path + ".version-" + std::to_string(version));
+  return WithStoreReason(copied).Annotate("the copy that is kept before a migration");
+}
 
 }  // namespace
+
+std::string DatabasePath(const std::string& folder) { return folder + "/voxbit.db"; }
+
+std::string StatesFolder(const std::string& folder, int64_t study_id) {
+  return folder + "/states/" + std::to_string(study_id);
+}
 
 Store::Impl::~Impl() {
   MutexLock lock(readers_mutex_);
@@ -25,8 +42,15 @@ Status Store::Impl::Open(const Options& options) {
   if (!made.ok()) return WithStoreReason(made);
   VOXBIT_ASSIGN_OR_RETURN(
       guard_, FolderGuard::Lock(folder_, options.allow_network_filesystem, options.lock_patience));
+  if (::access((folder_ + "/" + kBackupFile).c_str(), F_OK) == 0) {
+    return FailedPrecondition(folder_ +
+                                  " is a backup: make a store of it with search-server "
+                                  "restore",
+                              "STORE_IS_BACKUP");
+  }
   const std::string path = DatabasePath(folder_);
   VOXBIT_ASSIGN_OR_RETURN(write_, Database::Open(path, Database::Mode::kReadWrite));
+  VOXBIT_RETURN_IF_ERROR(KeepEarlier(*write_, path));
   VOXBIT_RETURN_IF_ERROR(Migrate(*write_).Annotate(path));
   VOXBIT_ASSIGN_OR_RETURN(
       const std::vector<std::string> inherited,

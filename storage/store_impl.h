@@ -18,6 +18,10 @@
 
 namespace voxbit::storage {
 
+std::string DatabasePath(const std::string& folder);
+// Where the large states of a study's algorithm lie.
+std::string StatesFolder(const std::string& folder, int64_t study_id);
+
 // Now, for what is recorded and for what is due.
 struct Moment {
   int64_t wall_ms = 0;
@@ -46,9 +50,8 @@ struct Store::Impl {
   // The worker that holds the lease has been heard of. Inside a write transaction.
   void TakeOver(const std::string& lease_token) { inherited_leases_.erase(lease_token); }
 
-  // Where the large states of a study's algorithm lie.
   std::string StatesFolder(int64_t study_id) const {
-    return folder_ + "/states/" + std::to_string(study_id);
+    return storage::StatesFolder(folder_, study_id);
   }
   // Inside a write transaction. With `may_remove` files of superseded states go, but for the one
   // that the committed row names.

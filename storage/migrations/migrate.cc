@@ -22,15 +22,19 @@ Status RunOne(Database& database, const Migration& migration) {
 
 }  // namespace
 
+Status CheckIsStore(Database& database) {
+  VOXBIT_ASSIGN_OR_RETURN(const int64_t id, database.Number("PRAGMA application_id"));
+  if (id == kApplicationId) return OkStatus();
+  return DataLoss("an SQLite database, but not a Voxbit store", "STORE_CORRUPT");
+}
+
 Status Migrate(Database& database, int64_t version) {
   VOXBIT_ASSIGN_OR_RETURN(const int64_t found, database.Number("PRAGMA user_version"));
   VOXBIT_ASSIGN_OR_RETURN(const int64_t id, database.Number("PRAGMA application_id"));
   VOXBIT_ASSIGN_OR_RETURN(const int64_t objects,
                           database.Number("SELECT count(*) FROM sqlite_schema"));
   const bool is_empty = found == 0 && id == 0 && objects == 0;
-  if (!is_empty && id != kApplicationId) {
-    return DataLoss("an SQLite database, but not a Voxbit store", "STORE_CORRUPT");
-  }
+  if (!is_empty) VOXBIT_RETURN_IF_ERROR(CheckIsStore(database));
   if (found > Migrations().back().version) {
     return FailedPrecondition("the store has schema version " + std::to_string(found) +
                                   ", this program knows versions up to " +

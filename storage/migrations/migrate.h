@@ -19,6 +19,9 @@ struct Migration {
 // In order, versions 1, 2, 3 ...
 const std::vector<Migration>& Migrations();
 
+// DATA_LOSS, reason STORE_CORRUPT, for a database that is not Voxbit's or is empty.
+Status CheckIsStore(Database& database);
+
 // Runs what is missing up to `version`, each script in a transaction of its own that also sets
 // user_version: after a crash a script has run wholly or not at all.
 // FAILED_PRECONDITION, reason SCHEMA_TOO_NEW, for a database of a later version of the program;

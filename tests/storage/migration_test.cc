@@ -58,6 +58,10 @@ TEST_F(MigrationTest, OpensAStoreOfVersion1) {
   EXPECT_EQ(Take(store->ListAttempts(1)).at(0).outcome, "done");
   EXPECT_EQ(Take(store->LoadAlgorithmState(1))->blob, std::string("\0\xff", 2));
   EXPECT_EQ(Take(store->GetWorker("w1")).session, "s1");
+  const auto kept =
+      Take(Database::Open(folder_.File("voxbit.db.version-1"), Database::Mode::kReadOnly));
+  EXPECT_EQ(Take(kept->Number("PRAGMA user_version")), 1) << "a copy from before";
+  EXPECT_EQ(Take(kept->Number("SELECT count(*) FROM trials")), 1);
   EXPECT_EQ(Take(store->CheckInvariants()), std::vector<std::string>());
 }
 
@@ -87,9 +91,10 @@ TEST_F(MigrationTest, RefusesANewerSchemaAndLeavesItAlone) {
 TEST_F(MigrationTest, RefusesADatabaseOfAnotherProgram) {
   {
     auto database = Take(Database::Open(folder_.File("voxbit.db"), Database::Mode::kReadWrite));
-    ASSERT_TRUE(database->Execute("CREATE TABLE theirs (a INTEGER)").ok());
+    ASSERT_TRUE(database->Execute("CREATE TABLE theirs (a INTEGER); PRAGMA user_version=1").ok());
   }
   EXPECT_EQ(Store::Open(folder_.path(), clock_).status().code(), StatusCode::kDataLoss);
+  EXPECT_FALSE(std::filesystem::exists(folder_.File("voxbit.db.version-1")));
 }
 
 TEST_F(MigrationTest, RunsNothingTwice) {
