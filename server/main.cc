@@ -354,7 +354,8 @@ int Main(int argc, char** argv) {
   app.add_option("--log-format", flags.log_format, "text or json; logs go to standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  const std::array<std::unique_ptr<Maintenance>, 2> commands = {MakeBackup(), MakeRestore()};
+  const std::array<std::unique_ptr<Maintenance>, 3> commands = {MakeBackup(), MakeRestore(),
+                                                                MakeFsck()};
   Maintenance* asked = nullptr;
   for (const auto& command : commands) {
     CLI::App& declared = command->Declare(app);

@@ -24,5 +24,6 @@ class Maintenance {
 
 std::unique_ptr<Maintenance> MakeBackup();
 std::unique_ptr<Maintenance> MakeRestore();
+std::unique_ptr<Maintenance> MakeFsck();
 
 }  // namespace voxbit::server

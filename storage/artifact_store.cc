@@ -164,12 +164,17 @@ Result<std::vector<std::string>> ArtifactStore::List() const {
   return sha256s;
 }
 
+Status ArtifactStore::Remove(const std::string& sha256) {
+  VOXBIT_ASSIGN_OR_RETURN(const std::string path, Path(sha256));
+  if (::unlink(path.c_str()) != 0) return WithStoreReason(FromErrno(errno, path));
+  return OkStatus();
+}
+
 Status ArtifactStore::KeepOnly(const std::set<std::string>& sha256s) {
   VOXBIT_ASSIGN_OR_RETURN(const auto all, List());
   for (const std::string& sha256 : all) {
     if (sha256s.contains(sha256)) continue;
-    const std::string path = FinalPath(sha256);
-    if (::unlink(path.c_str()) != 0) return WithStoreReason(FromErrno(errno, path));
+    VOXBIT_RETURN_IF_ERROR(Remove(sha256));
   }
   return OkStatus();
 }

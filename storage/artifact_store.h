@@ -61,6 +61,7 @@ class ArtifactStore {
   Result<int64_t> SizeBytes(const std::string& sha256) const;
   // The digests of all blobs, in order.
   Result<std::vector<std::string>> List() const;
+  Status Remove(const std::string& sha256);
   // Removes every other blob. Only for a folder that nobody else writes to.
   Status KeepOnly(const std::set<std::string>& sha256s);
 

@@ -22,6 +22,9 @@ std::string DatabasePath(const std::string& folder);
 // Where the large states of a study's algorithm lie.
 std::string StatesFolder(const std::string& folder, int64_t study_id);
 
+// The rules of a store that its database, and its files of large states, break; one line each.
+Result<std::vector<std::string>> FindBroken(Database& database, const std::string& folder);
+
 // Now, for what is recorded and for what is due.
 struct Moment {
   int64_t wall_ms = 0;
@@ -36,6 +39,7 @@ struct Store::Impl {
 
   Status Open(const Options& options);
 
+  const std::string& folder() const { return folder_; }
   int64_t commits() const { return commits_; }
   int64_t Now() const { return clock_.NowMs(); }
   // Leases and back-offs: no step of the system's time lengthens or ends them.

@@ -105,16 +105,15 @@ Status FindDamage(Database& database, std::vector<std::string>& lines) {
 }
 
 // Files are no tables: no query finds one that is missing.
-template <class FolderOf>
-Status FindLostStates(Database& database, const FolderOf& folder_of,
+Status FindLostStates(Database& database, const std::string& folder,
                       std::vector<std::string>& lines) {
   VOXBIT_ASSIGN_OR_RETURN(Statement row, database.Prepare("SELECT study_id, artifact FROM "
                                                           "algorithm_states WHERE artifact <> ''"));
   while (true) {
     VOXBIT_ASSIGN_OR_RETURN(const bool more, row.Step());
     if (!more) return OkStatus();
-    VOXBIT_ASSIGN_OR_RETURN(const auto states, ArtifactStore::Open(folder_of(row.Int(0))));
-    if (states->Has(row.Text(1))) continue;
+    const auto states = ArtifactStore::ReadOnly(StatesFolder(folder, row.Int(0)));
+    if (states.Has(row.Text(1))) continue;
     lines.push_back("the file of a large algorithm state is there: study " +
                     std::to_string(row.Int(0)));
   }
@@ -122,21 +121,24 @@ Status FindLostStates(Database& database, const FolderOf& folder_of,
 
 }  // namespace
 
+Result<std::vector<std::string>> FindBroken(Database& database, const std::string& folder) {
+  std::vector<std::string> lines;
+  VOXBIT_RETURN_IF_ERROR(FindDamage(database, lines));
+  for (const Invariant& invariant : kInvariants) {
+    VOXBIT_RETURN_IF_ERROR(Find(database, invariant, lines));
+  }
+  VOXBIT_RETURN_IF_ERROR(FindLostStates(database, folder, lines));
+  return lines;
+}
+
 Result<std::vector<std::string>> Store::CheckInvariants() const {
   using Lines = std::vector<std::string>;
   return impl_->Read<Lines>([&](Database& database) -> Result<Lines> {
     // One snapshot for all queries, unless the caller's transaction gives it.
     const bool is_own = !database.in_transaction();
     if (is_own) VOXBIT_RETURN_IF_ERROR(database.Execute("BEGIN"));
-    Lines lines;
-    Status status = FindDamage(database, lines);
-    for (const Invariant& invariant : kInvariants) {
-      if (status.ok()) status = Find(database, invariant, lines);
-    }
-    const auto folder_of = [&](int64_t study_id) { return impl_->StatesFolder(study_id); };
-    if (status.ok()) status = FindLostStates(database, folder_of, lines);
+    Result<Lines> lines = FindBroken(database, impl_->folder());
     if (is_own) VOXBIT_RETURN_IF_ERROR(database.Execute("COMMIT"));
-    if (!status.ok()) return status;
     return lines;
   });
 }

@@ -58,6 +58,12 @@ TEST(BackupIntegrationTest, ABackupIsNotServed) {
     const Finished backup =
         RunProgram({"search-server", "backup", dir.File("backup"), "--store", dir.File("store")});
     EXPECT_EQ(backup.code, 0) << backup.output;
+    const Finished fsck = RunProgram({"search-server", "fsck", "--store", dir.File("backup")});
+    EXPECT_EQ(fsck.code, 0) << fsck.output;
+    EXPECT_NE(fsck.output.find("sound: 0 artifacts"), std::string::npos) << fsck.output;
+    EXPECT_EQ(RunProgram({"search-server", "fsck", "--repair", "--store", dir.File("store")}).code,
+              2)
+        << "a server runs on it";
     EXPECT_NE(backup.output.find("1 studies, 0 trials"), std::string::npos) << backup.output;
   }
   const Finished served = RunProgram(
