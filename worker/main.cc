@@ -94,7 +94,7 @@ void AddServeFlags(CLI::App& app, Flags& flags) {
       ->check(CLI::IsMember(kLevels))
       ->capture_default_str();
   app.add_option("--parent-pid", flags.parent_pid,
-                 "leave when this process, which must be the parent, ends")
+                 "end at once when this process, which must be the parent, does")
       ->type_name("PID");
 }
 
@@ -138,10 +138,11 @@ CLI::App& AddCheck(CLI::App& app, CheckFlags& flags) {
   return check;
 }
 
-// False when the parent is gone already.
+// False when the parent is gone already. A parent that ends in order has ended its workers before;
+// nobody takes anything from them after one that was killed, and the next one wants the device.
 bool FollowParent(int parent_pid) {
   if (parent_pid == 0) return true;
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   return ::getppid() == parent_pid;
 }
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
+
 #include "tests/integration/study_fixture.h"
 
 namespace voxbit::testing {
@@ -60,6 +62,27 @@ TEST(ShutdownTest, AServerThatIsToldToEndHasDoneWhatItShould) {
     server.Signal(SIGTERM);
     EXPECT_EQ(server.Wait(kPatience), until_done ? 130 : 0) << ReadText(log);
   }
+}
+
+// Programs whose command line names the folder.
+int64_t ProgramsOf(const TempDir& dir) {
+  int64_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string line = ReadText(entry.path().string() + "/cmdline");
+    count += line.find(dir.path()) != std::string::npos ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(ShutdownTest, WorkersOfAKilledServerEndWithIt) {
+  const TempDir dir;
+  const std::string log = dir.path() + "/server.log";
+  auto server = StartServer(dir, WriteConfig(dir, EndlessStudy("killed"), "127.0.0.1:0", 1));
+  ASSERT_TRUE(TrainingHasStarted(log)) << ReadText(log);
+  EXPECT_EQ(ProgramsOf(dir), 2);
+  server->Kill();
+  EXPECT_TRUE(Eventually([&] { return ProgramsOf(dir) == 0; }));
+  EXPECT_EQ(ReadText(log).find("leaving without"), std::string::npos) << "it did not wait";
 }
 
 TEST(ShutdownTest, TerminatedWorkerHandsItsTaskBack) {
