@@ -19,8 +19,8 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libsqlite3-dev libssl-dev zlib1g-dev libtbb-dev libboost-dev
   nlohmann-json3-dev libspdlog-dev libcli11-dev
-  # tests: unit tests and the independent client
-  libgtest-dev libgmock-dev python3 python3-grpcio python3-protobuf
+  # tests: unit tests, the independent client, and what judges the units of deploy/systemd
+  libgtest-dev libgmock-dev python3 python3-grpcio python3-protobuf systemd
 )
 if [[ "${1:-}" == "--lint" ]]; then
   packages+=(clang clang-tidy clang-format)
