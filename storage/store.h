@@ -114,7 +114,8 @@ class Store {
   // the schema (FAILED_PRECONDITION, reason SCHEMA_TOO_NEW, for a database of a later version).
   // PERMISSION_DENIED, reason STORE_READ_ONLY; RESOURCE_EXHAUSTED, reason STORE_DISK_FULL;
   // DATA_LOSS, reason STORE_CORRUPT, for a file that is no Voxbit store; FAILED_PRECONDITION,
-  // reasons STORE_ON_NETWORK and STORE_IS_BACKUP. A program must ignore SIGXFSZ, so that a
+  // reasons STORE_ON_NETWORK and STORE_IS_BACKUP. Later, every write is UNAVAILABLE, reason
+  // STORE_GONE, while its files are not where they were. A program must ignore SIGXFSZ, so that a
   // file-size limit is an error and not its end.
   static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Clock& clock,
                                              const Options& options);

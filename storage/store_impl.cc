@@ -1,7 +1,10 @@
 // Transactions and connections.
 #include "storage/store_impl.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "common/files.h"
 #include "storage/backup.h"
@@ -13,6 +16,12 @@ namespace {
 
 // Enough for the server's threads; a reader that finds none free waits.
 constexpr int kMaxReaders = 8;
+
+Result<FileId> IdOf(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return FromErrno(errno, path);
+  return FileId{path, info.st_dev, info.st_ino};
+}
 
 // A database of an earlier version is copied before it changes, as voxbit.db.version-4.
 Status KeepEarlier(Database& database, const std::string& path) {
@@ -60,6 +69,10 @@ Status Store::Impl::Open(const Options& options) {
   inherited_leases_.insert(inherited.begin(), inherited.end());
   VOXBIT_RETURN_IF_ERROR(ForgetTheFuture());
   VOXBIT_RETURN_IF_ERROR(RemoveOrphanedStates());
+  for (const char* ending : {"", "-wal"}) {
+    VOXBIT_ASSIGN_OR_RETURN(FileId file, IdOf(path + ending));
+    files_.push_back(std::move(file));
+  }
   // The name of a new database must survive a power cut, too.
   return WithStoreReason(SyncFolder(folder_));
 }
@@ -69,6 +82,18 @@ Status Store::Impl::ForgetTheFuture() {
   VOXBIT_RETURN_IF_ERROR(
       write_->Run("UPDATE workers SET last_seen_ms = ?1 WHERE last_seen_ms > ?1", Now()));
   return write_->Run("UPDATE requests SET created_ms = ?1 WHERE created_ms > ?1", Now());
+}
+
+Status Store::Impl::IsThere() const {
+  for (const FileId& file : files_) {
+    const Result<FileId> now = IdOf(file.path);
+    if (now.ok() && now->device == file.device && now->inode == file.inode) continue;
+    return Unavailable(file.path +
+                           " was removed or replaced while it was in use: put it back, or end the "
+                           "server",
+                       "STORE_GONE");
+  }
+  return OkStatus();
 }
 
 Status Store::Impl::Usable() const {
@@ -98,6 +123,7 @@ Status Store::Impl::Transaction::Begin() VOXBIT_NO_THREAD_SAFETY_ANALYSIS {
 Status Store::Impl::Transaction::Commit() {
   VOXBIT_RETURN_IF_ERROR(impl_.Usable());
   // On an error the destructor rolls back.
+  if (is_outer_) VOXBIT_RETURN_IF_ERROR(impl_.IsThere());
   VOXBIT_RETURN_IF_ERROR(impl_.write_->Execute(is_outer_ ? "COMMIT" : "RELEASE verb"));
   if (is_outer_) ++impl_.commits_;
   is_open_ = is_outer_;

@@ -2,6 +2,8 @@
 // are made of. Not for use outside this folder.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -24,6 +26,13 @@ std::string StatesFolder(const std::string& folder, int64_t study_id);
 
 // The rules of a store that its database, and its files of large states, break; one line each.
 Result<std::vector<std::string>> FindBroken(Database& database, const std::string& folder);
+
+// A file, whatever name it has by now.
+struct FileId {
+  std::string path;  // where it was
+  dev_t device = 0;
+  ino_t inode = 0;
+};
 
 // Now, for what is recorded and for what is due.
 struct Moment {
@@ -121,6 +130,8 @@ struct Store::Impl {
   // Removes the files of states that no row names: what a crash left behind.
   Status RemoveOrphanedStates();
   Status ForgetTheFuture();
+  // UNAVAILABLE, reason STORE_GONE, when what is written now would be in no folder any more.
+  Status IsThere() const;
   // An error when SQLite has rolled the transaction back by itself: going on would commit halves.
   Status Usable() const;
   Result<std::unique_ptr<Database>> BorrowReader();
@@ -129,6 +140,7 @@ struct Store::Impl {
   const std::string folder_;
   const Clock& clock_;
   std::unique_ptr<FolderGuard> guard_;
+  std::vector<FileId> files_;  // of the database, as they were opened
 
   // Held for the whole of an outer transaction, across functions, which clang's analysis cannot
   // follow; write_ belongs to the thread that writer_ names.

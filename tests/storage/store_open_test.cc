@@ -77,6 +77,27 @@ TEST_F(StoreOpenTest, RefusesADatabaseThatMayOnlyBeRead) {
   EXPECT_EQ(status.reason(), "STORE_READ_ONLY");
 }
 
+TEST_F(StoreOpenTest, TakesNothingWhileItsFilesAreGone) {
+  const std::string path = folder_.File("store");
+  const auto store = Take(Store::Open(path, clock_));
+  const auto create = [&](const std::string& name) {
+    const search::StudyConfig config = testing::StudyNamed(name);
+    return store->CreateStudy(config, CanonicalJson(ToJson(config))).status();
+  };
+  ASSERT_TRUE(create("first").ok());
+  std::filesystem::rename(path, folder_.File("away"));
+  EXPECT_EQ(create("second").reason(), "STORE_GONE");
+  ASSERT_TRUE(MakeFolders(path).ok());
+  ASSERT_TRUE(WriteFileAtomically(path + "/voxbit.db", "another file").ok());
+  EXPECT_EQ(create("second").code(), StatusCode::kUnavailable);
+  std::filesystem::remove_all(path);
+  std::filesystem::rename(folder_.File("away"), path);
+  EXPECT_TRUE(create("second").ok());
+  EXPECT_EQ(Take(store->ListStudies(0, 9)).size(), 2U);
+  std::filesystem::remove(path + "/voxbit.db-wal");
+  EXPECT_EQ(create("third").reason(), "STORE_GONE");
+}
+
 TEST_F(StoreOpenTest, RefusesAPathThatIsAFile) {
   ASSERT_TRUE(WriteFileAtomically(folder_.File("file"), "x").ok());
   const Status status = Store::Open(folder_.File("file"), clock_).status();
