@@ -21,7 +21,7 @@ class FsckTest : public StoreTest {
  protected:
   // The checkpoint of a training that is done.
   std::string Checkpoint(const std::string& bytes) {
-    const std::string sha256 = Put(bytes);
+    std::string sha256 = Put(bytes);
     AddTrials(study_, next_++, 1);
     search::TaskResult result = testing::ResultOf("miou", 0.5);
     result.artifacts["checkpoint"] = sha256;
